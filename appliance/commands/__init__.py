@@ -1,0 +1,1 @@
+"""What a person types at the box: facts are read from the database, wishes go into the spool."""

@@ -1,0 +1,1 @@
+"""Pure: what the agent decides, from an observation that holds all it may know."""
