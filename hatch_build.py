@@ -1,6 +1,7 @@
 """Build hook: what is made, not written. Front-end libraries from npm, and compiled message catalogues.
 
-Runs for wheels and for editable installs alike, so both serve the same files. Libraries come by the locked package.json;
+Runs for wheels and for editable installs alike, so both serve the same files. Libraries come by the locked
+package.json;
 the lock holds no address, npm asks the registry it is set up for.
 """
 
