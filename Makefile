@@ -1,0 +1,62 @@
+# Songshan Edge: everything a newcomer calls. Each target installs what it needs first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+MADE_FROM := requirements-dev.lock pyproject.toml hatch_build.py package.json package-lock.json \
+             $(shell find appliance edge_agent tui provisioning -name '*.po')
+
+# command:package pairs; a command that is missing is installed from Debian (as root) or named (as anybody else).
+RUN_NEEDS := rsync:rsync sshd:openssh-server ssh:openssh-client ffmpeg:ffmpeg npm:npm setpriv:util-linux
+TEST_NEEDS := nginx:nginx-light chromium:chromium chromedriver:chromium-driver mpv:mpv cvlc:vlc-bin \
+              vlc-plugin:vlc-plugin-base tmux:tmux strace:strace runuser:util-linux
+BENCH_NEEDS := wrk:wrk
+
+.PHONY: demo test bench lint types contracts pytest clean system-run system-test system-bench lock
+
+demo: system-run $(READY)
+	$(BIN)/songshan demo
+
+test: system-test $(READY) lint types contracts pytest
+
+bench: system-bench $(READY)
+	$(BIN)/python -m tests.bench
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+contracts: $(READY)
+	$(BIN)/lint-imports
+
+# What shares the machine badly (players against the clock) runs alone, after the rest.
+pytest: $(READY)
+	$(BIN)/pytest -n 2 --dist loadscope -m "not serial" -q
+	$(BIN)/pytest -m serial -q
+
+$(READY): $(MADE_FROM)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $(READY)
+
+system-run:
+	@sh tests/system-packages.sh $(RUN_NEEDS)
+
+system-test:
+	@sh tests/system-packages.sh $(RUN_NEEDS) $(TEST_NEEDS)
+
+system-bench:
+	@sh tests/system-packages.sh $(RUN_NEEDS) $(TEST_NEEDS) $(BENCH_NEEDS)
+
+# Resolves the versions anew and writes them with their hashes and without any index address.
+lock: $(READY)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --no-header --no-annotate --upgrade --group dev pyproject.toml -o requirements-dev.lock
+
+clean:
+	rm -rf build $(VENV) node_modules appliance/web/static/vendor
