@@ -54,7 +54,7 @@ def attempts(hub: Path, port: int, home: Path, digest: str) -> Iterator[Attempt]
         yield Attempt(f"rsync into {path}", ("rsync", "-e", ssh, "--timeout=15", "/etc/hostname", f"{remote}:{path}"))
     for command in ("cat /etc/passwd", f"gate {VICTIM}", "session; cat /etc/passwd", "sh", ""):
         yield Attempt(f"ssh {command!r}", (*ssh.split(), remote, *([command] if command else [])), loot=b"root:")
-    for line in _sessions(digest):
+    for line in _sessions():
         yield Attempt(
             f"session as {VICTIM}: {line[:40]!r}",
             (*ssh.split(), remote, "session"),
@@ -78,7 +78,7 @@ def run(attempt: Attempt) -> Outcome:
         return Outcome(done.returncode == 0 or brought, said)
 
 
-def _sessions(digest: str) -> Iterator[bytes]:
+def _sessions() -> Iterator[bytes]:
     hello = {"t": "hello", "v": 1, "site": VICTIM, "software": "x", "time": "2026-01-01T00:00:00Z"}
     head = {"epoch": 1, "seq": 0, "head": "0" * 64}
     have = {f"{VICTIM}/control": head, f"{VICTIM}/content": head}

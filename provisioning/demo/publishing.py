@@ -54,8 +54,8 @@ def await_on_air(stage: Stage, published: Published) -> None:
                 f"{item} at {site.id}",
                 lambda: fetch(f"{site.address}/api/v1/items/{item}").status == 200,
                 ON_AIR_TIMEOUT_S,
-            )  # noqa: B023
-        until(f"{site.channel} on air", lambda: live_segments(site), ON_AIR_TIMEOUT_S)  # noqa: B023
+            )
+        until(f"{site.channel} on air", lambda: live_segments(site), ON_AIR_TIMEOUT_S)
 
 
 def live_segments(site: Site) -> list[str]:

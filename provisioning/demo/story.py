@@ -4,6 +4,7 @@ A step that is not seen ends the play with what was missing; nothing is taken on
 """
 
 import hashlib
+import itertools
 import json
 import secrets
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from appliance.command import say
+
 from appliance.core.errors import Text
 from provisioning.demo import content, intruder
 from provisioning.demo.publishing import Published, live_segments, send_schedule
@@ -143,8 +145,8 @@ def recalled_everywhere(stage: Stage, published: Published) -> None:
     digest = "sha256:" + hashlib.sha256(clip.read_bytes()).hexdigest()
     item = stage.hub_command("publish", "--to", "all", "--section", "news", "--title", "误发稿件", str(clip)).split()[0]
     for site in stage.sites:
-        until(f"the item at {site.id}", lambda: fetch(f"{site.address}/api/v1/items/{item}").status == 200)  # noqa: B023
-        until(f"its media at {site.id}", lambda: _media_digest(site, digest) == digest)  # noqa: B023
+        until(f"the item at {site.id}", lambda: fetch(f"{site.address}/api/v1/items/{item}").status == 200)
+        until(f"its media at {site.id}", lambda: _media_digest(site, digest) == digest)
     dengfeng = stage.sites[0]
     at = content.now_utc() + timedelta(hours=20)
     document = content.single_entry_document(dengfeng.channel, digest, "误发稿件", at, 7)
@@ -155,9 +157,9 @@ def recalled_everywhere(stage: Stage, published: Published) -> None:
         until(
             f"the API forgets it at {site.id}",
             lambda: fetch(f"{site.address}/api/v1/items/{item}").status in (404, 410),
-        )  # noqa: B023
+        )
         _see(fetch(f"{site.address}/items/{item}").status in (404, 410), f"no page at {site.id}")
-        until(f"no media at {site.id}", lambda: fetch(f"{site.address}/media/{digest}").status in (404, 410))  # noqa: B023
+        until(f"no media at {site.id}", lambda: fetch(f"{site.address}/media/{digest}").status in (404, 410))
     until("no coming rows", lambda: not _row_of(stage, dengfeng, digest))
 
 
@@ -235,7 +237,7 @@ def _see_item_whole(site: Site, item: str) -> None:
     document = fetch(f"{site.address}/api/v1/items/{item}").json()
     _see(fetch(f"{site.address}/items/{item}").status == 200, f"page of {item} at {site.id}")
     for asset in document["assets"]:
-        until(f"media {asset['digest']} at {site.id}", lambda: _media_digest(site, asset["digest"]) == asset["digest"])  # noqa: B023
+        until(f"media {asset['digest']} at {site.id}", lambda: _media_digest(site, asset["digest"]) == asset["digest"])
 
 
 def _see_every_frame(recording: Path) -> None:
@@ -254,7 +256,7 @@ def _see_every_frame(recording: Path) -> None:
     ]
     packets = json.loads(subprocess.run(argv, capture_output=True, check=True, timeout=60).stdout)["packets"]
     moments = [packet["dts"] for packet in packets]
-    steps = {after - before for before, after in zip(moments, moments[1:], strict=False)}
+    steps = {after - before for before, after in itertools.pairwise(moments)}
     _see(len(moments) > CHANGES_SEEN * FRAMES_PER_S, "a recording of some length")
     _see(steps == {90_000 // FRAMES_PER_S}, f"frames in even steps (steps of {sorted(steps)[:4]})")
 
