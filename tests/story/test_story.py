@@ -1,4 +1,4 @@
-"""The whole main job on real input: one command plays it and this test believes only its exit status and what it saw."""
+"""The whole main job on real input: one command plays it; this test believes its exit status and what it saw."""
 
 import os
 import re
@@ -19,7 +19,7 @@ TIMEOUT_S = 600
 @pytest.mark.serial
 @pytest.mark.timeout(TIMEOUT_S + 30)
 def test_the_story_works_on_real_clips_from_an_empty_folder(tmp_path: Path) -> None:
-    """Publish, air, submit, take, order, recall, outage, kills and intrusions: each step is seen; nothing is left running."""
+    """Publish, air, submit, take, order, recall, outage, kills, intruders: each step is seen, nothing left running."""
     folder = tmp_path / "demo"
     media = ["--media", str(SHARED_MEDIA)] if SHARED_MEDIA.is_dir() else []
     argv = [
