@@ -6,6 +6,8 @@ A bug is an assert or a crash: systemd restarts, the trace is in the journal. Th
       OperatorError       a person gave something that cannot be used: fix it and call again      exit 2
       Refused             the answer is no, and nothing was changed                               exit 1
       WorldError          disk, network or a program failed; `retryable` says whether it may pass  exit 1
+        DiskFull          nothing could be written, and nothing half is left                      exit 1
+        Corrupt           bytes on disk are not what they are called; they are in quarantine      exit 1
         HubUnreachable    the hub cannot be reached                                               exit 3
         LockedOut         the hub does not accept this site's key                                 exit 4
 
@@ -55,6 +57,14 @@ class WorldError(SongshanError):
     def __init__(self, *problems: Text, hint: Text | None = None, retryable: bool = True) -> None:
         super().__init__(*problems, hint=hint)
         self.retryable = retryable
+
+
+class DiskFull(WorldError):
+    """No room, or no quota, for what had to be written; whatever was begun has been taken away again."""
+
+
+class Corrupt(WorldError):
+    """Bytes that are not what their digest says. They have been set aside; the asset must be fetched again."""
 
 
 class HubUnreachable(WorldError):

@@ -1,0 +1,331 @@
+"""What a box is told about itself: one file, `appliance.toml`, read once into one frozen value.
+
+    load(home, environ) -> Config     raises OperatorError with every problem in the file at once
+    render(config) -> str             the file again; what has its default is left out
+
+`songshan join` writes the file. docs/formats.md, section 6, lists the options with unit, default and reason.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from appliance.core.errors import OperatorError, SongshanError, Text
+from appliance.core.journal import SITE_ID, parse_public_key
+
+CHANNEL_ID: Final = re.compile(r"[a-z][a-z0-9-]{1,63}")
+INSTALLED_HOME: Final = Path("/var/lib/songshan")
+INSTALLED_CONFIG: Final = Path("/etc/songshan/appliance.toml")
+INSTALLED_RUN: Final = Path("/run/songshan")
+CONFIG_BYTES_MAX: Final = 256 * 1024
+
+_HOST: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:-]{0,252}")
+_USER: Final = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+_HOST_KEY: Final = re.compile(r"(?:ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+=*")
+_BIND: Final = re.compile(r"(\[[0-9a-f:]+\]|[A-Za-z0-9.-]+):(\d{1,5})")
+_MIB: Final = 1024 * 1024
+_GIB: Final = 1024 * _MIB
+
+
+@dataclass(frozen=True)
+class HubAddress:
+    """Where the hub is, and how to know that it is the hub."""
+
+    id: str
+    host: str
+    port: int
+    user: str
+    host_keys: tuple[str, ...]
+    """`ssh-ed25519 <base64>`; no other host key is ever accepted."""
+    sign_key: str
+    """What signs the hub's checkpoints: an Ed25519 public key, 32 bytes in base64."""
+
+
+@dataclass(frozen=True)
+class ChannelConfig:
+    """A linear service of the site."""
+
+    id: str
+    name: str
+
+
+def _limit(default: float, low: float, high: float) -> Any:
+    return field(default=default, metadata={"low": low, "high": high})
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds and times that a county may have to change; each has its unit in its name."""
+
+    reserve_bytes: int = _limit(2 * _GIB, 0, 1024 * _GIB)
+    """Kept free on the disk of the media, so that a full cache never stops the database or the air."""
+    file_bytes_max: int = _limit(64 * _GIB, 1, 4096 * _GIB)
+    """The largest file that is taken in: an hour at the highest contribution rate, with room."""
+    spool_waiting_max: int = _limit(10_000, 10, 1_000_000)
+    """Commands that may wait for the agent; more are refused, so that a flood cannot fill the disk."""
+    drop_settled_s: float = _limit(2.0, 0.1, 3600)
+    """How long a dropped file must stay unchanged before it is taken: a copy over the network pauses."""
+    fetch_bytes_per_s: int = _limit(0, 0, 10 * _GIB)
+    """Bandwidth for bulk transfers, 0 for all there is: the county's office may share the line."""
+    verify_days: int = _limit(30, 1, 366)
+    """Within how many days everything on disk is read again and checked."""
+    ledger_hours: int = _limit(26, 24, 168)
+    """How far ahead the air ledger reaches: a day, and the time to notice that the agent is dead."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """`home` holds everything that lasts, `run` what need not outlive a boot."""
+
+    home: Path
+    run: Path
+    site: str
+    name: str
+    zone: str = "Asia/Shanghai"
+    hub: HubAddress | None = None
+    """None on a box that stands alone."""
+    channels: tuple[ChannelConfig, ...] = ()
+    web_bind: str = "127.0.0.1:8080"
+    """The address and port of the web server; nginx stands before it."""
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def database(self) -> Path:
+        return self.home / "state" / "box.db"
+
+    @property
+    def media(self) -> Path:
+        return self.home / "media"
+
+    @property
+    def incoming(self) -> Path:
+        return self.media / "incoming"
+
+    @property
+    def quarantine(self) -> Path:
+        return self.media / "quarantine"
+
+    @property
+    def public(self) -> Path:
+        """Hard links of what may be served over HTTP now."""
+        return self.home / "public"
+
+    @property
+    def spool(self) -> Path:
+        return self.home / "spool"
+
+    @property
+    def drop(self) -> Path:
+        return self.home / "drop"
+
+    @property
+    def library(self) -> Path:
+        return self.home / "library"
+
+    @property
+    def keys(self) -> Path:
+        return self.home / "keys"
+
+    @property
+    def ssh_key(self) -> Path:
+        return self.keys / "ssh"
+
+    @property
+    def sign_key(self) -> Path:
+        return self.keys / "sign"
+
+    def channel(self, channel_id: str) -> ChannelConfig | None:
+        """The channel of that id, None when the site has none such."""
+        return next((channel for channel in self.channels if channel.id == channel_id), None)
+
+
+def config_path(home: Path | None) -> Path:
+    """Where the file is: in the home folder, or where the installed box keeps it."""
+    return home / "appliance.toml" if home is not None else INSTALLED_CONFIG
+
+
+def home_of(home: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """The folder that `--home` or SONGSHAN_HOME names; None for the installed paths."""
+    if home is not None:
+        return home.absolute()
+    named = environ.get("SONGSHAN_HOME")
+    return Path(named).absolute() if named else None
+
+
+def load(home: Path | None, environ: Mapping[str, str]) -> Config:
+    """Read and check the file; OperatorError says all that is wrong with it, or that there is none."""
+    home = home_of(home, environ)
+    path = config_path(home)
+    document = _document(path)
+    problems = list(_problems(document))
+    if problems:
+        raise OperatorError(*problems, hint=Text(f"请改正 {path}", f"correct {path}"))
+    return _config(document, home)
+
+
+def render(config: Config) -> str:
+    """The text of the file that `load` would read this value from."""
+    lines = [f"{key} = {_toml(getattr(config, key))}" for key in ("site", "name", "zone")]
+    lines += ["", "[web]", f"bind = {_toml(config.web_bind)}"]
+    if config.hub is not None:
+        lines += ["", "[hub]", *(f"{key.name} = {_toml(getattr(config.hub, key.name))}" for key in fields(HubAddress))]
+    changed = [limit for limit in fields(Limits) if getattr(config.limits, limit.name) != limit.default]
+    if changed:
+        lines += ["", "[limits]", *(f"{limit.name} = {_toml(getattr(config.limits, limit.name))}" for limit in changed)]
+    for channel in config.channels:
+        lines += ["", "[[channels]]", f"id = {_toml(channel.id)}", f"name = {_toml(channel.name)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            data = file.read(CONFIG_BYTES_MAX + 1)
+    except FileNotFoundError as error:
+        raise OperatorError(
+            Text(f"没有配置文件 {path}", f"there is no {path}"),
+            hint=Text("先用 songshan join 加入嵩山云", "enrol this box first: songshan join BUNDLE"),
+        ) from error
+    except OSError as error:
+        raise OperatorError(
+            Text(f"读不出 {path}：{error.strerror}", f"cannot read {path}: {error.strerror}")
+        ) from error
+    if len(data) > CONFIG_BYTES_MAX:
+        raise OperatorError(
+            Text(f"{path} 超过 {CONFIG_BYTES_MAX} 字节", f"{path} has more than {CONFIG_BYTES_MAX} bytes")
+        )
+    try:
+        return tomllib.loads(data.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise OperatorError(Text(f"{path} 不是 TOML：{error}", f"{path} is not TOML: {error}")) from error
+
+
+def _config(document: dict[str, Any], home: Path | None) -> Config:
+    hub = document.get("hub")
+    return Config(
+        home=home or INSTALLED_HOME,
+        run=home / "run" if home else INSTALLED_RUN,
+        site=document["site"],
+        name=document["name"],
+        zone=document.get("zone", Config.zone),
+        hub=HubAddress(**{**hub, "host_keys": tuple(hub["host_keys"])}) if hub is not None else None,
+        channels=tuple(ChannelConfig(**channel) for channel in document.get("channels", [])),
+        web_bind=document.get("web", {}).get("bind", Config.web_bind),
+        limits=Limits(**document.get("limits", {})),
+    )
+
+
+_SECTIONS: Final = {"site", "name", "zone", "hub", "channels", "web", "limits"}
+
+
+def _problems(document: dict[str, Any]) -> Iterator[Text]:
+    yield from _unknown(document, _SECTIONS, "")
+    yield from _text(document, "site", "", SITE_ID, "dengfeng")
+    yield from _text(document, "name", "", re.compile(r"[^\x00-\x1f]{1,80}"), "登封市融媒体中心")
+    if not _is_zone(document.get("zone", Config.zone)):
+        yield Text(f"zone 不是时区名：{document['zone']!r}", f"zone is no time zone: {document['zone']!r}")
+    web = document.get("web", {})
+    if isinstance(web, dict):
+        yield from _unknown(web, {"bind"}, "web.")
+        if not _is_bind(web.get("bind", Config.web_bind)):
+            yield _bad("web.bind", web["bind"], Config.web_bind)
+    else:
+        yield _bad("web", web, "[web]")
+    if "hub" in document:
+        yield from _problems_of_hub(document["hub"])
+    yield from _problems_of_channels(document.get("channels", []))
+    yield from _problems_of_limits(document.get("limits", {}))
+
+
+def _problems_of_hub(hub: Any) -> Iterator[Text]:
+    if not isinstance(hub, dict):
+        yield _bad("hub", hub, "[hub]")
+        return
+    yield from _unknown(hub, {option.name for option in fields(HubAddress)}, "hub.")
+    yield from _text(hub, "id", "hub.", re.compile(r"[a-z][a-z0-9-]{1,31}"), "songshan")
+    yield from _text(hub, "host", "hub.", _HOST, "hub.example")
+    yield from _text(hub, "user", "hub.", _USER, "songshan")
+    if type(hub.get("port")) is not int or not 1 <= hub["port"] <= 65535:
+        yield _bad("hub.port", hub.get("port"), 22)
+    keys = hub.get("host_keys")
+    if (
+        not isinstance(keys, list)
+        or not keys
+        or not all(isinstance(key, str) and _HOST_KEY.fullmatch(key) for key in keys)
+    ):
+        yield _bad("hub.host_keys", keys, ["ssh-ed25519 AAAA…"])
+    try:
+        parse_public_key(hub.get("sign_key") if isinstance(hub.get("sign_key"), str) else "")  # type: ignore[arg-type]
+    except SongshanError:
+        yield _bad("hub.sign_key", hub.get("sign_key"), "32 bytes, base64")
+
+
+def _problems_of_channels(channels: Any) -> Iterator[Text]:
+    if not isinstance(channels, list) or not all(isinstance(channel, dict) for channel in channels):
+        yield _bad("channels", channels, "[[channels]]")
+        return
+    for number, channel in enumerate(channels, start=1):
+        yield from _unknown(channel, {"id", "name"}, f"channels[{number}].")
+        yield from _text(channel, "id", f"channels[{number}].", CHANNEL_ID, "dengfeng-1")
+        yield from _text(channel, "name", f"channels[{number}].", re.compile(r"[^\x00-\x1f]{1,80}"), "登封综合")
+    named = [str(channel.get("id")) for channel in channels]
+    for twice in sorted({identity for identity in named if named.count(identity) > 1}):
+        yield Text(f"频道 {twice} 出现两次", f"channel {twice} is there twice")
+
+
+def _problems_of_limits(limits: Any) -> Iterator[Text]:
+    if not isinstance(limits, dict):
+        yield _bad("limits", limits, "[limits]")
+        return
+    yield from _unknown(limits, {limit.name for limit in fields(Limits)}, "limits.")
+    for limit in fields(Limits):
+        value, low, high = limits.get(limit.name, limit.default), limit.metadata["low"], limit.metadata["high"]
+        kinds = (int,) if limit.type is int else (int, float)
+        if type(value) not in kinds or not low <= value <= high:
+            yield Text(
+                f"limits.{limit.name} 须在 {low} 与 {high} 之间，得到 {value!r}",
+                f"limits.{limit.name} must be from {low} to {high}, got {value!r}",
+            )
+
+
+def _unknown(table: dict[str, Any], known: set[str], where: str) -> Iterator[Text]:
+    for key in sorted(table.keys() - known):
+        yield Text(f"不认识的选项 {where}{key}", f"unknown option {where}{key}")
+
+
+def _text(table: dict[str, Any], key: str, where: str, shape: re.Pattern[str], example: str) -> Iterator[Text]:
+    value = table.get(key)
+    if not isinstance(value, str) or not shape.fullmatch(value):
+        yield _bad(where + key, value, example)
+
+
+def _bad(option: str, value: object, example: object) -> Text:
+    if value is None:
+        return Text(f"缺少 {option}（例：{example}）", f"{option} is missing (for example {example})")
+    return Text(
+        f"{option} 不合规：{str(value)[:60]!r}（例：{example}）",
+        f"bad {option}: {str(value)[:60]!r} (for example {example})",
+    )
+
+
+def _is_zone(name: object) -> bool:
+    try:
+        return isinstance(name, str) and bool(ZoneInfo(name))
+    except (ValueError, OSError, KeyError):
+        return False
+
+
+def _is_bind(value: object) -> bool:
+    match = _BIND.fullmatch(value) if isinstance(value, str) else None
+    return match is not None and 1 <= int(match[2]) <= 65535
+
+
+def _toml(value: object) -> str:
+    """Strings, numbers and lists of them as JSON, which is TOML too but for DEL."""
+    return msgspec.json.encode(value).decode().replace("\x7f", "\\u007f")

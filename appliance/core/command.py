@@ -1,0 +1,147 @@
+"""Commands: what a person or a program asks of the box. Each lies in the spool as one JSON object, with its `kind`.
+
+Every command says who asked (`by`), through which door (`via`) and when (`at`): the commands table is the audit trail.
+"""
+
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+
+from appliance.core.asset import parse_digest
+from appliance.core.errors import OperatorError, Text
+from appliance.core.item import ITEM_ID, SECTIONS, TITLE_CHARS_MAX
+from appliance.core.moment import to_us
+
+COMMAND_BYTES_MAX: Final = 256 * 1024
+FILES_MAX: Final = 64
+ROWS_MAX: Final = 1000
+
+Via = Literal["cli", "tui", "web", "drop", "playout"]
+Short = Annotated[str, msgspec.Meta(max_length=200)]
+Long = Annotated[str, msgspec.Meta(max_length=4000)]
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=str.lower):
+    """What all commands say."""
+
+    by: Short
+    via: Via
+    at: str
+
+
+class Submit(Asked, frozen=True, kw_only=True):
+    """Send an item up. The files lie beside the command in the spool, in the order of their names here."""
+
+    title: Annotated[str, msgspec.Meta(min_length=1, max_length=TITLE_CHARS_MAX)]
+    files: Annotated[tuple[Short, ...], msgspec.Meta(min_length=1, max_length=FILES_MAX)]
+    section: str = "news"
+    summary: Long = ""
+
+
+class Take(Asked, frozen=True, kw_only=True):
+    """Take an item from the supermarket."""
+
+    item: str
+
+
+class Untake(Asked, frozen=True, kw_only=True):
+    """Give it back."""
+
+    item: str
+
+
+class Answer(Asked, frozen=True, kw_only=True):
+    """Answer an order."""
+
+    order: Short
+    answer: Literal["accepted", "done", "declined"]
+    note: Long = ""
+
+
+class Insert(Asked, frozen=True, kw_only=True):
+    """Break into a channel: at once where `at_air` is None, until `until` or the asset's end."""
+
+    channel: Short
+    digest: str
+    reason: Long = ""
+    at_air: str | None = None
+    until: str | None = None
+
+
+class Resume(Asked, frozen=True, kw_only=True):
+    """Let a channel go back to its schedule."""
+
+    channel: Short
+    reason: Long = ""
+
+
+class Tip(Asked, frozen=True, kw_only=True):
+    """What a citizen wrote through the app."""
+
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=4000)]
+    contact: Short = ""
+
+
+class Asrun(Asked, frozen=True, kw_only=True):
+    """A third-party engine reports what it aired."""
+
+    channel: Short
+    rows: Annotated[tuple[dict[str, Any], ...], msgspec.Meta(max_length=ROWS_MAX)]
+
+
+Command = Submit | Take | Untake | Answer | Insert | Resume | Tip | Asrun
+
+
+def kind_of(command: Command) -> str:
+    """`submit`, `take` and so on, as in the file."""
+    return type(command).__name__.lower()
+
+
+def encode_command(command: Command) -> bytes:
+    """The bytes of the file; OperatorError with every problem when it is none that could be carried out."""
+    try:
+        data = msgspec.json.encode(command)
+    except UnicodeEncodeError as error:
+        raise OperatorError(Text("文字中有不能编码的字符", "a character that cannot be encoded")) from error
+    parse_command(data)
+    return data
+
+
+def parse_command(data: bytes) -> Command:
+    """Read a command from anybody; OperatorError with every problem."""
+    if len(data) > COMMAND_BYTES_MAX:
+        raise OperatorError(
+            Text(f"命令超过 {COMMAND_BYTES_MAX} 字节", f"a command of more than {COMMAND_BYTES_MAX} bytes")
+        )
+    try:
+        command: Command = msgspec.json.decode(data, type=Command)
+    except (ValueError, RecursionError) as error:
+        raise OperatorError(Text(f"命令格式不对：{error}", f"not a command: {error}")) from error
+    problems = _problems(command)
+    if problems:
+        raise OperatorError(*problems)
+    return command
+
+
+def _problems(command: Command) -> tuple[Text, ...]:
+    problems: list[Text] = []
+    for moment in (command.at, getattr(command, "at_air", None), getattr(command, "until", None)):
+        if moment is not None:
+            problems += _refusal(to_us, moment)
+    match command:
+        case Submit(section=section) if section not in SECTIONS:
+            choice = ", ".join(SECTIONS)
+            problems.append(Text(f"栏目须为 {choice} 之一：{section!r}", f"section is one of {choice}: {section!r}"))
+        case Take(item=item) | Untake(item=item) if not ITEM_ID.fullmatch(item):
+            problems.append(Text(f"稿件编号不合规：{item[:80]!r}", f"bad item id: {item[:80]!r}"))
+        case Insert(digest=digest):
+            problems += _refusal(parse_digest, digest)
+    return tuple(problems)
+
+
+def _refusal(parse: Any, text: str) -> tuple[Text, ...]:
+    try:
+        parse(text)
+    except OperatorError as error:
+        return error.problems
+    return ()

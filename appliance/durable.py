@@ -1,0 +1,98 @@
+"""Writing that survives a power cut: whole or not there, and on the platter before anybody is told.
+
+Every file that this project writes on a box goes through here: write, fsync, rename, fsync the folder.
+"""
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from appliance.core.errors import DiskFull, Text, WorldError
+
+FILE_MODE: Final = 0o640
+"""Owner writes, group reads: the box's services share a group."""
+STAGED_SUFFIX: Final = ".part"
+"""Ends the name of a file that is still being written; what a killed process leaves behind has this name too."""
+
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def write_atomically(path: Path, data: bytes, mode: int = FILE_MODE) -> None:
+    """Make `path` hold `data`; whoever looks sees the old file or the new one, also after a power cut.
+
+    Raises DiskFull or WorldError; then the old file stands and nothing half is left.
+    """
+    with disk_errors(path), staged_beside(path, mode) as (descriptor, staged):
+        write_all(descriptor, data)
+        put_in_place(descriptor, staged, path)
+
+
+@contextmanager
+def staged_beside(path: Path, mode: int = FILE_MODE) -> Iterator[tuple[int, Path]]:
+    """A new empty file in the folder of `path`, under a name of its own; taken away unless it was put in place.
+
+    The name does not depend on that of `path`, which may already be as long as a file system allows.
+    """
+    staged = path.parent / f".{secrets.token_hex(8)}{STAGED_SUFFIX}"
+    descriptor = os.open(staged, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        yield descriptor, staged
+    finally:
+        os.close(descriptor)
+        staged.unlink(missing_ok=True)
+
+
+def put_in_place(descriptor: int, staged: Path, path: Path) -> None:
+    """fsync what was written, give it its name, fsync the folder."""
+    os.fsync(descriptor)
+    staged.rename(path)
+    sync_folder(path.parent)
+
+
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
+    """write(2) may take less than it was given."""
+    left = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]
+
+
+def sync_folder(path: Path) -> None:
+    """Make a rename, link or unlink in this folder survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(path: Path, mode: int = 0o750) -> None:
+    """Make a folder and those above it, and see to it that they are still there after a power cut."""
+    if path.is_dir():
+        return
+    make_folder(path.parent, mode)
+    path.mkdir(mode=mode, exist_ok=True)
+    sync_folder(path.parent)
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Say what the operating system reported in the terms of `appliance.core.errors`."""
+    try:
+        yield
+    except OSError as error:
+        raise world_error(error, path) from error
+
+
+def world_error(error: OSError, path: Path) -> WorldError:
+    """DiskFull when there was no room, else a WorldError that names the path and the cause."""
+    cause, shown = error.strerror or str(error), os.fsencode(path).decode(errors="replace")
+    if error.errno in _NO_ROOM:
+        return DiskFull(
+            Text(f"磁盘已满，写不了 {shown}", f"the disk is full: cannot write {shown}"),
+            hint=Text("清理磁盘或调整缓存上限", "free some space, or lower what the cache may use"),
+        )
+    return WorldError(Text(f"{shown}：{cause}", f"{shown}: {cause}"), retryable=error.errno != errno.EROFS)
