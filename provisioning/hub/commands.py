@@ -1,0 +1,144 @@
+"""init, enrol, approve, revoke: making a hub and letting sites in."""
+
+import getpass
+import pwd
+from pathlib import Path
+
+import click
+import msgspec
+
+from appliance.core.errors import OperatorError, Refused, Text
+from provisioning import identity
+from provisioning.bundle import Channel
+from provisioning.command import say
+from provisioning.hub import enrolment
+from provisioning.hub.durable import write_atomically
+from provisioning.hub.folder import HubFolder, HubSettings, now_us, render_settings
+from provisioning.hub.sites import write_authorized_keys
+
+DEFAULT_PORT = 2222
+
+
+@click.command()
+@click.option("--id", "hub_id", default="songshan", show_default=True, help="the hub's id, in bundles and sign-offs")
+@click.option("--host", default="127.0.0.1", show_default=True, help="the name or address that boxes connect to")
+@click.option("--port", default=DEFAULT_PORT, show_default=True, help="the port of its sshd")
+@click.option("--user", default=None, help="the account that owns the folder; by default yours")
+@click.pass_obj
+def init(folder: HubFolder, hub_id: str, host: str, port: int, user: str | None) -> None:
+    """Make a hub in --hub DIR, with its keys.
+
+    Example: songshan-hub --hub /srv/hub init --host hub.example.cn --port 22
+    """
+    if folder.settings_file.exists():
+        raise Refused(Text(f"{folder.path} 已是嵩山云文件夹", f"{folder.path} is a hub already"))
+    user = user or _own_account()
+    for path in (
+        folder.ssh,
+        folder.journals,
+        folder.assets,
+        folder.renditions,
+        folder.sites,
+        folder.claims,
+        folder.log,
+    ):
+        path.mkdir(parents=True, exist_ok=True)
+    folder.path.chmod(0o700)
+    sign = identity.make_key_files(folder.sign_key, f"{hub_id}-sign")
+    identity.make_key_files(folder.host_key, f"{hub_id}-host")
+    with folder.locked():
+        write_authorized_keys(folder, now_us())
+        settings = HubSettings(id=hub_id, host=host, port=port, user=user)
+        write_atomically(folder.settings_file, render_settings(settings).encode())
+    say(Text(f"嵩山云已建于 {folder.path}", f"a hub was made in {folder.path}"))
+    signer = identity.fingerprint(identity.public_line(sign.public_key()))
+    say(Text(f"签名公钥指纹 {signer}", f"signing key {signer}"))
+
+
+@click.command()
+@click.argument("site")
+@click.option("--name", default=None, help="what people call it, for example 登封市融媒体中心")
+@click.option("--zone", default=enrolment.DEFAULT_ZONE, show_default=True, help="its time zone")
+@click.option("--channel", "channels", multiple=True, metavar="ID[=NAME]", help="its channels; by default SITE-1")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="where to; by default SITE.bundle")
+@click.option("--approve", "pre_approved", is_flag=True, help="let the box in at once when it joins")
+@click.option("--days", default=enrolment.CLAIM_DAYS, show_default=True, type=click.IntRange(1, 365))
+@click.pass_obj
+def enrol(
+    folder: HubFolder,
+    site: str,
+    name: str | None,
+    zone: str,
+    channels: tuple[str, ...],
+    out: Path | None,
+    pre_approved: bool,
+    days: int,
+) -> None:
+    """Invite SITE: writes a bundle for `songshan join`, good for one box, once.
+
+    Example: songshan-hub enrol dengfeng --name 登封市 --out dengfeng.bundle
+    """
+    folder.settings()
+    out = out or Path(f"{site}.bundle")
+    if out.exists():
+        raise Refused(Text(f"{out} 已存在，不覆盖", f"{out} exists and is not overwritten"))
+    _check_zone(zone)
+    named = tuple(_channel(text) for text in channels) or (Channel(f"{site}-1", f"{name or site}综合频道"),)
+    bundle = enrolment.enrol(folder, site, name or site, zone, named, pre_approved, days, now_us())
+    write_atomically(out.absolute(), msgspec.json.format(msgspec.json.encode(bundle)) + b"\n")
+    say(
+        Text(
+            f"加入包 {out}，{bundle.claim.expires} 前有效，只能用一次",
+            f"bundle {out}, good once until {bundle.claim.expires}",
+        )
+    )
+
+
+@click.command()
+@click.argument("site")
+@click.pass_obj
+def approve(folder: HubFolder, site: str) -> None:
+    """Let the key in that SITE's box handed in; compare the fingerprint with the one that the box shows.
+
+    Example: songshan-hub approve dengfeng
+    """
+    approved = enrolment.approve(folder, site, now_us())
+    assert approved.ssh_key is not None
+    shown = identity.fingerprint(approved.ssh_key)
+    say(Text(f"{site} 已批准，指纹 {shown}", f"{site} is approved, fingerprint {shown}"))
+
+
+@click.command()
+@click.argument("site")
+@click.pass_obj
+def revoke(folder: HubFolder, site: str) -> None:
+    """Shut SITE out: its key is refused from now on and its running sessions end within seconds.
+
+    Example: songshan-hub revoke dengfeng
+    """
+    enrolment.revoke(folder, site, now_us())
+    say(Text(f"{site} 已吊销", f"{site} is revoked"))
+
+
+def _channel(text: str) -> Channel:
+    channel, _, name = text.partition("=")
+    return Channel(channel, name or channel)
+
+
+def _check_zone(zone: str) -> None:
+    import zoneinfo
+
+    try:
+        zoneinfo.ZoneInfo(zone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError) as error:
+        raise OperatorError(Text(f"没有时区 {zone[:60]!r}", f"there is no zone {zone[:60]!r}")) from error
+
+
+def _own_account() -> str:
+    """Whoever runs this; by uid, because LOGNAME may be another's."""
+    import os
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return getpass.getuser()

@@ -1,0 +1,199 @@
+"""The hub folder: where everything of a hub lies. Any POSIX file system will do.
+
+hub.toml                        who the hub is, and its limits
+keys/{sign,ssh_host_ed25519_key}
+ssh/{sshd_config,authorized_keys}
+journals/<scope>/<name>/        the hub's own streams: all/control, all/content, <site>/control, <site>/content
+assets/ab/<hex>                 every asset and rendition, by digest
+renditions/<source hex>.json    what became of a source in house format
+sites/<site>/                   what a site may read, what came up from it (`SiteFolder`)
+claims/<id>.json                one-off invitations
+log/refusals.jsonl              what was asked for and not given
+lock                            held while anything is appended or changed
+"""
+
+import fcntl
+import re
+import time
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from appliance.core.errors import OperatorError, Text
+
+SITE_ID: Final = re.compile(r"[a-z][a-z0-9-]{1,31}")
+RESERVED_SITE_IDS: Final = frozenset({"all", "hub"})
+GIB: Final = 1024**3
+
+
+class HubSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """hub.toml. Sizes in bytes."""
+
+    id: str
+    host: str
+    """The name or address that boxes connect to; it goes into the bundles."""
+    port: int
+    user: str
+    """The account that sshd lets in; it owns the folder."""
+    offer_submissions: bool = True
+    """Whether what a site sends up goes straight to the supermarket once it is accepted."""
+    upload_bytes_max: int = 64 * GIB
+    """The largest file that a site may send: four hours of broadcast master."""
+    uploads_max: int = 64
+    """Files of one site that may lie unaccepted at the hub."""
+
+
+@dataclass(frozen=True)
+class SiteFolder:
+    """sites/<site>: all of it belongs to one site, and only `readable` and `incoming` are within its reach."""
+
+    path: Path
+
+    @property
+    def facts(self) -> Path:
+        return self.path / "site.json"
+
+    @property
+    def status(self) -> Path:
+        """The last status that the box sent."""
+        return self.path / "status.json"
+
+    @property
+    def readable(self) -> Path:
+        """Hard links of the assets that the site may fetch."""
+        return self.path / "readable"
+
+    @property
+    def incoming(self) -> Path:
+        """Where the site's rsync writes."""
+        return self.path / "incoming"
+
+    @property
+    def uploaded(self) -> Path:
+        """Verified uploads that no accepted submission has claimed yet; out of the site's reach."""
+        return self.path / "uploaded"
+
+    @property
+    def journal(self) -> Path:
+        """The site's report stream, as received."""
+        return self.path / "journal"
+
+    @property
+    def session(self) -> Path:
+        """Held locked by the process of the site's current control session."""
+        return self.path / "session"
+
+
+@dataclass(frozen=True)
+class HubFolder:
+    path: Path
+
+    @property
+    def settings_file(self) -> Path:
+        return self.path / "hub.toml"
+
+    @property
+    def sign_key(self) -> Path:
+        return self.path / "keys" / "sign"
+
+    @property
+    def host_key(self) -> Path:
+        return self.path / "keys" / "ssh_host_ed25519_key"
+
+    @property
+    def ssh(self) -> Path:
+        return self.path / "ssh"
+
+    @property
+    def authorized_keys(self) -> Path:
+        return self.ssh / "authorized_keys"
+
+    @property
+    def journals(self) -> Path:
+        return self.path / "journals"
+
+    @property
+    def assets(self) -> Path:
+        return self.path / "assets"
+
+    @property
+    def renditions(self) -> Path:
+        return self.path / "renditions"
+
+    @property
+    def sites(self) -> Path:
+        return self.path / "sites"
+
+    @property
+    def claims(self) -> Path:
+        return self.path / "claims"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log"
+
+    def site(self, site: str) -> SiteFolder:
+        assert is_site_id(site), site
+        return SiteFolder(self.sites / site)
+
+    def stream(self, stream: str) -> Path:
+        """Where a stream of the hub, or what a site reported, is kept."""
+        scope, name = stream.split("/")
+        return self.site(scope).journal if name == "report" else self.journals / scope / name
+
+    def settings(self) -> HubSettings:
+        """hub.toml; OperatorError when this is not a hub, or with what is wrong in it."""
+        try:
+            return msgspec.convert(tomllib.loads(self.settings_file.read_text()), HubSettings)
+        except FileNotFoundError as error:
+            raise OperatorError(
+                Text(f"{self.path} 不是嵩山云文件夹", f"{self.path} is not a hub folder"),
+                hint=Text("先运行 songshan-hub init", "run songshan-hub init first"),
+            ) from error
+        except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+            raise OperatorError(Text(f"{self.settings_file}：{error}", f"{self.settings_file}: {error}")) from error
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the hub's one lock. Not reentrant: the caller that needs two changes in one makes them in one."""
+        with (self.path / "lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def render_settings(settings: HubSettings) -> str:
+    """hub.toml as text."""
+    lines = []
+    for name, value in msgspec.to_builtins(settings).items():
+        shown = str(value).lower() if isinstance(value, bool) else value if isinstance(value, int) else _quoted(value)
+        lines.append(f"{name} = {shown}\n")
+    return "".join(lines)
+
+
+def is_site_id(text: str) -> bool:
+    return SITE_ID.fullmatch(text) is not None and text not in RESERVED_SITE_IDS
+
+
+def parse_site_id(text: str) -> str:
+    """The id of a site; OperatorError for anything else."""
+    if not is_site_id(text):
+        raise OperatorError(
+            Text(f"不是县级中心编号：{text[:40]!r}", f"not a site id: {text[:40]!r}"),
+            hint=Text("用拼音小写，如 dengfeng", "lower-case pinyin, for example dengfeng"),
+        )
+    return text
+
+
+def now_us() -> int:
+    """The clock of this machine, in microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
+def _quoted(text: str) -> str:
+    """A TOML basic string: JSON's escapes are TOML's."""
+    return msgspec.json.encode(text).decode()

@@ -1,0 +1,229 @@
+"""What a site sent up: files are hashed before anything believes in them, submissions answered with a receipt."""
+
+import fcntl
+import hashlib
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from appliance.core import moment, records
+from appliance.core.asset import Digest, hex_of, parse_digest
+from appliance.core.errors import OperatorError, Text
+from appliance.core.item import Item, SignOff, problems_of
+from provisioning.hub.catalogue import Catalogue
+from provisioning.hub.durable import sync_folder
+from provisioning.hub.folder import HubFolder, now_us
+from provisioning.hub.journals import HubJournals, Pen
+from provisioning.hub.library import Library
+from provisioning.hub.refusals import log_refusal
+
+STEP_BYTES: Final = 8 * 1024 * 1024
+"""Hashed between two looks at the session: about ten milliseconds."""
+
+FileVerdict = Literal["taken", "missing", "corrupt", "refused"]
+
+
+@dataclass(frozen=True)
+class FileAnswer:
+    digest: str
+    verdict: FileVerdict
+    reason: Text
+
+
+_TAKEN: Final = Text("已收", "taken")
+_MISSING: Final = Text("收件处没有此文件", "there is no such file in the incoming folder")
+_CORRUPT: Final = Text("内容与指纹不符，已删除", "the content is not what its name says; deleted")
+_NO_FILE: Final = Text("不是普通文件", "not a plain file")
+_WRITTEN: Final = Text("还在写入", "it is still being written")
+
+
+@dataclass
+class Checking:
+    """A delivered file being hashed, step by step, out of the site's reach."""
+
+    digest: Digest
+    path: Path
+    target: Path
+    _hash: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+    _offset: int = 0
+
+    def step(self) -> FileAnswer | None:
+        """Hash a little further; the answer when the end is reached."""
+        with self.path.open("rb") as file:
+            file.seek(self._offset)
+            chunk = file.read(STEP_BYTES)
+        if chunk:
+            self._hash.update(chunk)
+            self._offset += len(chunk)
+            return None
+        if self._hash.hexdigest() != hex_of(self.digest):
+            self.path.unlink()
+            return FileAnswer(self.digest, "corrupt", _CORRUPT)
+        _sync_file(self.path)
+        self.path.rename(self.target)
+        sync_folder(self.target.parent)
+        return FileAnswer(self.digest, "taken", _TAKEN)
+
+
+@dataclass
+class Intake:
+    """One site's intake, for as long as its session lasts."""
+
+    folder: HubFolder
+    site: str
+    journals: HubJournals
+    catalogue: Catalogue = field(default_factory=Catalogue)
+
+    def begin(self, named: str) -> Checking | FileAnswer:
+        """Look at a file that the site says is complete: an answer at once, or the hashing to do first."""
+        try:
+            digest = parse_digest(named)
+        except OperatorError as error:
+            return FileAnswer(named[:100], "refused", error.problems[0])
+        own = self.folder.site(self.site)
+        name = hex_of(digest)
+        arrived, checking, kept = own.incoming / name, own.uploaded / f"{name}.checking", own.uploaded / name
+        if kept.is_file() or Library(self.folder).may_read(self.site, digest):
+            arrived.unlink(missing_ok=True)
+            return FileAnswer(digest, "taken", _TAKEN)
+        problem = _problem(arrived)
+        if problem is not None and not (problem is _MISSING and checking.is_file()):
+            return FileAnswer(digest, "missing" if problem is _MISSING else "refused", problem)
+        if problem is None:
+            arrived.rename(checking)
+        if _is_open_for_writing(checking):
+            checking.rename(arrived)
+            return FileAnswer(digest, "missing", _WRITTEN)
+        return Checking(digest, checking, kept)
+
+    def before_accepting(self, arrived: tuple["records.Body", ...]) -> None:
+        """What must have happened once a record counts as received: what was taken can be read."""
+        taken = [body.item for body in arrived if isinstance(body, records.Take)]
+        if not taken:
+            return
+        self._look()
+        for item in taken:
+            offer = self.catalogue.live_offer(item)
+            if offer is not None:
+                Library(self.folder).let_read(self.site, offer.assets)
+
+    def settle(self) -> int:
+        """Answer every submission that can be answered now; how many were.
+
+        A submission waits until all its files are in. The lock is held from looking to writing, so that two sessions of
+        one site, or a crash between offer and receipt, make neither two offers nor two receipts.
+        """
+        waiting = self.waiting()
+        if not waiting:
+            return 0
+        answered = 0
+        with self.journals.writing() as pen:
+            for submission in self.waiting():
+                self._look()
+                refusal = self._refusal(submission)
+                if refusal is None and self._missing(submission.item):
+                    continue
+                receipt = self._refuse(submission, refusal) if refusal else self._accept(pen, submission)
+                pen.append(f"{self.site}/control", "receipt", submission.id, receipt)
+                answered += 1
+        return answered
+
+    def waiting(self) -> list[records.Submission]:
+        """Submissions without a receipt, the oldest first."""
+        answered = {
+            record.header.key
+            for record in self.journals.stream(f"{self.site}/control").records()
+            if record.header.kind == "receipt"
+        }
+        found: dict[str, records.Submission] = {}
+        for record in self.journals.stream(f"{self.site}/report").records():
+            if record.header.kind != "submission":
+                continue
+            try:
+                body = records.decode(record)
+            except records.BadBody:
+                continue
+            assert isinstance(body, records.Submission)
+            if body.id not in answered:
+                found.setdefault(body.id, body)
+        return list(found.values())
+
+    def _look(self) -> None:
+        self.catalogue.read(self.journals, (self.site,))
+
+    def _refusal(self, submission: records.Submission) -> Text | None:
+        item = submission.item
+        problems = problems_of(item)
+        if problems:
+            return problems[0]
+        if item.origin != self.site:
+            return Text("来源不是本中心", "its origin is another site")
+        known = self.catalogue.offered.get(item.id)
+        if item.id in self.catalogue.published or (known is not None and known.origin != self.site):
+            return Text("稿件编号已被占用", "this item id is another's")
+        if not self.catalogue.is_live(item):
+            return Text("已被撤稿", "it was recalled")
+        limit = self.folder.settings().upload_bytes_max
+        if any(asset.size_bytes > limit for asset in item.assets):
+            return Text(f"文件超过 {limit} 字节", f"a file of more than {limit} bytes")
+        return None
+
+    def _missing(self, item: Item) -> bool:
+        own, library = self.folder.site(self.site), Library(self.folder)
+        return any(
+            not (own.uploaded / hex_of(asset.digest)).is_file() and not library.may_read(self.site, asset.digest)
+            for asset in item.assets
+        )
+
+    def _accept(self, pen: Pen, submission: records.Submission) -> records.Receipt:
+        item, library = submission.item, Library(self.folder)
+        for asset in item.assets:
+            uploaded = self.folder.site(self.site).uploaded / hex_of(asset.digest)
+            if uploaded.is_file():
+                library.adopt(uploaded, asset.digest)
+        library.let_read(self.site, item.assets)
+        settings = self.folder.settings()
+        if settings.offer_submissions and item.id not in self.catalogue.offered:
+            sign_off = SignOff("final", settings.id, moment.to_text(now_us()))
+            pen.append("all/content", "offer", item.id, msgspec.structs.replace(item, sign_offs=(sign_off,)))
+        for asset in item.assets:
+            (self.folder.site(self.site).uploaded / hex_of(asset.digest)).unlink(missing_ok=True)
+        return records.Receipt(submission.id, item.id, "accepted", Text("已收", "accepted"))
+
+    def _refuse(self, submission: records.Submission, reason: Text) -> records.Receipt:
+        log_refusal(self.folder, self.site, "submission", f"{submission.id} {submission.item.id}", reason)
+        for asset in submission.item.assets:
+            (self.folder.site(self.site).uploaded / hex_of(asset.digest)).unlink(missing_ok=True)
+        return records.Receipt(submission.id, submission.item.id, "refused", reason)
+
+
+def _problem(path: Path) -> Text | None:
+    """Why this entry of the incoming folder is not to be looked into; a link would lead the hub elsewhere."""
+    try:
+        facts = path.lstat()
+    except FileNotFoundError:
+        return _MISSING
+    if not stat.S_ISREG(facts.st_mode) or facts.st_nlink != 1:
+        path.unlink()
+        return _NO_FILE
+    return None
+
+
+def _is_open_for_writing(path: Path) -> bool:
+    """Whether a process still could change the file: the kernel grants a read lease only when none can (fcntl(2))."""
+    with path.open("rb") as file:
+        try:
+            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        except BlockingIOError:
+            return True
+        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    return False
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

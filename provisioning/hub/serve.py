@@ -1,0 +1,168 @@
+"""`songshan-hub serve`: an unprivileged sshd for this hub on loopback. A real hub uses the system's sshd."""
+
+import fcntl
+import os
+import pwd
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import click
+import msgspec
+
+from appliance.core.errors import Refused, Text, WorldError
+from provisioning.command import say
+from provisioning.hub.durable import write_atomically
+from provisioning.hub.folder import HubFolder, HubSettings, now_us, render_settings
+from provisioning.hub.presence import SERVING_VARIABLE, is_held
+from provisioning.hub.sites import write_authorized_keys
+
+LOOPBACK: Final = "127.0.0.1"
+PRIVILEGE_SEPARATION: Final = Path("/run/sshd")
+SSHD_PLACES: Final = ("/usr/sbin/sshd", "/usr/local/sbin/sshd")
+END_TIMEOUT_S: Final = 5
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(0, 65535), help="0 picks a free one; by default the one of hub.toml")
+@click.pass_obj
+def serve(folder: HubFolder, port: int | None) -> None:
+    """Run an sshd for this hub on 127.0.0.1, in the foreground, until SIGTERM or Ctrl-C.
+
+    The port is written into hub.toml, from where bundles take it. Example: songshan-hub --hub hub serve --port 2222
+    """
+    settings = folder.settings()
+    with _serving(folder) as mark:
+        settings = _settle_port(folder, settings, port)
+        with folder.locked():
+            write_authorized_keys(folder, now_us())
+            config = folder.ssh / "sshd_config"
+            write_atomically(config, sshd_config(folder, settings, mark).encode())
+        sys.exit(_run(folder, config, settings.port))
+
+
+def sshd_config(folder: HubFolder, settings: HubSettings, mark: Path) -> str:
+    """What a hub's sshd needs: keys only, forced commands only, no forwarding, no terminal, dead lines noticed."""
+    return f"""\
+# Written by songshan-hub serve.
+ListenAddress {LOOPBACK}:{settings.port}
+HostKey "{folder.host_key}"
+AuthorizedKeysFile "{folder.authorized_keys}"
+AllowUsers {settings.user}
+PidFile none
+StrictModes no
+UsePAM no
+AuthenticationMethods publickey
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin forced-commands-only
+PermitUserRC no
+PermitTTY no
+DisableForwarding yes
+PrintMotd no
+UseDNS no
+LogLevel VERBOSE
+LoginGraceTime 20
+MaxAuthTries 3
+MaxSessions 4
+MaxStartups 64:30:128
+ClientAliveInterval 5
+ClientAliveCountMax 3
+SetEnv {SERVING_VARIABLE}="{mark}"
+"""
+
+
+@contextmanager
+def _serving(folder: HubFolder) -> Iterator[Path]:
+    """Hold the mark that this hub is served. What our sshd starts sees by it that we are gone, also after kill -9."""
+    folder.ssh.mkdir(parents=True, exist_ok=True)
+    for left in folder.ssh.glob("serving.*"):
+        if is_held(left):
+            raise Refused(Text("此文件夹已在服务", "this hub is being served already"))
+        left.unlink(missing_ok=True)
+    mark = folder.ssh / f"serving.{secrets.token_hex(4)}"
+    with mark.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield mark
+        finally:
+            mark.unlink()
+
+
+def _settle_port(folder: HubFolder, settings: HubSettings, port: int | None) -> HubSettings:
+    wanted = settings.port if port is None else port
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, wanted))
+        except OSError as error:
+            raise WorldError(
+                Text(f"端口 {wanted} 用不了：{error}", f"port {wanted} cannot be used: {error}")
+            ) from error
+        wanted = probe.getsockname()[1]
+    if wanted == settings.port:
+        return settings
+    settled = msgspec.structs.replace(settings, port=wanted)
+    with folder.locked():
+        write_atomically(folder.settings_file, render_settings(settled).encode())
+    return settled
+
+
+def _run(folder: HubFolder, config: Path, port: int) -> int:
+    """sshd until it ends or we are told to; then it and every session of it is ended. Its exit status, 0 when told."""
+    program = next((path for path in SSHD_PLACES if os.access(path, os.X_OK)), None)
+    if program is None:
+        raise WorldError(
+            Text("没有 sshd", "there is no sshd"),
+            hint=Text("apt-get install openssh-server", "apt-get install openssh-server"),
+        )
+    if os.getuid() == 0:
+        PRIVILEGE_SEPARATION.mkdir(mode=0o755, parents=True, exist_ok=True)
+    folder.log.mkdir(parents=True, exist_ok=True)
+    told: list[int] = []
+    with (folder.log / "sshd.log").open("ab") as log:
+        argv = ["setpriv", "--pdeathsig", "KILL", "--", program, "-D", "-e", "-f", str(config)]
+        sshd = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        told.append(number)
+        _end(sshd)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, end)
+    say(Text(f"嵩山云在 {LOOPBACK}:{port} 服务，Ctrl-C 结束", f"serving on {LOOPBACK}:{port}, Ctrl-C ends it"))
+    sys.stdout.flush()
+    status = sshd.wait()
+    return 0 if told else status or 1
+
+
+def _end(sshd: subprocess.Popen[bytes]) -> None:
+    """SIGTERM to sshd alone would leave its sessions running: they are ended with it."""
+    import psutil
+
+    try:
+        family = psutil.Process(sshd.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return
+    sshd.terminate()
+    for process in family:
+        try:
+            process.terminate()
+        except psutil.NoSuchProcess:
+            continue
+    _gone, alive = psutil.wait_procs(family, timeout=END_TIMEOUT_S)
+    for process in alive:
+        process.kill()
+
+
+def account_shell_problem(user: str) -> str | None:
+    """Why sshd could not start a forced command for this account, or None."""
+    shell = Path(pwd.getpwnam(user).pw_shell or "/bin/sh")
+    return str(shell) if shell.name in ("nologin", "false") else None

@@ -1,0 +1,210 @@
+"""One stream on disk: `<epoch>.records` with two lines a record, `<epoch>.checkpoint` on how far it is vouched for.
+
+Only what the newest checkpoint covers counts, and with it all of the epochs before its own. What lies behind it is the
+work of a writer that was killed: whole records that follow on are kept, a torn tail is cut off by the next writer.
+Writers hold the hub's lock; readers need none, because covered bytes never change.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+from appliance.core.errors import Text, WorldError
+from appliance.core.journal import (
+    Broken,
+    Checkpoint,
+    Position,
+    Record,
+    checkpoint_text,
+    genesis,
+    parse_checkpoint_text,
+    parse_record,
+    position_after,
+)
+
+PAGE_RECORDS: Final = 256
+PAGE_BYTES: Final = 512 * 1024
+
+
+@dataclass(frozen=True)
+class Covered:
+    """A checkpoint, and how many bytes of its epoch's records it vouches for."""
+
+    checkpoint: Checkpoint
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """Just behind the record `position`, `offset` bytes into its epoch's file."""
+
+    position: Position
+    offset: int
+
+
+@dataclass(frozen=True)
+class Tail:
+    """Where a writer goes on: behind the last whole record. `is_covered` when the checkpoint reaches that far."""
+
+    place: Place
+    is_covered: bool
+
+
+@dataclass(frozen=True)
+class Stream:
+    """`folder` holds the stream called `name`; it need not exist yet."""
+
+    folder: Path
+    name: str
+
+    def covered(self) -> Covered | None:
+        """The newest checkpoint; None before the first."""
+        epochs = self._epochs("checkpoint")
+        if not epochs:
+            return None
+        path = self.folder / f"{epochs[-1]}.checkpoint"
+        try:
+            payload, signature, size_bytes = path.read_text().split()
+            return Covered(parse_checkpoint_text(payload, signature), int(size_bytes))
+        except (ValueError, Broken) as error:
+            raise damaged(path, str(error)) from error
+
+    def position(self) -> Position:
+        """Where the newest checkpoint says the stream stands."""
+        covered = self.covered()
+        return covered.checkpoint.position if covered else genesis(self.name)
+
+    def start(self) -> Place:
+        """Before the first record."""
+        return Place(genesis(self.name), 0)
+
+    def records(self) -> Iterator[Record]:
+        """All covered records, from the first; a damaged one raises WorldError."""
+        place = self.start()
+        while page := self.page(place):
+            for record, place in page:  # noqa: B007  # the next page begins behind the last record of this one
+                yield record
+
+    def page(
+        self, place: Place, records_max: int = PAGE_RECORDS, bytes_max: int = PAGE_BYTES
+    ) -> list[tuple[Record, Place]]:
+        """The covered records behind a place, each with the place behind it; at least one if there is one."""
+        covered = self.covered()
+        if covered is None or covered.checkpoint.position == place.position:
+            return []
+        found = self._page(place, covered, records_max, bytes_max)
+        if not found and place.position.epoch < covered.checkpoint.position.epoch:
+            position = place.position
+            following = next(epoch for epoch in self._epochs("records") if epoch > position.epoch)
+            found = self._page(
+                Place(Position(position.stream, following, 0, position.head), 0), covered, records_max, bytes_max
+            )
+        return found
+
+    def find(self, position: Position) -> Place | None:
+        """The place of a position, so that reading can go on there; None when this stream never stood there."""
+        start = self.start()
+        if position == start.position:
+            return start
+        while page := self.page(start, PAGE_RECORDS * 16, PAGE_BYTES * 16):
+            for _record, place in page:
+                if place.position == position:
+                    return place
+            start = page[-1][1]
+        return None
+
+    def tail(self) -> Tail:
+        """Where the next record goes. WorldError when covered bytes are missing: that is damage, not a torn tail."""
+        covered = self.covered()
+        place = Place(covered.checkpoint.position, covered.size_bytes) if covered else self.start()
+        path = self._records_file(place.position.epoch)
+        on_disk = path.stat().st_size if path.exists() else 0
+        if on_disk < place.offset:
+            raise damaged(path, f"{on_disk} / {place.offset} bytes")
+        end = place
+        for _record, end in self._read(place, on_disk, on_disk, on_disk):  # noqa: B007  # the last place is wanted
+            pass
+        return Tail(end, end == place)
+
+    def append(self, place: Place, records: Sequence[Record]) -> Place:
+        """Write records of one epoch at a place, cutting off what lies behind it; fsynced, but not covered yet."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        data = b"".join(record.header_bytes + b"\n" + (record.body or b"") + b"\n" for record in records)
+        path = self._records_file(records[0].header.epoch)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+            file.truncate(place.offset)
+            file.seek(place.offset)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        return Place(position_after(records[-1]), place.offset + len(data))
+
+    def cover(self, checkpoint: Checkpoint, size_bytes: int) -> None:
+        """Put a checkpoint into force, in one step."""
+        from provisioning.hub.durable import write_atomically
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        payload, signature = checkpoint_text(checkpoint)
+        path = self.folder / f"{checkpoint.position.epoch}.checkpoint"
+        write_atomically(path, f"{payload}\n{signature}\n{size_bytes}\n".encode())
+
+    def accept(self, records: Sequence[Record], checkpoint: Checkpoint) -> None:
+        """Keep what the judge accepted of another's stream, and the checkpoint that vouches for it."""
+        covered = self.covered()
+        place = Place(covered.checkpoint.position, covered.size_bytes) if covered else self.start()
+        for epoch, group in groupby(records, key=lambda record: record.header.epoch):
+            start = place if place.position.epoch == epoch else Place(place.position, 0)
+            place = self.append(start, tuple(group))
+        self.cover(checkpoint, place.offset)
+
+    def _page(self, place: Place, covered: Covered, records_max: int, bytes_max: int) -> list[tuple[Record, Place]]:
+        path = self._records_file(place.position.epoch)
+        closed = place.position.epoch < covered.checkpoint.position.epoch
+        limit = path.stat().st_size if closed else covered.size_bytes
+        found = list(self._read(place, limit, records_max, bytes_max))
+        if not found and place.offset < limit:
+            raise damaged(path, f"offset {place.offset}")
+        return found
+
+    def _read(self, place: Place, limit: int, records_max: int, bytes_max: int) -> Iterator[tuple[Record, Place]]:
+        """Whole records that follow on, until the limit, the first flaw, or as much as was asked for."""
+        path = self._records_file(place.position.epoch)
+        if not path.exists():
+            return
+        first = place.offset
+        with path.open("rb") as file:
+            file.seek(first)
+            while records_max > 0 and place.offset < limit:
+                header, body = file.readline(), file.readline()
+                end = place.offset + len(header) + len(body)
+                if end > limit or not body.endswith(b"\n") or (end - first > bytes_max and place.offset > first):
+                    return
+                try:
+                    record = parse_record(header[:-1], body[:-1] or None)
+                except Broken:
+                    return
+                if record.header.prev != place.position.head or record.header.seq != place.position.seq + 1:
+                    return
+                place = Place(position_after(record), end)
+                records_max -= 1
+                yield record, place
+
+    def _records_file(self, epoch: int) -> Path:
+        return self.folder / f"{epoch}.records"
+
+    def _epochs(self, kind: str) -> tuple[int, ...]:
+        if not self.folder.is_dir():
+            return ()
+        return tuple(sorted(int(path.stem) for path in self.folder.glob(f"*.{kind}") if path.stem.isdecimal()))
+
+
+def damaged(path: Path, detail: str) -> WorldError:
+    """Covered bytes are not what they were."""
+    return WorldError(
+        Text(f"流水损坏：{path}：{detail}", f"a damaged journal: {path}: {detail}"),
+        hint=Text("运行 songshan-hub verify，从备份恢复", "run songshan-hub verify and restore from a backup"),
+        retryable=False,
+    )

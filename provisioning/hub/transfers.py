@@ -1,0 +1,77 @@
+"""rsync for one site: rrsync over its `readable/` or its `incoming/`, watched until it ends."""
+
+import os
+import resource
+import stat
+import subprocess
+from pathlib import Path
+from typing import Final
+
+from appliance.core.errors import Refused, Text, WorldError
+from provisioning.hub.folder import HubFolder, SiteFolder
+from provisioning.hub.presence import may_go_on
+
+RRSYNC_PLACES: Final = ("/usr/bin/rrsync", "/usr/local/bin/rrsync")
+LOOK_EVERY_S: Final = 1.0
+END_TIMEOUT_S: Final = 5.0
+
+
+def download(folder: HubFolder, site: str) -> int:
+    """Let rsync read `readable/`; its exit status."""
+    return _run(folder, site, ["-ro", str(folder.site(site).readable)])
+
+
+def upload(folder: HubFolder, site: str) -> int:
+    """Let rsync write `incoming/`, no file larger than the hub takes; its exit status.
+
+    Without -no-overwrite, which would forbid to resume; without rrsync's lock, which a dead predecessor would hold.
+    """
+    settings = folder.settings()
+    own = folder.site(site)
+    _sweep(own)
+    if sum(1 for _ in own.incoming.iterdir()) + sum(1 for _ in own.uploaded.iterdir()) >= settings.uploads_max:
+        raise Refused(Text("待收文件太多", "too many files wait to be accepted"))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (settings.upload_bytes_max, settings.upload_bytes_max))
+    return _run(folder, site, ["-wo", "-munge", "-no-del", "-no-lock", str(own.incoming)])
+
+
+def _run(folder: HubFolder, site: str, restriction: list[str]) -> int:
+    """rrsync reads what was asked from SSH_ORIGINAL_COMMAND, and speaks over our own stdin and stdout."""
+    program = next((path for path in RRSYNC_PLACES if os.access(path, os.X_OK)), None)
+    if program is None:
+        raise WorldError(
+            Text("没有 rrsync", "there is no rrsync"), hint=Text("apt-get install rsync", "apt-get install rsync")
+        )
+    rsync = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", program, *restriction])
+    while True:
+        try:
+            return rsync.wait(LOOK_EVERY_S)
+        except subprocess.TimeoutExpired:
+            if not may_go_on(folder, site):
+                return _end(rsync)
+
+
+def _end(rsync: subprocess.Popen[bytes]) -> int:
+    rsync.terminate()
+    try:
+        rsync.wait(END_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        rsync.kill()
+        rsync.wait()
+    return 1
+
+
+def _sweep(own: SiteFolder) -> None:
+    """Take out of `incoming/` whatever is no plain file, so that nothing is ever written through a link."""
+    for entry in own.incoming.iterdir():
+        mode = entry.lstat().st_mode
+        if stat.S_ISDIR(mode):
+            _remove_folder(entry)
+        elif not stat.S_ISREG(mode):
+            entry.unlink()
+
+
+def _remove_folder(path: Path) -> None:
+    import shutil
+
+    shutil.rmtree(path)

@@ -1,0 +1,110 @@
+"""`songshan join BUNDLE`: a box makes its two keys, hands the public halves to the hub, and knows who it is."""
+
+import base64
+import io
+from pathlib import Path
+from typing import Final
+
+import click
+import msgspec
+import paramiko
+
+from appliance.core import journal
+from appliance.core.errors import HubUnreachable, LockedOut, OperatorError, Refused, Text
+from provisioning import identity
+from provisioning.bundle import Bundle, HubAddress, JoinAnswer, JoinRequest
+
+CONNECT_TIMEOUT_S: Final = 20
+ANSWER_BYTES_MAX: Final = 64 * 1024
+
+_STRANGER: Final = Text(
+    "嵩山云的主机密钥不是加入包里的那把", "the hub shows another host key than the one in the bundle"
+)
+_NOT_ACCEPTED: Final = Text("嵩山云不接受这份加入包", "the hub does not accept this bundle")
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path, dir_okay=False))
+@click.pass_obj
+def join(box: object, bundle: Path) -> None:
+    """Enrol this box with what songshan-hub enrol gave. Makes its keys; they never leave it.
+
+    Example: songshan --home /srv/box join dengfeng.bundle
+    """
+    raise NotImplementedError
+
+
+def join_home(home: Path, bundle: Bundle, software: str) -> tuple[JoinAnswer, str]:
+    """Make the keys in `home`/keys, spend the claim; the hub's answer and the fingerprint to compare.
+
+    Keys that a broken attempt left are used again, so asking twice is safe. Refused when the hub does not take them.
+    """
+    ssh_key = identity.make_key_files(home / "keys" / "ssh", f"{bundle.site}-ssh")
+    sign_key = identity.make_key_files(home / "keys" / "sign", f"{bundle.site}-sign")
+    line = identity.public_line(ssh_key.public_key())
+    answer = ask(bundle, JoinRequest(line, journal.public_key_text(sign_key.public_key()), software))
+    if answer.verdict == "refused":
+        raise Refused(answer.reason or Text("嵩山云拒绝了", "the hub refused"))
+    return answer, identity.fingerprint(line)
+
+
+def ask(bundle: Bundle, request: JoinRequest) -> JoinAnswer:
+    """Hand the public keys in through the claim. HubUnreachable; LockedOut when host key or claim are not accepted."""
+    hub = bundle.hub
+    try:
+        claim = paramiko.Ed25519Key.from_private_key(io.StringIO(bundle.claim.ssh_private_key))
+    except paramiko.SSHException as error:
+        raise OperatorError(Text("加入包里的密钥读不出", "the key in the bundle cannot be read")) from error
+    with paramiko.SSHClient() as client:
+        _pin(client, hub)
+        client.set_missing_host_key_policy(OnlyPinned())
+        try:
+            client.connect(
+                hub.host,
+                hub.port,
+                hub.user,
+                pkey=claim,
+                timeout=CONNECT_TIMEOUT_S,
+                banner_timeout=CONNECT_TIMEOUT_S,
+                auth_timeout=CONNECT_TIMEOUT_S,
+                allow_agent=False,
+                look_for_keys=False,
+            )
+            channel_in, channel_out, _ = client.exec_command("join", timeout=CONNECT_TIMEOUT_S)
+            channel_in.write(msgspec.json.encode(request) + b"\n")
+            channel_in.flush()
+            line = channel_out.readline(ANSWER_BYTES_MAX)
+        except paramiko.BadHostKeyException as error:
+            raise _locked_out(_STRANGER) from error
+        except paramiko.AuthenticationException as error:
+            raise _locked_out(_NOT_ACCEPTED) from error
+        except (OSError, paramiko.SSHException) as error:
+            raise _unreachable(hub, error) from error
+    try:
+        return msgspec.json.decode(line, type=JoinAnswer)
+    except msgspec.DecodeError as error:
+        raise _unreachable(hub, error) from error
+
+
+class OnlyPinned(paramiko.MissingHostKeyPolicy):
+    """A host key that the bundle does not name is never taken."""
+
+    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
+        raise _locked_out(_STRANGER)
+
+
+def _pin(client: paramiko.SSHClient, hub: HubAddress) -> None:
+    name = hub.host if hub.port == 22 else f"[{hub.host}]:{hub.port}"
+    for line in hub.host_keys:
+        kind, blob = identity.parse_public_line(line).split()
+        client.get_host_keys().add(name, kind, paramiko.Ed25519Key(data=base64.b64decode(blob)))
+
+
+def _locked_out(problem: Text) -> LockedOut:
+    return LockedOut(problem, hint=Text("请嵩山云重新 enrol", "ask the hub operator for a new bundle"), retryable=False)
+
+
+def _unreachable(hub: HubAddress, error: Exception) -> HubUnreachable:
+    return HubUnreachable(
+        Text(f"连不上 {hub.host}:{hub.port}：{error}", f"cannot reach {hub.host}:{hub.port}: {error}")
+    )
