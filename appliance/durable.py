@@ -1,23 +1,28 @@
-"""Writing that survives a power cut: whole or not there, and on the platter before anybody is told.
+"""Writing that survives a power cut: whole or not there, and on the disk before anybody is told.
 
-Every file that this project writes on a box goes through here: write, fsync, rename, fsync the folder.
+Every file that a box writes goes through here: write, fsync, rename, fsync the folder. And so does every file that it
+takes from somebody else: a regular one, within bounds, that nobody is still writing.
 """
 
 import errno
+import hashlib
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from appliance.core.errors import DiskFull, Text, WorldError
+from appliance.core.asset import Digest
+from appliance.core.errors import DiskFull, Refused, Text, WorldError
 
 FILE_MODE: Final = 0o640
 """Owner writes, group reads: the box's services share a group."""
 STAGED_SUFFIX: Final = ".part"
 """Ends the name of a file that is still being written; what a killed process leaves behind has this name too."""
 
+_CHUNK_BYTES: Final = 1024 * 1024
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -60,6 +65,67 @@ def write_all(descriptor: int, data: bytes | memoryview) -> None:
         left = left[os.write(descriptor, left) :]
 
 
+@contextmanager
+def regular_file(path: Path, *, follow: bool = False) -> Iterator[int]:
+    """A file for reading, not waiting where a fifo would make one wait. A link is followed only where `follow` says so.
+
+    Raises Refused when it is no regular file, WorldError when it cannot be opened.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
+    try:
+        descriptor = os.open(path, flags)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise _refused(path, "不是普通文件", "is not a regular file") from error
+        raise world_error(error, path) from error
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise _refused(path, "不是普通文件", "is not a regular file")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def copy_settled(source: int, into: int, path: Path, bytes_max: int) -> tuple[Digest, int]:
+    """Copy an open file whose writer has ended; digest and size of the copy. `path` is what to call it in errors.
+
+    Raises Refused when it is empty, larger than `bytes_max`, or changes meanwhile: also a file that grows without end.
+    """
+    before = os.fstat(source)
+    if before.st_size == 0:
+        raise _refused(path, "是空文件", "is empty")
+    if before.st_size > bytes_max:
+        raise _refused(path, f"超过 {bytes_max} 字节", f"has more than {bytes_max} bytes")
+    hashed, size_bytes = hashlib.sha256(), 0
+    while size_bytes <= before.st_size and (chunk := os.read(source, _CHUNK_BYTES)):
+        write_all(into, chunk)
+        hashed.update(chunk)
+        size_bytes += len(chunk)
+    after = os.fstat(source)
+    if (size_bytes, before.st_size, before.st_mtime_ns) != (before.st_size, after.st_size, after.st_mtime_ns):
+        raise _refused(path, "还在变化", "is still changing")
+    return Digest(f"sha256:{hashed.hexdigest()}"), size_bytes
+
+
+def hash_of(descriptor: int) -> tuple[Digest, int]:
+    """Digest and size of an open file, from its start."""
+    hashed, size_bytes = hashlib.sha256(), 0
+    while chunk := os.pread(descriptor, _CHUNK_BYTES, size_bytes):
+        hashed.update(chunk)
+        size_bytes += len(chunk)
+    return Digest(f"sha256:{hashed.hexdigest()}"), size_bytes
+
+
+def unlink_durably(path: Path) -> None:
+    """Take a name away, for good; nothing happens when there is none."""
+    with disk_errors(path):
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            return
+        sync_folder(path.parent)
+
+
 def sync_folder(path: Path) -> None:
     """Make a rename, link or unlink in this folder survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -96,3 +162,8 @@ def world_error(error: OSError, path: Path) -> WorldError:
             hint=Text("清理磁盘或调整缓存上限", "free some space, or lower what the cache may use"),
         )
     return WorldError(Text(f"{shown}：{cause}", f"{shown}: {cause}"), retryable=error.errno != errno.EROFS)
+
+
+def _refused(path: Path, zh: str, en: str) -> Refused:
+    shown = os.fsencode(path).decode(errors="replace")
+    return Refused(Text(f"{shown} {zh}", f"{shown} {en}"))

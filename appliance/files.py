@@ -1,0 +1,219 @@
+"""Assets on disk: staged, hashed, fsynced, named by their digest; set aside when they are not what they are called.
+
+    media/incoming/<hex>     where a transfer writes; what is there may be half
+    media/ab/<hex>           whole, and checked when it came
+    media/quarantine/<hex>   bytes that were not what their name said
+    public/<hex>             hard link: may be served over HTTP now
+
+Only digests become names here. What a file was called where it came from is for people only (`name_for_people`).
+"""
+
+import os
+import shutil
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from appliance.config import Config
+from appliance.core.asset import Digest, hex_of, parse_digest
+from appliance.core.errors import Corrupt, Text
+from appliance.durable import (
+    STAGED_SUFFIX,
+    copy_settled,
+    disk_errors,
+    hash_of,
+    make_folder,
+    put_in_place,
+    regular_file,
+    staged_beside,
+    sync_folder,
+    unlink_durably,
+)
+from appliance.durable import write_atomically as write_atomically
+
+ASSET_MODE: Final = 0o444
+"""Nobody writes an asset: other names of the same bytes are served while it is here."""
+NAME_CHARS_MAX: Final = 200
+
+
+def make_folders(config: Config) -> None:
+    """All that a box writes into; what is there stays."""
+    folders = (config.database.parent, config.incoming, config.quarantine, config.public, config.drop, config.library)
+    for folder in (*folders, config.keys, config.run):
+        with disk_errors(folder):
+            make_folder(folder, 0o700 if folder == config.keys else 0o750)
+
+
+def stage_path(config: Config, digest: str) -> Path:
+    """Where a transfer of this asset writes."""
+    return config.incoming / hex_of(digest)
+
+
+def path_of(config: Config, digest: str) -> Path:
+    """Where the asset is once it is here."""
+    name = hex_of(digest)
+    return config.media / name[:2] / name
+
+
+def is_there(config: Config, digest: str) -> bool:
+    """Whether the asset is on disk. Its bytes were right when it came; `verify` reads them again."""
+    return path_of(config, digest).is_file()
+
+
+def held(config: Config) -> Iterator[Digest]:
+    """The digests of all assets on disk, in no order."""
+    for folder in config.media.glob("[0-9a-f][0-9a-f]"):
+        for path in folder.iterdir():
+            if not path.name.startswith("."):
+                yield parse_digest(path.name)
+
+
+def hash_file(path: Path) -> tuple[Digest, int]:
+    """Digest and size of a regular file; Refused for anything else, also for a link to one."""
+    with regular_file(path) as descriptor:
+        return hash_of(descriptor)
+
+
+def adopt(config: Config, staged: Path, digest: str) -> Path:
+    """Make a staged file the asset of that digest: hash, fsync, rename, fsync the folder.
+
+    Whoever wrote it must have ended. Bytes that are not what the digest says go to quarantine, and Corrupt is raised.
+    """
+    digest, target = parse_digest(digest), path_of(config, digest)
+    with regular_file(staged) as descriptor:
+        found, _size = hash_of(descriptor)
+        if found != digest:
+            raise _set_aside(config, staged, digest, found)
+        with disk_errors(target):
+            make_folder(target.parent)
+            os.fchmod(descriptor, ASSET_MODE)
+            put_in_place(descriptor, staged, target)
+            sync_folder(staged.parent)
+    return target
+
+
+def adopt_copy(config: Config, source: Path) -> tuple[Digest, int]:
+    """Take in somebody else's file by copying it; `source` is left alone. Digest and size of what was taken.
+
+    Raises Refused when it is no regular file, is empty, larger than `file_bytes_max`, or changes while it is read; and
+    DiskFull or WorldError. Nothing half is left.
+    """
+    with (
+        regular_file(source) as descriptor,
+        disk_errors(config.incoming),
+        staged_beside(config.incoming / "copy", ASSET_MODE) as (into, staged),
+    ):
+        digest, size_bytes = copy_settled(descriptor, into, source, config.limits.file_bytes_max)
+        target = path_of(config, digest)
+        make_folder(target.parent)
+        put_in_place(into, staged, target)
+    return digest, size_bytes
+
+
+def adopt_link(config: Config, source: Path) -> tuple[Digest, int]:
+    """Take in a file of ours, which nobody writes any more, as a second name of the same bytes; a copy where it lies
+    on another disk. `source` stays until its owner removes it."""
+    with regular_file(source) as descriptor, disk_errors(source):
+        digest, size_bytes = hash_of(descriptor)
+        target = path_of(config, digest)
+        make_folder(target.parent)
+        if target.exists():
+            return digest, size_bytes
+        try:
+            os.fsync(descriptor)
+            os.fchmod(descriptor, ASSET_MODE)
+            target.hardlink_to(source)
+        except OSError:
+            # Another disk, or a file system without hard links.
+            return adopt_copy(config, source)
+        sync_folder(target.parent)
+    return digest, size_bytes
+
+
+def verify(config: Config, digest: str) -> int:
+    """Read an asset again; its size. Corrupt when it has changed: then it is in quarantine and no longer served."""
+    path = path_of(config, digest)
+    with regular_file(path) as descriptor:
+        found, size_bytes = hash_of(descriptor)
+        if found != parse_digest(digest):
+            withdraw_link(config, digest)
+            raise _set_aside(config, path, digest, found)
+    return size_bytes
+
+
+def remove(config: Config, digest: str) -> None:
+    """Let go of an asset: its public name first. Nothing happens when it is not here."""
+    withdraw_link(config, digest)
+    unlink_durably(path_of(config, digest))
+    unlink_durably(stage_path(config, digest))
+
+
+def publish_link(config: Config, digest: str) -> None:
+    """Let HTTP serve an asset that is here; nothing happens when it is served already."""
+    link, path = config.public / hex_of(digest), path_of(config, digest)
+    with disk_errors(link):
+        if link.exists() and link.samefile(path):
+            return
+        link.unlink(missing_ok=True)
+        link.hardlink_to(path)
+        sync_folder(config.public)
+
+
+def withdraw_link(config: Config, digest: str) -> None:
+    """Let HTTP serve it no more: from the return of this call on there is no such file."""
+    unlink_durably(config.public / hex_of(digest))
+
+
+def served(config: Config) -> frozenset[Digest]:
+    """The digests that HTTP serves now."""
+    with disk_errors(config.public):
+        names = [path.name for path in config.public.iterdir()]
+    return frozenset(parse_digest(name) for name in names if not name.startswith("."))
+
+
+def sweep(config: Config) -> None:
+    """Take away what a killed process was writing. Call it when the agent starts, before anything is written."""
+    for folder in (config.incoming, *config.media.glob("[0-9a-f][0-9a-f]")):
+        for path in folder.glob(f".*{STAGED_SUFFIX}"):
+            unlink_durably(path)
+
+
+def free_bytes(config: Config) -> int:
+    """What is free on the disk of the media, for a process without privileges."""
+    with disk_errors(config.media):
+        return shutil.disk_usage(config.media).free
+
+
+def name_for_people(path: Path) -> str:
+    """What to call a file on screens and in records: one line of at most NAME_CHARS_MAX characters.
+
+    Names in GBK, as Windows programs of the trade write them, are read as what they say.
+    """
+    raw = os.fsencode(path.name)
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        text = raw.decode("gb18030", errors="replace")
+    line = "".join(character if _is_shown(character) else " " for character in text)
+    return " ".join(line.split())[:NAME_CHARS_MAX] or "?"
+
+
+def _is_shown(character: str) -> bool:
+    """Not a control character, nor one that turns or hides what follows it."""
+    return unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def _set_aside(config: Config, path: Path, digest: str, found: str) -> Corrupt:
+    with disk_errors(config.quarantine):
+        make_folder(config.quarantine)
+        path.rename(config.quarantine / hex_of(digest))
+        sync_folder(config.quarantine)
+        sync_folder(path.parent)
+    return Corrupt(
+        Text(
+            f"媒资内容与指纹不符：应为 {digest}，实为 {found}",
+            f"an asset is not what it is called: {digest} is {found}",
+        ),
+        hint=Text("已隔离，将重新传输", "it is in quarantine and will be fetched again"),
+    )
