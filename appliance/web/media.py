@@ -44,7 +44,7 @@ TYPES: Final = {
 
 OCTETS: Final = "application/octet-stream"
 
-_PATH: Final = re.compile(r"/media/(?:sha256:)?([0-9a-f]{64})(?:/([^/]*))?")
+_PATH: Final = re.compile(r"/media/(?:sha256:)?([0-9a-f]{64})(?:/([^/]+))?")
 _RANGE: Final = re.compile(r"[ \t]*(\d{0,19})-(\d{0,19})[ \t]*", re.ASCII)
 _ETAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
 

@@ -7,14 +7,16 @@ line hold every thread, and each request changes threads twice. Here
              send every answer without blocking; keep every deadline
     threads  run the WSGI application and give its answer back to the loop
 
-Parsing and environ stay gunicorn's; only heads of the plainest form take a shorter way (`wire.parse_plain`).
+Parsing and environ stay gunicorn's; only heads of the plainest form take a shorter way (`http1.parse_plain`).
 """
 
 import errno
 import selectors
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from io import BytesIO
 from socket import SHUT_WR, socket
@@ -26,7 +28,7 @@ from gunicorn.http.message import Request as ParsedRequest  # type: ignore[impor
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 from appliance.web.front import Front, Reply, Span, plain
-from appliance.web.wire import SERVER, head_of, parse_plain, send_some
+from appliance.web.http1 import SERVER, head_of, parse_plain, send_some
 
 RECEIVE_BYTES: Final = 64 * 1024
 LINE_BYTES_MAX: Final = 4096
@@ -84,9 +86,22 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         connection = Connection(client, address, listener.getsockname())
         self.nr_conns += 1
         self.connections.add(connection)
-        self.poller.register(client, selectors.EVENT_READ, partial(self.on_readable, connection))
+        self.listen_to(connection)
 
-    def on_readable(self, connection: Connection, _socket: object) -> None:
+    def listen_to(self, connection: Connection) -> None:
+        """Have the loop tell when the client says something."""
+        on_readable = partial(self.attend, self.on_readable, connection)
+        self.poller.register(connection.socket, selectors.EVENT_READ, on_readable)
+
+    def attend(self, callback: Callable[[Connection], None], connection: Connection, _socket: object) -> None:
+        """Do what a socket is ready for. A bug that one client's bytes can reach must not cost the others."""
+        try:
+            callback(connection)
+        except Exception:
+            self.log.exception("connection_failed")
+            self.drop(connection)
+
+    def on_readable(self, connection: Connection) -> None:
         """Collect what has arrived and answer what is complete."""
         try:
             data = connection.socket.recv(RECEIVE_BYTES)
@@ -151,7 +166,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self.refuse(connection, "413 Content Too Large")
         else:
             if request._expected_100_continue and len(connection.inbox) < connection.body_bytes:
-                connection.socket.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+                with suppress(OSError):
+                    connection.socket.send(b"HTTP/1.1 100 Continue\r\n\r\n")
             request._expected_100_continue = False
             self.take_body(connection)
         return False
@@ -198,7 +214,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def on_thought(self, connection: Connection, done: "Future[tuple[list[bytes | Span], bool]]") -> None:
         """Back in the loop: send what the thread found."""
-        self.poller.register(connection.socket, selectors.EVENT_READ, partial(self.on_readable, connection))
+        self.poller.register(
+            connection.socket, selectors.EVENT_READ, partial(self.attend, self.on_readable, connection)
+        )
         connection.request = None
         error = done.exception()
         if error is not None:
@@ -249,7 +267,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if not connection.keep:
             self.linger(connection)
 
-    def on_writable(self, connection: Connection, _socket: object) -> None:
+    def on_writable(self, connection: Connection) -> None:
         """Go on sending, then with what has arrived meanwhile."""
         self.send(connection)
         self.advance(connection)
@@ -260,7 +278,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             connection.writing = writing
             event = selectors.EVENT_WRITE if writing else selectors.EVENT_READ
             callback = self.on_writable if writing else self.on_readable
-            self.poller.modify(connection.socket, event, partial(callback, connection))
+            self.poller.modify(connection.socket, event, partial(self.attend, callback, connection))
 
     def linger(self, connection: Connection) -> None:
         """Say that no more will come, and wait a moment for the client to notice."""

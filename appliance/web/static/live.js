@@ -1,0 +1,106 @@
+// The channel's player. What hls.js cannot repair by itself is repaired here, for as long as the page is open:
+// a network error that it gives up on (the box restarts) is started again, a media error is recovered, and a list that it
+// could not read is loaded anew.
+
+"use strict";
+
+(() => {
+  const stage = document.querySelector("[data-live]");
+  const video = stage.querySelector("video");
+  const say = stage.querySelector(".say");
+  const words = stage.dataset;
+  const RETRY_MS = 1500;
+  const events = [];
+  let hls = null;
+  let source = words.live;
+
+  // What happened to the player, for support and for tests.
+  window.songshanPlayer = { video, events, hls: () => hls };
+
+  function note(kind, detail) {
+    events.push({ at: Date.now(), kind, detail });
+    if (events.length > 500) events.shift();
+  }
+
+  function show(text) {
+    say.textContent = text;
+  }
+
+  function recover(data) {
+    note(data.fatal ? "fatal" : "error", data.details);
+    if (!data.fatal) return;
+    show(words.again);
+    if (data.details === "levelParsingError") {
+      setTimeout(() => play(source), RETRY_MS);
+    } else if (data.type === Hls.ErrorTypes.MEDIA_ERROR) {
+      hls.recoverMediaError();
+    } else if (data.details === "manifestLoadError" || data.details === "manifestLoadTimeOut" ||
+               data.details === "manifestParsingError") {
+      setTimeout(() => play(source), RETRY_MS);
+    } else {
+      setTimeout(() => hls.startLoad(), RETRY_MS);
+    }
+  }
+
+  function play(url, from) {
+    source = url;
+    if (!window.Hls || !Hls.isSupported()) {
+      video.src = url;
+      startPlaying();
+      return;
+    }
+    if (hls) hls.destroy();
+    hls = new Hls({
+      workerPath: words.worker,
+      lowLatencyMode: false,
+      liveSyncDurationCount: 3,
+      backBufferLength: 60,
+    });
+    hls.on(Hls.Events.ERROR, (_event, data) => recover(data));
+    hls.once(Hls.Events.MANIFEST_PARSED, startPlaying);
+    if (from) seekWhenKnown(from);
+    hls.loadSource(url);
+    hls.attachMedia(video);
+  }
+
+  // The list tells which programme time each segment has; the player knows only its own time.
+  function seekWhenKnown(from) {
+    let fragments = [];
+    hls.on(Hls.Events.LEVEL_UPDATED, (_event, data) => { fragments = data.details.fragments; });
+    video.addEventListener("loadedmetadata", () => {
+      const first = fragments.find((each) => each.programDateTime + each.duration * 1000 > from);
+      if (first) video.currentTime = first.start + Math.max(0, (from - first.programDateTime) / 1000);
+    }, { once: true });
+  }
+
+  function startPlaying() {
+    // Browsers let a page start by itself only when it is silent; then a touch brings the sound.
+    video.play().catch(() => {
+      video.muted = true;
+      video.play().then(() => show(words.muted), () => show(words.touch));
+    });
+  }
+
+  video.addEventListener("playing", () => show(video.muted && say.textContent === words.muted ? words.muted : ""));
+  video.addEventListener("waiting", () => { note("waiting"); show(words.wait); });
+  video.addEventListener("volumechange", () => { if (!video.muted) show(""); });
+  video.addEventListener("error", () => note("media", video.error && video.error.message));
+
+  for (const button of document.querySelectorAll("[data-from]")) {
+    button.addEventListener("click", () => {
+      video.muted = false;
+      play(words.dvr, Number(button.dataset.from));
+      mark(true);
+      stage.scrollIntoView();
+    });
+  }
+
+  const back = document.querySelector("[data-back]");
+  function mark(shifted) {
+    back.hidden = !shifted;
+  }
+  back.addEventListener("click", () => { play(words.live); mark(false); });
+
+  show(words.wait);
+  play(words.live);
+})();
