@@ -1,0 +1,94 @@
+"""What a control session tells its owner. Made by `appliance.core.session` alone."""
+
+from typing import Any
+
+import msgspec
+
+from appliance.core.errors import Text
+from appliance.core.journal import Checkpoint, Position, Record
+from appliance.core.judge import Verdict
+from appliance.core.wire import DeliveryVerdict
+
+
+class Greeted(msgspec.Struct, frozen=True):
+    """The peer's hello: `have` is what it holds of our streams, `heads` where its own streams stand."""
+
+    peer: str
+    software: str
+    time_us: int
+    have: dict[str, Position]
+    heads: dict[str, Position]
+
+
+class RecordsArrived(msgspec.Struct, frozen=True):
+    """To be judged, and answered by `ack` or `refuse`."""
+
+    stream: str
+    records: tuple[Record, ...]
+    checkpoint: Checkpoint | None
+
+
+class CheckpointArrived(msgspec.Struct, frozen=True):
+    """To be judged; not answered, but for `refuse` when it tells of a fork or a rewind."""
+
+    stream: str
+    checkpoint: Checkpoint
+
+
+class BrokenArrived(msgspec.Struct, frozen=True):
+    """Something on this stream was no record or no checkpoint. It is refused already; this is for the log."""
+
+    stream: str
+    reason: Text
+
+
+class Acked(msgspec.Struct, frozen=True):
+    """The peer holds our stream up to here."""
+
+    position: Position
+
+
+class RefusedBy(msgspec.Struct, frozen=True):
+    """The peer reads no more of this stream in this session."""
+
+    stream: str
+    verdict: Verdict
+    reason: Text
+
+
+class StatusArrived(msgspec.Struct, frozen=True):
+    """How the box says it is."""
+
+    status: dict[str, Any]
+
+
+class Delivered(msgspec.Struct, frozen=True):
+    """An asset lies complete in `incoming`: look, and `answer_delivered`."""
+
+    digest: str
+
+
+class DeliveredAnswered(msgspec.Struct, frozen=True):
+    """What the hub found."""
+
+    digest: str
+    verdict: DeliveryVerdict
+    reason: Text
+
+
+class Pong(msgspec.Struct, frozen=True):
+    """The line is alive."""
+
+    n: int
+
+
+class PeerSaidBye(msgspec.Struct, frozen=True):
+    """Nothing more will come."""
+
+    reason: Text
+
+
+Event = (
+    Greeted | RecordsArrived | CheckpointArrived | BrokenArrived | Acked | RefusedBy
+    | StatusArrived | Delivered | DeliveredAnswered | Pong | PeerSaidBye
+)  # fmt: skip

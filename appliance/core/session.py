@@ -1,0 +1,332 @@
+"""The control session between box and hub: bytes in, events out; calls in, bytes out. It knows no socket and no clock.
+
+Each end owns a Session, feeds it what it reads, and writes what `data_to_send` returns. The writer of a stream offers
+one batch at a time and waits for its acknowledgement, so nothing piles up on either side; the streams go in the order
+of their urgency: control, content, report. The reader judges each batch (`appliance.core.judge`), commits what was
+accepted, and only then calls `ack`; what it cannot accept it refuses, which closes that stream until the next session.
+"""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from appliance.core import wire
+from appliance.core.asset import parse_digest
+from appliance.core.errors import OperatorError, Text, WorldError
+from appliance.core.events import (
+    Acked,
+    BrokenArrived,
+    CheckpointArrived,
+    Delivered,
+    DeliveredAnswered,
+    Event,
+    Greeted,
+    PeerSaidBye,
+    Pong,
+    RecordsArrived,
+    RefusedBy,
+    StatusArrived,
+)
+from appliance.core.journal import (
+    Broken,
+    Checkpoint,
+    Position,
+    Record,
+    checkpoint_text,
+    genesis,
+    parse_checkpoint_text,
+    parse_record,
+)
+from appliance.core.judge import Verdict
+from appliance.core.moment import to_text, to_us
+
+DELIVERIES_MAX: Final = 64
+"""How many deliveries may wait for their answer."""
+UNREAD_MAX: Final = 1024
+"""How many small lines may wait to be sent while the peer asks for more."""
+
+
+class ProtocolError(WorldError):
+    """The peer said what the protocol does not allow. A `bye` is queued: send what is left, then close the line."""
+
+
+class Session:
+    """One end of one connection. Made by `Session.box` or `Session.hub`; the hello is queued at once."""
+
+    def __init__(self, site: str, hello: wire.BoxHello | wire.HubHello) -> None:
+        at_hub = isinstance(hello, wire.HubHello)
+        self._site = site
+        self._writes: Sequence[str] = wire.streams_of_hub(site)
+        self._reads: Sequence[str] = (wire.stream_of_site(site),)
+        if not at_hub:
+            self._writes, self._reads = self._reads, self._writes
+        self._decoder = wire.FROM_BOX if at_hub else wire.FROM_HUB
+        self._incoming = bytearray()
+        self._searched = 0
+        self._small: deque[bytes] = deque()
+        self._batches: dict[str, bytes] = {}
+        self._status = b""
+        self._greeted = False
+        self._over: Text | None = None
+        self._unacked: set[str] = set()
+        self._unjudged: set[str] = set()
+        self._closed: set[str] = set()
+        self._deliveries: set[str] = set()
+        self._say(hello)
+
+    @classmethod
+    def box(cls, site: str, have: Mapping[str, Position], offer: Position, software: str, time_us: int) -> "Session":
+        """The box's end: `have` of the hub's streams (genesis where left out), `offer` is the head of its own."""
+        heads = {stream: wire.head_of(have.get(stream) or genesis(stream)) for stream in wire.streams_of_hub(site)}
+        return cls(site, wire.BoxHello(1, site, software, to_text(time_us), heads, wire.head_of(offer)))
+
+    @classmethod
+    def hub(
+        cls, site: str, hub_id: str, have: Position, streams: Mapping[str, Position], software: str, time_us: int
+    ) -> "Session":
+        """The hub's end: `have` of the site's own stream, `streams` are the heads of the hub's four."""
+        heads = {stream: wire.head_of(streams.get(stream) or genesis(stream)) for stream in wire.streams_of_hub(site)}
+        of_site = {wire.stream_of_site(site): wire.head_of(have)}
+        return cls(site, wire.HubHello(1, hub_id, to_text(time_us), of_site, heads, software))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether either side said bye; what is queued may still be sent."""
+        return self._over is not None
+
+    def receive(self, data: bytes) -> list[Event]:
+        """Take what was read from the peer; return what it means, in order.
+
+        Raises ProtocolError on the first thing that is not allowed. What came before it in the same data is lost too;
+        that does no harm, for nothing is acknowledged that was not handled.
+        """
+        if self._over is not None:
+            return []
+        self._incoming += data
+        events: list[Event] = []
+        try:
+            while self._over is None and (line := self._next_line()) is not None:
+                events += self._understand(line)
+        except (Broken, OperatorError, ValueError, RecursionError) as error:
+            text = error.problems[0] if isinstance(error, Broken | OperatorError) else _malformed(error)
+            self._end(text)
+            raise ProtocolError(text) from error
+        return events
+
+    def data_to_send(self) -> bytes:
+        """All that is queued, the most urgent first; b"" when nothing is. It must be sent whole and in this order."""
+        batches = [self._batches[stream] for stream in self._writes if stream in self._batches]
+        data = b"".join([*self._small, *batches, self._status])
+        self._small.clear()
+        self._batches.clear()
+        self._status = b""
+        return data
+
+    def may_send(self, stream: str) -> bool:
+        """Whether a batch may be offered: greeted, the one before answered, the stream not refused."""
+        blocked = stream in self._unacked or stream in self._closed
+        return self._greeted and self._over is None and stream in self._writes and not blocked
+
+    def offer(self, stream: str, records: Sequence[Record], checkpoint: Checkpoint | None) -> None:
+        """Queue one batch, cut by `batch_of`, with a checkpoint on its last record; no records: a sign of life."""
+        assert self.may_send(stream), "one batch at a time"
+        text = checkpoint_text(checkpoint) if checkpoint else None
+        if not records:
+            assert text is not None, "a sign of life is a checkpoint"
+            self._say(wire.CheckpointLine(stream, text))
+            return
+        assert len(batch_of(records)) == len(records), "a batch is bounded"
+        pairs = tuple(
+            (record.header_bytes.decode(), record.body.decode() if record.body else None) for record in records
+        )
+        self._unacked.add(stream)
+        self._batches[stream] = _encoded(wire.Records(stream, pairs, text))
+
+    def ack(self, position: Position) -> None:
+        """Answer a batch: all up to `position` is durable here."""
+        self._unjudged.remove(position.stream)
+        self._say(wire.Ack(position.stream, position.epoch, position.seq, position.head))
+
+    def refuse(self, stream: str, verdict: Verdict, reason: Text) -> None:
+        """Answer a batch or a checkpoint: no more of this stream is read in this session."""
+        assert stream in self._reads, "only what the peer writes can be refused"
+        self._unjudged.discard(stream)
+        self._closed.add(stream)
+        self._say(wire.Refuse(stream, verdict, reason))
+
+    def send_status(self, status: dict[str, Any]) -> None:
+        """Say how the box is; replaces one that has not left yet."""
+        self._status = _encoded(wire.Status(status))
+        assert len(self._status) <= wire.SMALL_LINE_BYTES_MAX, "a status is a small line"
+
+    def may_deliver(self) -> bool:
+        """Whether one more delivery may wait for its answer."""
+        return self._greeted and self._over is None and len(self._deliveries) < DELIVERIES_MAX
+
+    def delivered(self, digest: str) -> None:
+        """Say that an asset lies complete in `incoming`."""
+        assert self.may_deliver(), "deliveries that wait are bounded"
+        self._deliveries.add(digest)
+        self._say(wire.Deliver(digest))
+
+    def answer_delivered(self, digest: str, verdict: wire.DeliveryVerdict, reason: Text) -> None:
+        """Say what was found there."""
+        self._deliveries.remove(digest)
+        self._say(wire.DeliveredAnswer(digest, verdict, reason))
+
+    def ping(self, n: int) -> None:
+        """Ask for a sign of life."""
+        self._say(wire.Ping(n))
+
+    def bye(self, reason: Text) -> None:
+        """Say the last word."""
+        if self._over is None:
+            self._end(reason)
+
+    def _next_line(self) -> bytes | None:
+        end = self._incoming.find(b"\n", self._searched)
+        self._searched = len(self._incoming) if end < 0 else 0
+        if max(end, self._searched) > wire.LINE_BYTES_MAX:
+            raise ValueError("an over-long line")
+        if end < 0:
+            return None
+        line = bytes(self._incoming[:end])
+        del self._incoming[: end + 1]
+        return line
+
+    def _understand(self, data: bytes) -> Sequence[Event]:
+        line = self._decoder.decode(data)
+        if len(data) > wire.SMALL_LINE_BYTES_MAX and not isinstance(line, wire.Records):
+            raise ValueError("an over-long line")
+        if self._greeted == isinstance(line, wire.BoxHello | wire.HubHello) and not isinstance(line, wire.Bye):
+            raise ValueError("a hello comes first, and once")
+        match line:
+            case wire.BoxHello() | wire.HubHello():
+                return [self._greet(line)]
+            case wire.Records() | wire.CheckpointLine():
+                return self._arrived(line)
+            case wire.Ack():
+                return [self._acked(line)]
+            case wire.Refuse():
+                self._check_stream(line.stream, self._writes)
+                self._unacked.discard(line.stream)
+                self._closed.add(line.stream)
+                return [RefusedBy(line.stream, line.verdict, line.reason)]
+            case wire.Status():
+                return [StatusArrived(line.status)]
+            case wire.Deliver():
+                return [self._delivery(line.digest)]
+            case wire.DeliveredAnswer():
+                if line.digest not in self._deliveries:
+                    raise ValueError("an answer that nobody asked for")
+                self._deliveries.remove(line.digest)
+                return [DeliveredAnswered(line.digest, line.verdict, line.reason)]
+            case wire.Ping():
+                return self._answer_ping(line.n)
+            case wire.PongLine():
+                return [Pong(line.n)]
+            case wire.Bye():
+                self._over = line.reason
+                return [PeerSaidBye(line.reason)]
+        raise AssertionError("every line that can be decoded is understood")
+
+    def _greet(self, hello: wire.BoxHello | wire.HubHello) -> Greeted:
+        if isinstance(hello, wire.HubHello):
+            peer, their_heads = hello.hub, hello.streams
+        elif hello.site != self._site:
+            raise Broken(Text(f"此密钥属于 {self._site}，不是 {hello.site[:40]}", f"this key is {self._site}'s alone"))
+        else:
+            peer, their_heads = hello.site, {wire.stream_of_site(hello.site): hello.offer}
+        have = self._positions(self._writes, hello.have)
+        heads = self._positions(self._reads, their_heads)
+        self._greeted = True
+        return Greeted(peer, hello.software, to_us(hello.time), have, heads)
+
+    def _positions(self, streams: Sequence[str], heads: Mapping[str, wire.Head]) -> dict[str, Position]:
+        for stream in heads:
+            self._check_stream(stream, streams)
+        return {
+            stream: wire.position_of(stream, heads[stream]) if stream in heads else genesis(stream)
+            for stream in streams
+        }
+
+    def _arrived(self, line: wire.Records | wire.CheckpointLine) -> Sequence[Event]:
+        stream = line.stream
+        self._check_stream(stream, self._reads)
+        if stream in self._unjudged:
+            raise ValueError("a second batch before the first was answered")
+        if stream in self._closed:
+            return ()
+        try:
+            checkpoint = parse_checkpoint_text(*line.checkpoint) if line.checkpoint else None
+            if isinstance(line, wire.CheckpointLine):
+                assert checkpoint is not None, "a checkpoint line has one"
+                return [CheckpointArrived(stream, checkpoint)]
+            records = tuple(
+                parse_record(header.encode(), None if body is None else body.encode()) for header, body in line.records
+            )
+        except Broken as broken:
+            reason = broken.problems[0]
+            self.refuse(stream, Verdict.BROKEN, reason)
+            return [BrokenArrived(stream, reason)]
+        self._unjudged.add(stream)
+        return [RecordsArrived(stream, records, checkpoint)]
+
+    def _acked(self, line: wire.Ack) -> Acked:
+        self._check_stream(line.stream, self._writes)
+        if line.stream not in self._unacked and line.stream not in self._closed:
+            raise ValueError("an acknowledgement of nothing")
+        self._unacked.discard(line.stream)
+        return Acked(Position(line.stream, line.epoch, line.seq, line.head))
+
+    def _delivery(self, digest: str) -> Delivered:
+        if parse_digest(digest) != digest:
+            raise ValueError("a digest without sha256: before it")
+        self._deliveries.add(digest)
+        if len(self._deliveries) > DELIVERIES_MAX:
+            raise ValueError("more deliveries than may wait")
+        return Delivered(digest)
+
+    def _answer_ping(self, n: int) -> Sequence[Event]:
+        if len(self._small) >= UNREAD_MAX:
+            raise ValueError("a peer that asks and does not read")
+        self._say(wire.PongLine(n))
+        return ()
+
+    def _check_stream(self, stream: str, allowed: Sequence[str]) -> None:
+        if stream not in allowed:
+            raise Broken(
+                Text(
+                    f"{self._site} 与流 {stream[:80]!r} 无关",
+                    f"{self._site} has no business with stream {stream[:80]!r}",
+                )
+            )
+
+    def _say(self, line: wire.Line) -> None:
+        self._small.append(_encoded(line))
+
+    def _end(self, reason: Text) -> None:
+        self._batches.clear()
+        self._status = b""
+        self._small.append(_encoded(wire.Bye(reason)))
+        self._over = reason
+
+
+def batch_of(records: Sequence[Record]) -> Sequence[Record]:
+    """The longest beginning of `records` that may be offered at once: all of them, or cut; never () for some."""
+    size_bytes = 0
+    for number, record in enumerate(records):
+        size_bytes += len(record.header_bytes) + len(record.body or b"")
+        if number == wire.RECORDS_PER_BATCH or (number > 0 and size_bytes > wire.BATCH_BYTES):
+            return records[:number]
+    return records
+
+
+def _encoded(line: wire.Line) -> bytes:
+    return msgspec.json.encode(line) + b"\n"
+
+
+def _malformed(error: Exception) -> Text:
+    return Text(f"协议错误：{error}", f"protocol error: {error}")
