@@ -5,27 +5,10 @@ from typing import Final
 
 import msgspec
 
+from appliance.config import ChannelConfig, HubAddress
 from appliance.core.errors import OperatorError, Text
 
 BUNDLE_BYTES_MAX: Final = 64 * 1024
-
-
-class Channel(msgspec.Struct, frozen=True):
-    id: str
-    name: str
-
-
-class HubAddress(msgspec.Struct, frozen=True):
-    """Where the hub is, and how to know that it is the hub."""
-
-    id: str
-    host: str
-    port: int
-    user: str
-    host_keys: tuple[str, ...]
-    """`ssh-ed25519 <base64>` lines; no other host key is ever accepted."""
-    sign_key: str
-    """The key that signs the hub's checkpoints: 32 bytes in base64."""
 
 
 class ClaimKey(msgspec.Struct, frozen=True):
@@ -42,7 +25,7 @@ class Bundle(msgspec.Struct, frozen=True):
     site: str
     name: str
     zone: str
-    channels: tuple[Channel, ...]
+    channels: tuple[ChannelConfig, ...]
     hub: HubAddress
     claim: ClaimKey
 

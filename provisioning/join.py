@@ -2,6 +2,7 @@
 
 import base64
 import io
+from importlib import metadata
 from pathlib import Path
 from typing import Final
 
@@ -9,10 +10,13 @@ import click
 import msgspec
 import paramiko
 
+from appliance.command import Box, pass_box, say
+from appliance.config import INSTALLED_HOME, INSTALLED_RUN, Config, HubAddress, config_path, render
 from appliance.core import journal
 from appliance.core.errors import HubUnreachable, LockedOut, OperatorError, Refused, Text
+from appliance.durable import make_folder, write_atomically
 from provisioning import identity
-from provisioning.bundle import Bundle, HubAddress, JoinAnswer, JoinRequest
+from provisioning.bundle import Bundle, JoinAnswer, JoinRequest, read_bundle
 
 CONNECT_TIMEOUT_S: Final = 20
 ANSWER_BYTES_MAX: Final = 64 * 1024
@@ -25,27 +29,60 @@ _NOT_ACCEPTED: Final = Text("嵩山云不接受这份加入包", "the hub does n
 
 @click.command()
 @click.argument("bundle", type=click.Path(path_type=Path, dir_okay=False))
-@click.pass_obj
-def join(box: object, bundle: Path) -> None:
+@pass_box
+def join(box: Box, bundle: Path) -> None:
     """Enrol this box with what songshan-hub enrol gave. Makes its keys; they never leave it.
 
     Example: songshan --home /srv/box join dengfeng.bundle
     """
-    raise NotImplementedError
+    given = read_bundle(bundle)
+    path = config_path(box.home)
+    if path.exists():
+        raise Refused(
+            Text(f"此节点已加入，见 {path}", f"this box has joined already, see {path}"),
+            hint=Text("换中心须用空的文件夹", "for another site use an empty folder"),
+        )
+    config = _config(box, given)
+    answer, shown = hand_in_keys(config, given)
+    make_folder(path.parent)
+    write_atomically(path, render(config).encode())
+    say(Text(f"{given.name}（{given.site}）已加入 {given.hub.id}", f"{given.site} has joined {given.hub.id}"))
+    say(Text(f"密钥指纹 {shown}", f"key fingerprint {shown}"))
+    if answer.verdict != "approved":
+        say(Text("请嵩山云核对指纹后批准", "the hub operator compares it and approves"))
 
 
-def join_home(home: Path, bundle: Bundle, software: str) -> tuple[JoinAnswer, str]:
-    """Make the keys in `home`/keys, spend the claim; the hub's answer and the fingerprint to compare.
+def hand_in_keys(config: Config, bundle: Bundle) -> tuple[JoinAnswer, str]:
+    """Make the box's keys and spend the claim; the hub's answer and the fingerprint to compare.
 
     Keys that a broken attempt left are used again, so asking twice is safe. Refused when the hub does not take them.
     """
-    ssh_key = identity.make_key_files(home / "keys" / "ssh", f"{bundle.site}-ssh")
-    sign_key = identity.make_key_files(home / "keys" / "sign", f"{bundle.site}-sign")
+    ssh_key = identity.make_key_files(config.ssh_key, f"{bundle.site}-ssh")
+    sign_key = identity.make_key_files(config.sign_key, f"{bundle.site}-sign")
     line = identity.public_line(ssh_key.public_key())
-    answer = ask(bundle, JoinRequest(line, journal.public_key_text(sign_key.public_key()), software))
+    answer = ask(bundle, JoinRequest(line, journal.public_key_text(sign_key.public_key()), _software()))
     if answer.verdict == "refused":
         raise Refused(answer.reason or Text("嵩山云拒绝了", "the hub refused"))
     return answer, identity.fingerprint(line)
+
+
+def _config(box: Box, bundle: Bundle) -> Config:
+    """What the box is told about itself; OperatorError when the bundle says what no configuration may."""
+    home = box.home or INSTALLED_HOME
+    run = home / "run" if box.home else INSTALLED_RUN
+    return Config(
+        home=home,
+        run=run,
+        site=bundle.site,
+        name=bundle.name,
+        zone=bundle.zone,
+        hub=bundle.hub,
+        channels=bundle.channels,
+    )
+
+
+def _software() -> str:
+    return f"songshan-edge {metadata.version('songshan-edge')}"
 
 
 def ask(bundle: Bundle, request: JoinRequest) -> JoinAnswer:

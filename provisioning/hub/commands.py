@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 import msgspec
 
+from appliance.command import say
+from appliance.config import ChannelConfig
 from appliance.core.errors import OperatorError, Refused, Text
+from appliance.durable import write_atomically
 from provisioning import identity
-from provisioning.bundle import Channel
-from provisioning.command import say
+from provisioning.command import pass_hub
 from provisioning.hub import enrolment
-from provisioning.hub.durable import write_atomically
 from provisioning.hub.folder import HubFolder, HubSettings, now_us, render_settings
 from provisioning.hub.sites import write_authorized_keys
 
@@ -24,7 +25,7 @@ DEFAULT_PORT = 2222
 @click.option("--host", default="127.0.0.1", show_default=True, help="the name or address that boxes connect to")
 @click.option("--port", default=DEFAULT_PORT, show_default=True, help="the port of its sshd")
 @click.option("--user", default=None, help="the account that owns the folder; by default yours")
-@click.pass_obj
+@pass_hub
 def init(folder: HubFolder, hub_id: str, host: str, port: int, user: str | None) -> None:
     """Make a hub in --hub DIR, with its keys.
 
@@ -63,7 +64,7 @@ def init(folder: HubFolder, hub_id: str, host: str, port: int, user: str | None)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="where to; by default SITE.bundle")
 @click.option("--approve", "pre_approved", is_flag=True, help="let the box in at once when it joins")
 @click.option("--days", default=enrolment.CLAIM_DAYS, show_default=True, type=click.IntRange(1, 365))
-@click.pass_obj
+@pass_hub
 def enrol(
     folder: HubFolder,
     site: str,
@@ -83,9 +84,9 @@ def enrol(
     if out.exists():
         raise Refused(Text(f"{out} 已存在，不覆盖", f"{out} exists and is not overwritten"))
     _check_zone(zone)
-    named = tuple(_channel(text) for text in channels) or (Channel(f"{site}-1", f"{name or site}综合频道"),)
+    named = tuple(_channel(text) for text in channels) or (ChannelConfig(f"{site}-1", f"{name or site}综合频道"),)
     bundle = enrolment.enrol(folder, site, name or site, zone, named, pre_approved, days, now_us())
-    write_atomically(out.absolute(), msgspec.json.format(msgspec.json.encode(bundle)) + b"\n")
+    write_atomically(out.absolute(), msgspec.json.format(msgspec.json.encode(bundle)) + b"\n", mode=0o600)
     say(
         Text(
             f"加入包 {out}，{bundle.claim.expires} 前有效，只能用一次",
@@ -96,7 +97,7 @@ def enrol(
 
 @click.command()
 @click.argument("site")
-@click.pass_obj
+@pass_hub
 def approve(folder: HubFolder, site: str) -> None:
     """Let the key in that SITE's box handed in; compare the fingerprint with the one that the box shows.
 
@@ -110,7 +111,7 @@ def approve(folder: HubFolder, site: str) -> None:
 
 @click.command()
 @click.argument("site")
-@click.pass_obj
+@pass_hub
 def revoke(folder: HubFolder, site: str) -> None:
     """Shut SITE out: its key is refused from now on and its running sessions end within seconds.
 
@@ -120,9 +121,9 @@ def revoke(folder: HubFolder, site: str) -> None:
     say(Text(f"{site} 已吊销", f"{site} is revoked"))
 
 
-def _channel(text: str) -> Channel:
+def _channel(text: str) -> ChannelConfig:
     channel, _, name = text.partition("=")
-    return Channel(channel, name or channel)
+    return ChannelConfig(channel, name or channel)
 
 
 def _check_zone(zone: str) -> None:

@@ -5,10 +5,11 @@ from typing import Final
 
 import msgspec
 
+from appliance.config import ChannelConfig, HubAddress
 from appliance.core import journal, moment
 from appliance.core.errors import OperatorError, Refused, Text
 from provisioning import identity
-from provisioning.bundle import Bundle, Channel, ClaimKey, HubAddress, JoinAnswer, JoinRequest
+from provisioning.bundle import Bundle, ClaimKey, JoinAnswer, JoinRequest
 from provisioning.hub.folder import HubFolder, parse_site_id
 from provisioning.hub.sites import (
     Claim,
@@ -33,7 +34,7 @@ def enrol(
     site: str,
     name: str,
     zone: str,
-    channels: tuple[Channel, ...],
+    channels: tuple[ChannelConfig, ...],
     pre_approved: bool,
     days: int,
     now_us: int,

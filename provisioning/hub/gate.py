@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from appliance.core.errors import LockedOut, Refused, Text
+from provisioning.command import pass_hub
 from provisioning.hub.admission import Admission, ControlSession, Denied, Download, Join, Upload, admit, admit_claim
 from provisioning.hub.folder import HubFolder, now_us, parse_site_id
 
@@ -17,7 +18,7 @@ JOIN_REQUEST_BYTES_MAX: Final = 8 * 1024
 @click.command()
 @click.argument("site", required=False)
 @click.option("--claim", help="the id of the claim whose key was used, in place of SITE")
-@click.pass_obj
+@pass_hub
 def gate(folder: HubFolder, site: str | None, claim: str | None) -> None:
     """What sshd runs for a key; what was asked for stands in SSH_ORIGINAL_COMMAND. Not for people.
 

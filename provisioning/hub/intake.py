@@ -14,8 +14,8 @@ from appliance.core import moment, records
 from appliance.core.asset import Digest, hex_of, parse_digest
 from appliance.core.errors import OperatorError, Text
 from appliance.core.item import Item, SignOff, problems_of
+from appliance.durable import sync_folder
 from provisioning.hub.catalogue import Catalogue
-from provisioning.hub.durable import sync_folder
 from provisioning.hub.folder import HubFolder, now_us
 from provisioning.hub.journals import HubJournals, Pen
 from provisioning.hub.library import Library

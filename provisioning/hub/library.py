@@ -13,7 +13,7 @@ import msgspec
 
 from appliance.core.asset import Asset, Digest, Rendition, hex_of, parse_digest
 from appliance.core.errors import Text
-from provisioning.hub.durable import sync_folder, write_atomically
+from appliance.durable import sync_folder, write_atomically
 from provisioning.hub.folder import HubFolder
 
 HASH_BYTES: Final = 4 * 1024 * 1024

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -17,9 +17,10 @@ from typing import Final
 import click
 import msgspec
 
+from appliance.command import say
 from appliance.core.errors import Refused, Text, WorldError
-from provisioning.command import say
-from provisioning.hub.durable import write_atomically
+from appliance.durable import write_atomically
+from provisioning.command import pass_hub
 from provisioning.hub.folder import HubFolder, HubSettings, now_us, render_settings
 from provisioning.hub.presence import SERVING_VARIABLE, is_held
 from provisioning.hub.sites import write_authorized_keys
@@ -32,7 +33,7 @@ END_TIMEOUT_S: Final = 5
 
 @click.command()
 @click.option("--port", type=click.IntRange(0, 65535), help="0 picks a free one; by default the one of hub.toml")
-@click.pass_obj
+@pass_hub
 def serve(folder: HubFolder, port: int | None) -> None:
     """Run an sshd for this hub on 127.0.0.1, in the foreground, until SIGTERM or Ctrl-C.
 
@@ -83,17 +84,16 @@ SetEnv {SERVING_VARIABLE}="{mark}"
 def _serving(folder: HubFolder) -> Iterator[Path]:
     """Hold the mark that this hub is served. What our sshd starts sees by it that we are gone, also after kill -9."""
     folder.ssh.mkdir(parents=True, exist_ok=True)
-    for left in folder.ssh.glob("serving.*"):
-        if is_held(left):
-            raise Refused(Text("此文件夹已在服务", "this hub is being served already"))
-        left.unlink(missing_ok=True)
     mark = folder.ssh / f"serving.{secrets.token_hex(4)}"
-    with mark.open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        try:
-            yield mark
-        finally:
-            mark.unlink()
+    with ExitStack() as kept:
+        with folder.locked():
+            for left in folder.ssh.glob("serving.*"):
+                if is_held(left):
+                    raise Refused(Text("此文件夹已在服务", "this hub is being served already"))
+                left.unlink(missing_ok=True)
+            fcntl.flock(kept.enter_context(mark.open("ab")), fcntl.LOCK_EX)
+        kept.callback(mark.unlink)
+        yield mark
 
 
 def _settle_port(folder: HubFolder, settings: HubSettings, port: int | None) -> HubSettings:

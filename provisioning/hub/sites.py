@@ -9,9 +9,9 @@ from typing import Final, Literal
 
 import msgspec
 
+from appliance.config import ChannelConfig
 from appliance.core import moment
 from appliance.core.errors import Refused, Text
-from provisioning.bundle import Channel
 from provisioning.hub.folder import HubFolder, is_site_id
 
 SITES_MAX: Final = 1000
@@ -24,7 +24,7 @@ class Site(msgspec.Struct, frozen=True):
     site: str
     name: str
     zone: str
-    channels: tuple[Channel, ...]
+    channels: tuple[ChannelConfig, ...]
     state: State
     enrolled_at: str
     pre_approved: bool = False
@@ -73,7 +73,7 @@ def targets(folder: HubFolder, to: str) -> tuple[Site, ...]:
 
 def write_site(folder: HubFolder, site: Site) -> None:
     """Keep site.json and the folders that go with it. The hub's lock is held."""
-    from provisioning.hub.durable import write_atomically
+    from appliance.durable import write_atomically
 
     own = folder.site(site.site)
     for path in (own.readable, own.incoming, own.uploaded, own.journal):
@@ -98,7 +98,7 @@ def all_claims(folder: HubFolder) -> tuple[Claim, ...]:
 
 
 def write_claim(folder: HubFolder, claim: Claim) -> None:
-    from provisioning.hub.durable import write_atomically
+    from appliance.durable import write_atomically
 
     write_atomically(folder.claims / f"{claim.id}.json", msgspec.json.format(msgspec.json.encode(claim)))
 
@@ -112,7 +112,7 @@ def drop_open_claims(folder: HubFolder, site: str) -> None:
 
 def write_authorized_keys(folder: HubFolder, now_us: int) -> None:
     """Bring the file that sshd reads into step with sites and claims. The hub's lock is held."""
-    from provisioning.hub.durable import write_atomically
+    from appliance.durable import write_atomically
 
     text = authorized_keys(gate_command(folder), all_sites(folder), all_claims(folder), now_us)
     write_atomically(folder.authorized_keys, text.encode())

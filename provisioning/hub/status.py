@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from appliance.core import moment
-from provisioning.hub.durable import write_atomically
+from appliance.durable import write_atomically
 from provisioning.hub.folder import SiteFolder
 
 

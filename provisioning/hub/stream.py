@@ -144,7 +144,7 @@ class Stream:
 
     def cover(self, checkpoint: Checkpoint, size_bytes: int) -> None:
         """Put a checkpoint into force, in one step."""
-        from provisioning.hub.durable import write_atomically
+        from appliance.durable import write_atomically
 
         self.folder.mkdir(parents=True, exist_ok=True)
         payload, signature = checkpoint_text(checkpoint)
