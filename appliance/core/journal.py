@@ -8,6 +8,7 @@ the chain still verifies. A checkpoint is the writer's signature on where the st
 import base64
 import binascii
 import hashlib
+import itertools
 import re
 from typing import Annotated, Final, Literal, TypeVar
 
@@ -21,6 +22,8 @@ from appliance.core.moment import to_text, to_us
 HEADER_BYTES_MAX: Final = 4 * 1024
 BODY_BYTES_MAX: Final = 1024 * 1024
 PAYLOAD_BYTES_MAX: Final = 4 * 1024
+NESTING_MAX: Final = 64
+"""Arrays and objects within each other. A bound of our own, for a parser's depends on who calls it and from where."""
 SIGNED_PREFIX: Final = b"songshan-checkpoint-v1\n"
 NO_HEAD: Final = "0" * 64
 SITE_ID: Final = re.compile(r"(?!(?:all|hub)(?:/|\Z))[a-z][a-z0-9-]{1,31}")
@@ -216,6 +219,8 @@ def check_stream(stream: str) -> str:
 
 
 _Shape = TypeVar("_Shape")
+_STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_BRACKETS: Final = re.compile(rb"[\[\]{}]")
 
 
 def _decode(line: bytes, shape: type[_Shape]) -> _Shape:
@@ -223,9 +228,21 @@ def _decode(line: bytes, shape: type[_Shape]) -> _Shape:
         line.decode()
         if b"\n" in line:
             raise ValueError("a raw newline")
-        return msgspec.json.decode(line, type=shape)
+        read = msgspec.json.decode(line, type=shape)
+        if _nesting(line) > NESTING_MAX:
+            raise ValueError(f"nested deeper than {NESTING_MAX}")
     except (ValueError, RecursionError) as error:
         raise _broken(f"格式不对：{error}", f"malformed: {error}") from error
+    return read
+
+
+def _nesting(line: bytes) -> int:
+    """How deep the arrays and objects of a JSON text lie in each other, or a greater number that is still small."""
+    brackets = line.count(b"{") + line.count(b"[")
+    if brackets <= NESTING_MAX:
+        return brackets
+    steps = (1 if bracket in b"{[" else -1 for bracket in _BRACKETS.findall(_STRINGS.sub(b"", line)))
+    return max(itertools.accumulate(steps), default=0)
 
 
 def _check_body(header: Header, body: bytes) -> None:

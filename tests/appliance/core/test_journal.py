@@ -197,6 +197,7 @@ def test_a_wrong_body_is_no_record() -> None:
         b"\xff\xfe",
         b'{"a":"\xd6\xd0"}',
         b'{"a":' + b"[" * 100_000,
+        b'{"a":' + b"[" * 64 + b"]" * 64 + b"}",
         b'{"a":"' + b"x" * BODY_BYTES_MAX + b'"}',
         b'{"a":"' + b"x" * 10_000_000 + b'"}',
     ],
@@ -206,6 +207,14 @@ def test_a_body_that_is_not_one_line_of_one_object_cannot_be_appended(body: byte
     """A writer holds itself to the rules that readers check: 10 MB, GBK or a line break would end its stream."""
     with pytest.raises(Broken):
         append(genesis(STREAM), "order", "o1", body, AT_US)
+
+
+def test_the_bound_on_nesting_counts_depth_and_not_brackets() -> None:
+    """Every box must judge the same bytes alike, however deep its own calls lie; brackets in a text are text."""
+    deepest = b'{"a":' + b"[" * 63 + b"]" * 63 + b"}"
+    wide = json.dumps({"a": [[{}]] * 500, "b": '[{\\"' * 500}).encode()
+    for body in (deepest, wide):
+        assert append(genesis(STREAM), "order", "o1", body, AT_US).body == body
 
 
 def test_a_body_of_exactly_the_greatest_size_passes() -> None:
