@@ -1,0 +1,36 @@
+"""One served hub a module, and boxes of two sites."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.provisioning.live import LiveBox, LiveHub
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHub]:
+    """A hub with its sshd running."""
+    live = LiveHub(tmp_path_factory.mktemp("hub") / "hub")
+    live.run("init")
+    live.serve()
+    yield live
+    assert live.end() == 0
+
+
+@pytest.fixture(scope="module")
+def dengfeng(hub: LiveHub) -> LiveBox:
+    return hub.box("dengfeng", hub.path.parent / "dengfeng")
+
+
+@pytest.fixture(scope="module")
+def zhongmu(hub: LiveHub) -> LiveBox:
+    return hub.box("zhongmu", hub.path.parent / "zhongmu")
+
+
+@pytest.fixture
+def quiet_hub(tmp_path: Path) -> LiveHub:
+    """A hub that nobody serves: for what needs no line."""
+    live = LiveHub(tmp_path / "hub")
+    live.run("init")
+    return live
