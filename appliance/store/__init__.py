@@ -1,1 +1,1 @@
-"""The only code that knows SQL. One process, the agent, opens the database for writing."""
+"""The only code that knows SQL. Functions take an open database; rows become the types of `appliance.core` here."""

@@ -1,0 +1,157 @@
+"""The box's database: one process writes (the agent), everybody else looks on.
+
+    with writing(path) as db: ...      the agent; makes and migrates the file
+    with reading(path) as db: ...      web, screens, commands: one look, then closed
+    with transaction(db): ...          all of it or nothing, and on the disk when it returns
+
+A reader never writes, not even the files beside the database that SQLite keeps while it is open. Where the agent has
+ended and folded them away, a reader without write permission could not open the database at all (SQLITE_CANTOPEN,
+measured on 3.40); it is then opened as immutable, which is what it is as long as nobody writes. So open for one look,
+and open again for the next.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from sqlite_utils import Database
+
+from appliance.core.errors import DiskFull, Text, WorldError
+from appliance.durable import disk_errors, make_folder
+from appliance.store.migrations import migrations
+
+BUSY_TIMEOUT_S: Final = 5.0
+Row = dict[str, Any]
+Values = Sequence[Any] | Mapping[str, Any]
+
+_START_AGENT: Final = Text("请启动 agent：songshan agent", "start the agent: songshan agent")
+_SEE_DOCTOR: Final = Text("请运行 songshan doctor", "run songshan doctor")
+
+
+def open_for_writing(path: Path) -> Database:
+    """Open the database, made and migrated where need be. Only the agent calls this, and once: see ADR 1.
+
+    `synchronous=FULL`: what was committed is there after a power cut. Raises WorldError.
+    """
+    with disk_errors(path.parent):
+        make_folder(path.parent)
+    with sqlite_errors(path):
+        db = Database(_connect(f"file:{quote(str(path))}"))
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA foreign_keys = ON")
+        migrations.apply(db)
+    return db
+
+
+def open_read_only(path: Path) -> Database:
+    """Open the database for one look; the caller closes it. Works while the agent writes, and when it is dead.
+
+    Raises WorldError with a hint when there is none yet, when it is of an older version, or when it cannot be read.
+    """
+    if not path.exists():
+        raise WorldError(Text(f"还没有数据库 {path}", f"there is no database {path} yet"), hint=_START_AGENT)
+    with sqlite_errors(path):
+        connection = _connect(_read_only_uri(path))
+        try:
+            db = Database(connection, recursive_triggers=False)
+            connection.execute("PRAGMA query_only = ON")
+            outdated = bool(migrations.pending(db))
+        except sqlite3.Error:
+            connection.close()
+            raise
+    if outdated:
+        db.close()
+        raise WorldError(
+            Text("数据库是旧版本软件留下的", "the database was left by an older version of this software"),
+            hint=_START_AGENT,
+        )
+    return db
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Database]:
+    """`open_for_writing`, closed at the end."""
+    db = open_for_writing(path)
+    try:
+        yield db
+    finally:
+        db.close()
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[Database]:
+    """`open_read_only`, closed at the end; what SQLite reports meanwhile is a WorldError too."""
+    db = open_read_only(path)
+    try:
+        with sqlite_errors(path):
+            yield db
+    finally:
+        db.close()
+
+
+@contextmanager
+def transaction(db: Database) -> Iterator[None]:
+    """All that happens inside is committed together, or nothing of it.
+
+    Takes the write lock at once: a deferred transaction that reads and then writes can fail at its first write,
+    whatever the timeout. Raises DiskFull or WorldError with nothing changed. Inside, `db.atomic()` is a savepoint.
+    """
+    begun = db.conn.in_transaction
+    assert not begun, "transactions do not nest; use db.atomic()"
+    with sqlite_errors(None):
+        db.conn.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            db.conn.execute("COMMIT")
+        except BaseException:
+            # A full disk may have rolled back already.
+            if db.conn.in_transaction:
+                db.conn.execute("ROLLBACK")
+            raise
+
+
+def rows(db: Database, sql: str, values: Values = ()) -> list[Row]:
+    """What a SELECT finds, as dicts."""
+    cursor = db.conn.execute(sql, values)
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def first(db: Database, sql: str, values: Values = ()) -> Row | None:
+    """The first of them, None when there is none."""
+    found = rows(db, sql, values)
+    return found[0] if found else None
+
+
+@contextmanager
+def sqlite_errors(path: Path | None) -> Iterator[None]:
+    """What the disk did to SQLite, in the terms of `appliance.core.errors`. A bug, as in the SQL, passes."""
+    try:
+        yield
+    except sqlite3.IntegrityError:
+        raise
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", None)
+        where = str(path) if path is not None else "box.db"
+        if code is None or code & 0xFF in _BUGS:
+            raise
+        if code == sqlite3.SQLITE_FULL:
+            raise DiskFull(Text(f"磁盘已满：{where}", f"the disk is full: {where}")) from error
+        raise WorldError(Text(f"数据库 {where}：{error}", f"database {where}: {error}"), hint=_SEE_DOCTOR) from error
+
+
+_BUGS: Final = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISUSE, sqlite3.SQLITE_RANGE})
+
+
+def _connect(uri: str) -> sqlite3.Connection:
+    return sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+
+
+def _read_only_uri(path: Path) -> str:
+    """Where there is no log beside the database nobody has it open: see the head of this file."""
+    still = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
+    return f"file:{quote(str(path))}?mode=ro{still}"

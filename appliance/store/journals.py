@@ -1,0 +1,213 @@
+"""Streams in the database: what was received, what this site said, and how far each stream has come.
+
+A record and what it does are one transaction with the cursor that has passed it (`accept`): killed at any point, the
+box has done all of a batch or nothing of it, and the hub sends again what was not acknowledged.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import msgspec
+from sqlite_utils import Database
+
+from appliance.core.errors import OperatorError, Refused, Text
+from appliance.core.journal import Checkpoint, Position, Record, append, genesis, parse_checkpoint, parse_record
+from appliance.core.journal import position_after as position_after
+from appliance.core.judge import Judgement
+from appliance.store.database import Row, first, rows, transaction
+
+PAGE_RECORDS_MAX: Final = 256
+
+Apply = Callable[[Database, Record], None]
+"""Does what a record says. Refused or OperatorError: it cannot be applied, and nothing of it was."""
+
+
+class Cursor(msgspec.Struct, frozen=True):
+    """How far a stream has come. `seen_us` is the time of the newest checkpoint, 0 before the first.
+
+    `acked` is what the other end has: of the site's own stream only.
+    """
+
+    position: Position
+    seen_us: int
+    next_by_us: int | None
+    acked: tuple[int, int]
+
+
+class Parked(msgspec.Struct, frozen=True):
+    """A record that was received and could not be applied."""
+
+    stream: str
+    epoch: int
+    seq: int
+    kind: str
+    key: str
+    reason: Text
+
+
+def cursor(db: Database, stream: str) -> Cursor:
+    """Where a stream stands; at its genesis when nothing of it was ever received."""
+    row = first(db, "SELECT * FROM cursors WHERE stream = ?", (stream,))
+    return _cursor(row) if row else Cursor(genesis(stream), 0, None, (1, 0))
+
+
+def cursors(db: Database) -> dict[str, Cursor]:
+    """All streams that have begun."""
+    return {row["stream"]: _cursor(row) for row in rows(db, "SELECT * FROM cursors ORDER BY stream")}
+
+
+def checkpoint(db: Database, stream: str) -> Checkpoint | None:
+    """The newest checkpoint accepted of a stream, or signed of the own one."""
+    row = first(db, "SELECT * FROM cursors WHERE stream = ? AND checkpoint_payload IS NOT NULL", (stream,))
+    return parse_checkpoint(row["checkpoint_payload"], row["checkpoint_signature"]) if row else None
+
+
+def accept(db: Database, judgement: Judgement, signed: Checkpoint | None, apply: Apply) -> tuple[Parked, ...]:
+    """Keep and apply the records that the judge accepted and move the cursor past them, in one transaction.
+
+    A record that cannot be applied is parked with the reason; the ones after it go on. Returns what was parked.
+    """
+    with transaction(db):
+        parked = tuple(_keep(db, record, apply) for record in judgement.accepted)
+        _move(db, judgement.position, signed)
+    return tuple(each for each in parked if each is not None)
+
+
+def append_own(db: Database, stream: str, bodies: Iterable[tuple[str, str, bytes]], at_us: int) -> Position:
+    """Say something on the site's own stream: (kind, key, body) each. Call it inside the transaction that does it."""
+    assert db.conn.in_transaction, "what is said and what is done belong together"
+    position = cursor(db, stream).position
+    for kind, key, body in bodies:
+        record = append(position, kind, key, body, at_us)
+        _insert(db, record, "own", None)
+        position = position_after(record)
+    _move(db, position, None)
+    return position
+
+
+def keep_checkpoint(db: Database, signed: Checkpoint) -> None:
+    """Remember the newest checkpoint of a stream that stands where it says."""
+    with transaction(db):
+        _move(db, signed.position, signed)
+
+
+def acknowledged(db: Database, stream: str, epoch: int, seq: int) -> None:
+    """The hub has the own stream up to here. Never goes back."""
+    with transaction(db):
+        db.conn.execute(
+            "UPDATE cursors SET acked_epoch = ?, acked_seq = ? WHERE stream = ? AND (acked_epoch, acked_seq) < (?, ?)",
+            (epoch, seq, stream, epoch, seq),
+        )
+
+
+def read_from(db: Database, stream: str, after: tuple[int, int], limit: int = PAGE_RECORDS_MAX) -> tuple[Record, ...]:
+    """The records after a place (epoch, sequence), in order, at most `limit`."""
+    found = rows(
+        db,
+        "SELECT header, body FROM journal WHERE stream = ? AND (epoch, seq) > (?, ?) ORDER BY epoch, seq LIMIT ?",
+        (stream, *after, limit),
+    )
+    return tuple(parse_record(row["header"], row["body"]) for row in found)
+
+
+def unsent(db: Database, stream: str) -> int:
+    """How many records of the own stream the hub has not acknowledged."""
+    row = first(
+        db,
+        "SELECT count(*) AS waiting FROM journal JOIN cursors USING (stream)"
+        " WHERE stream = ? AND (journal.epoch, journal.seq) > (acked_epoch, acked_seq)",
+        (stream,),
+    )
+    return int(row["waiting"]) if row else 0
+
+
+def parked(db: Database, limit: int = PAGE_RECORDS_MAX) -> tuple[Parked, ...]:
+    """What waits for an upgrade or a person, oldest first."""
+    found = rows(db, "SELECT * FROM journal WHERE state = 'parked' ORDER BY stream, epoch, seq LIMIT ?", (limit,))
+    return tuple(
+        Parked(row["stream"], row["epoch"], row["seq"], row["kind"], row["key"], _text(row["reason"])) for row in found
+    )
+
+
+def parked_count(db: Database) -> int:
+    """How many there are."""
+    return int(rows(db, "SELECT count(*) AS parked FROM journal WHERE state = 'parked'")[0]["parked"])
+
+
+def apply_parked(db: Database, apply: Apply) -> int:
+    """Try again what was parked, as after an upgrade; how many could now be applied."""
+    applied = 0
+    for each in parked(db):
+        with transaction(db):
+            record = read_from(db, each.stream, (each.epoch, each.seq - 1), 1)[0]
+            reason = _apply(db, record, apply)
+            if reason is None:
+                applied += 1
+            _set_state(db, record, "applied" if reason is None else "parked", reason)
+    return applied
+
+
+def _keep(db: Database, record: Record, apply: Apply) -> Parked | None:
+    reason = _apply(db, record, apply)
+    _insert(db, record, "applied" if reason is None else "parked", reason)
+    header = record.header
+    if reason is None:
+        return None
+    return Parked(header.stream, header.epoch, header.seq, header.kind, header.key, reason)
+
+
+def _apply(db: Database, record: Record, apply: Apply) -> Text | None:
+    """None when it was applied; else why not, and then nothing of it was."""
+    try:
+        with db.atomic():
+            apply(db, record)
+    except (Refused, OperatorError) as error:
+        return Text("；".join(each.zh for each in error.problems), "; ".join(each.en for each in error.problems))
+    return None
+
+
+def _insert(db: Database, record: Record, state: str, reason: Text | None) -> None:
+    header = record.header
+    db.conn.execute(
+        "INSERT INTO journal (stream, epoch, seq, hash, header, body, kind, key, state, reason)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(header.stream, header.epoch, header.seq, record.hash, record.header_bytes, record.body),
+            *(header.kind, header.key, state, msgspec.json.encode(reason).decode() if reason else None),
+        ),
+    )
+
+
+def _set_state(db: Database, record: Record, state: str, reason: Text | None) -> None:
+    header = record.header
+    db.conn.execute(
+        "UPDATE journal SET state = ?, reason = ? WHERE stream = ? AND epoch = ? AND seq = ?",
+        (
+            *(state, msgspec.json.encode(reason).decode() if reason else None),
+            *(header.stream, header.epoch, header.seq),
+        ),
+    )
+
+
+def _move(db: Database, position: Position, signed: Checkpoint | None) -> None:
+    """Put the cursor at `position`; an older checkpoint never takes the place of a newer one."""
+    db.conn.execute(
+        "INSERT INTO cursors (stream, epoch, seq, head) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (stream) DO UPDATE SET epoch = excluded.epoch, seq = excluded.seq, head = excluded.head",
+        (position.stream, position.epoch, position.seq, position.head),
+    )
+    if signed is not None:
+        db.conn.execute(
+            "UPDATE cursors SET checkpoint_payload = ?, checkpoint_signature = ?, checkpoint_at_us = ?, next_by_us = ?"
+            " WHERE stream = ? AND checkpoint_at_us <= ?",
+            (signed.payload, signed.signature, signed.at_us, signed.next_by_us, position.stream, signed.at_us),
+        )
+
+
+def _cursor(row: Row) -> Cursor:
+    position = Position(row["stream"], row["epoch"], row["seq"], row["head"])
+    return Cursor(position, row["checkpoint_at_us"], row["next_by_us"], (row["acked_epoch"], row["acked_seq"]))
+
+
+def _text(value: str | None) -> Text:
+    return msgspec.json.decode(value, type=Text) if value else Text("", "")

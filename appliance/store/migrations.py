@@ -1,0 +1,112 @@
+"""The tables of `box.db`, as steps that are only ever added to. docs/formats.md, section 6, says what each holds.
+
+Moments are whole microseconds since 1970 in columns called `_us`; JSON stands in TEXT; digests are `sha256:<hex>`.
+"""
+
+from sqlite_utils import Database, Migrations
+
+migrations = Migrations("songshan-edge")
+
+
+@migrations()
+def streams_and_records(db: Database) -> None:
+    """What was received and what was said, as the exact bytes, and how far each stream has come."""
+    db.executescript("""
+        CREATE TABLE journal (
+            stream TEXT NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL, hash TEXT NOT NULL,
+            header BLOB NOT NULL, body BLOB, kind TEXT NOT NULL, key TEXT NOT NULL,
+            state TEXT NOT NULL CHECK (state IN ('applied', 'parked', 'own')), reason TEXT,
+            PRIMARY KEY (stream, epoch, seq)
+        ) STRICT;
+        CREATE INDEX journal_parked ON journal (stream, epoch, seq) WHERE state = 'parked';
+        CREATE TABLE cursors (
+            stream TEXT PRIMARY KEY, epoch INTEGER NOT NULL, seq INTEGER NOT NULL, head TEXT NOT NULL,
+            checkpoint_payload BLOB, checkpoint_signature BLOB,
+            checkpoint_at_us INTEGER NOT NULL DEFAULT 0, next_by_us INTEGER,
+            acked_epoch INTEGER NOT NULL DEFAULT 1, acked_seq INTEGER NOT NULL DEFAULT 0
+        ) STRICT;
+    """)
+
+
+@migrations()
+def items_and_assets(db: Database) -> None:
+    """Stories, what they are made of, what was recalled; bytes, renditions and what travels."""
+    db.executescript("""
+        CREATE TABLE items (
+            id TEXT PRIMARY KEY,
+            state TEXT NOT NULL CHECK (state IN ('offered', 'published', 'withdrawn', 'recalled')),
+            taken INTEGER NOT NULL DEFAULT 0, section TEXT NOT NULL, title TEXT NOT NULL, origin TEXT NOT NULL,
+            publish_at_us INTEGER, until_us INTEGER, created_at_us INTEGER NOT NULL, changed_at_us INTEGER NOT NULL,
+            shown_at_us INTEGER NOT NULL, search TEXT NOT NULL, document TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX items_shown ON items (shown_at_us DESC, id);
+        CREATE TABLE item_assets (
+            item TEXT NOT NULL REFERENCES items (id) ON DELETE CASCADE, digest TEXT NOT NULL,
+            role TEXT NOT NULL, ordinal INTEGER NOT NULL, PRIMARY KEY (item, digest)
+        ) STRICT;
+        CREATE INDEX item_assets_digest ON item_assets (digest);
+        CREATE TABLE tombstones (target TEXT PRIMARY KEY, reason TEXT NOT NULL, recalled_at_us INTEGER NOT NULL) STRICT;
+        CREATE TABLE assets (
+            digest TEXT PRIMARY KEY, size_bytes INTEGER NOT NULL, media_type TEXT NOT NULL, name TEXT NOT NULL,
+            role TEXT NOT NULL, state TEXT NOT NULL CHECK (state IN ('wanted', 'here', 'bad')), why TEXT NOT NULL,
+            verified_at_us INTEGER, last_used_us INTEGER NOT NULL, duration_s REAL, findings TEXT
+        ) STRICT;
+        CREATE TABLE renditions (
+            source TEXT NOT NULL, profile TEXT NOT NULL, digest TEXT, size_bytes INTEGER, frames INTEGER,
+            state TEXT NOT NULL CHECK (state IN ('wanted', 'packaging', 'here', 'failed')), reason TEXT, segments BLOB,
+            PRIMARY KEY (source, profile)
+        ) STRICT;
+        -- Items with the assets they still have; open ones are published here or taken, and whole.
+        CREATE VIEW items_whole AS
+            SELECT items.*, coalesce(publish_at_us, 0) AS from_us, coalesce(until_us, 9223372036854775807) AS to_us,
+                (SELECT json_group_array(digest) FROM item_assets WHERE item_assets.item = items.id) AS digests,
+                (state = 'published' OR (state = 'offered' AND taken = 1)) AND NOT EXISTS (
+                    SELECT 1 FROM item_assets LEFT JOIN assets USING (digest)
+                    WHERE item_assets.item = items.id AND coalesce(assets.state, 'wanted') = 'wanted'
+                ) AS is_open
+            FROM items;
+        CREATE INDEX renditions_digest ON renditions (digest);
+        CREATE TABLE transfers (
+            digest TEXT NOT NULL, direction TEXT NOT NULL CHECK (direction IN ('down', 'up')),
+            state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'done', 'failed')),
+            deadline_us INTEGER, size_bytes INTEGER NOT NULL, done_bytes INTEGER NOT NULL DEFAULT 0,
+            rate_bytes_per_s REAL, attempts INTEGER NOT NULL DEFAULT 0, not_before_us INTEGER NOT NULL DEFAULT 0,
+            reason TEXT, PRIMARY KEY (digest, direction)
+        ) STRICT;
+    """)
+
+
+@migrations()
+def the_desk(db: Database) -> None:
+    """What goes up, what the command desk asks, what citizens write, and every command with its outcome."""
+    db.executescript("""
+        CREATE TABLE submissions (
+            id TEXT PRIMARY KEY, item TEXT NOT NULL, title TEXT NOT NULL, file_name TEXT NOT NULL, digest TEXT NOT NULL,
+            state TEXT NOT NULL CHECK (state IN ('waiting', 'sending', 'sent', 'accepted', 'refused')),
+            reason TEXT, created_at_us INTEGER NOT NULL, changed_at_us INTEGER NOT NULL, document TEXT NOT NULL
+        ) STRICT;
+        CREATE TABLE orders (
+            id TEXT PRIMARY KEY, title TEXT NOT NULL, body TEXT NOT NULL, due_us INTEGER,
+            state TEXT NOT NULL CHECK (state IN ('new', 'answered', 'withdrawn')),
+            answer TEXT, note TEXT, answered_by TEXT, received_at_us INTEGER NOT NULL, answered_at_us INTEGER
+        ) STRICT;
+        CREATE TABLE tips (
+            id TEXT PRIMARY KEY, text TEXT NOT NULL, contact TEXT NOT NULL, at_us INTEGER NOT NULL
+        ) STRICT;
+        CREATE TABLE commands (
+            name TEXT PRIMARY KEY, kind TEXT NOT NULL, by TEXT NOT NULL, via TEXT NOT NULL, at_us INTEGER NOT NULL,
+            outcome TEXT NOT NULL CHECK (outcome IN ('done', 'refused')), reason TEXT
+        ) STRICT;
+    """)
+
+
+@migrations()
+def facts(db: Database) -> None:
+    """What the agent last saw of itself and the world, and what is wrong."""
+    db.executescript("""
+        CREATE TABLE status (name TEXT PRIMARY KEY, value TEXT NOT NULL, at_us INTEGER NOT NULL) STRICT;
+        CREATE TABLE alarms (
+            id TEXT PRIMARY KEY, severity TEXT NOT NULL CHECK (severity IN ('red', 'amber', 'info')),
+            text TEXT NOT NULL, hint TEXT NOT NULL, since_us INTEGER NOT NULL
+        ) STRICT;
+    """)
