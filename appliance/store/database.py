@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+import msgspec
 from sqlite_utils import Database
 
-from appliance.core.errors import DiskFull, Text, WorldError
+from appliance.core.errors import DiskFull, SongshanError, Text, WorldError
 from appliance.durable import disk_errors, make_folder
 from appliance.store.migrations import migrations
 
@@ -125,6 +126,21 @@ def first(db: Database, sql: str, values: Values = ()) -> Row | None:
     """The first of them, None when there is none."""
     found = rows(db, sql, values)
     return found[0] if found else None
+
+
+def text_json(text: Text | None) -> str | None:
+    """How a Text stands in a column; no Text is NULL."""
+    return msgspec.json.encode(text).decode() if text is not None else None
+
+
+def text_of(value: str | None) -> Text | None:
+    """The inverse of `text_json`."""
+    return msgspec.json.decode(value, type=Text) if value is not None else None
+
+
+def reason_of(error: SongshanError) -> Text:
+    """All problems of an error in one line, to be kept as the reason of something that was not done."""
+    return Text("；".join(each.zh for each in error.problems), "; ".join(each.en for each in error.problems))
 
 
 @contextmanager

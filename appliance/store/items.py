@@ -161,12 +161,13 @@ def servable(db: Database, now_us: int) -> frozenset[Digest]:
     return frozenset(Digest(row["digest"]) for row in found)
 
 
-def wanted(db: Database) -> frozenset[Digest]:
+def wanted(db: Database, now_us: int) -> frozenset[Digest]:
     """The digests of everything published here or taken, whose time has not gone: they must be on disk."""
     found = rows(
         db,
         "SELECT DISTINCT digest FROM item_assets JOIN items ON items.id = item"
-        " WHERE state = 'published' OR (state = 'offered' AND taken = 1)",
+        " WHERE (state = 'published' OR (state = 'offered' AND taken = 1)) AND (until_us IS NULL OR until_us > ?)",
+        (now_us,),
     )
     return frozenset(Digest(row["digest"]) for row in found)
 

@@ -14,9 +14,11 @@ from appliance.core.errors import OperatorError, Refused, Text
 from appliance.core.journal import Checkpoint, Position, Record, append, genesis, parse_checkpoint, parse_record
 from appliance.core.journal import position_after as position_after
 from appliance.core.judge import Judgement
-from appliance.store.database import Row, first, rows, transaction
+from appliance.store.database import Row, first, reason_of, rows, text_json, text_of, transaction
 
 PAGE_RECORDS_MAX: Final = 256
+
+_NO_REASON: Final = Text("未注明", "none given")
 
 Apply = Callable[[Database, Record], None]
 """Does what a record says. Refused or OperatorError: it cannot be applied, and nothing of it was."""
@@ -125,7 +127,8 @@ def parked(db: Database, limit: int = PAGE_RECORDS_MAX) -> tuple[Parked, ...]:
     """What waits for an upgrade or a person, oldest first."""
     found = rows(db, "SELECT * FROM journal WHERE state = 'parked' ORDER BY stream, epoch, seq LIMIT ?", (limit,))
     return tuple(
-        Parked(row["stream"], row["epoch"], row["seq"], row["kind"], row["key"], _text(row["reason"])) for row in found
+        Parked(row["stream"], row["epoch"], row["seq"], row["kind"], row["key"], text_of(row["reason"]) or _NO_REASON)
+        for row in found
     )
 
 
@@ -162,7 +165,7 @@ def _apply(db: Database, record: Record, apply: Apply) -> Text | None:
         with db.atomic():
             apply(db, record)
     except (Refused, OperatorError) as error:
-        return Text("；".join(each.zh for each in error.problems), "; ".join(each.en for each in error.problems))
+        return reason_of(error)
     return None
 
 
@@ -173,7 +176,7 @@ def _insert(db: Database, record: Record, state: str, reason: Text | None) -> No
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(header.stream, header.epoch, header.seq, record.hash, record.header_bytes, record.body),
-            *(header.kind, header.key, state, msgspec.json.encode(reason).decode() if reason else None),
+            *(header.kind, header.key, state, text_json(reason)),
         ),
     )
 
@@ -183,7 +186,7 @@ def _set_state(db: Database, record: Record, state: str, reason: Text | None) ->
     db.conn.execute(
         "UPDATE journal SET state = ?, reason = ? WHERE stream = ? AND epoch = ? AND seq = ?",
         (
-            *(state, msgspec.json.encode(reason).decode() if reason else None),
+            *(state, text_json(reason)),
             *(header.stream, header.epoch, header.seq),
         ),
     )
@@ -207,7 +210,3 @@ def _move(db: Database, position: Position, signed: Checkpoint | None) -> None:
 def _cursor(row: Row) -> Cursor:
     position = Position(row["stream"], row["epoch"], row["seq"], row["head"])
     return Cursor(position, row["checkpoint_at_us"], row["next_by_us"], (row["acked_epoch"], row["acked_seq"]))
-
-
-def _text(value: str | None) -> Text:
-    return msgspec.json.decode(value, type=Text) if value else Text("", "")

@@ -1,0 +1,175 @@
+"""Assets, their renditions and transfers in the database: what the box wants, has, and is moving.
+
+A rendition's bytes are an asset too (role `rendition`), so that fetching, verifying and evicting know one kind of
+thing. Whether a file is there is the disk's word; these rows say what it was when it was last looked at.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from sqlite_utils import Database
+
+from appliance.core.asset import Asset
+from appliance.core.errors import Text
+from appliance.core.stock import Holding, RenditionState, Transfer
+from appliance.store.database import Row, first, rows, text_json, text_of
+
+
+def want(db: Database, asset: Asset, why: str, now_us: int) -> None:
+    """Note that an asset must come here, with the rendition that the hub made of it; what is known already stays."""
+    _want(db, asset.digest, asset.size_bytes, asset.media_type, asset.name, asset.role, why, now_us, asset.duration_s)
+    made = asset.rendition
+    if made is None:
+        return
+    _want(db, made.digest, made.size_bytes, "video/mp2t", asset.name, "rendition", why, now_us, asset.duration_s)
+    here = (holding(db, made.digest) or Holding(digest=made.digest, size_bytes=0)).state == "here"
+    known = rendition(db, asset.digest, made.profile)
+    if known is None or (known.state != "here" and known.digest != made.digest):
+        set_rendition(
+            db,
+            RenditionState(
+                source=asset.digest,
+                profile=made.profile,
+                digest=made.digest,
+                size_bytes=made.size_bytes,
+                frames=made.frames,
+                state="here" if here else "wanted",
+            ),
+        )
+
+
+def arrived(db: Database, digest: str, size_bytes: int, now_us: int) -> None:
+    """A wanted asset is on disk and verified; so is every rendition that is these bytes."""
+    db.conn.execute(
+        "UPDATE assets SET state = 'here', size_bytes = ?, verified_at_us = ?, last_used_us = max(last_used_us, ?)"
+        " WHERE digest = ?",
+        (size_bytes, now_us, now_us, digest),
+    )
+    db.conn.execute("UPDATE renditions SET state = 'here', reason = NULL WHERE digest = ?", (digest,))
+    db.conn.execute("DELETE FROM transfers WHERE digest = ? AND direction = 'down'", (digest,))
+
+
+def verified(db: Database, digest: str, now_us: int) -> None:
+    """An asset was read again and is what it should be."""
+    db.conn.execute("UPDATE assets SET verified_at_us = ? WHERE digest = ?", (now_us, digest))
+
+
+def gone_bad(db: Database, digest: str) -> None:
+    """An asset was not what it should be, or is not on disk any more: it must come again before anything uses it."""
+    db.conn.execute("UPDATE assets SET state = 'bad', verified_at_us = NULL WHERE digest = ?", (digest,))
+    db.conn.execute("UPDATE renditions SET state = 'wanted' WHERE digest = ? AND state = 'here'", (digest,))
+
+
+def forget(db: Database, digest: str) -> None:
+    """Nothing wants an asset any more, and its file is gone."""
+    db.conn.execute("DELETE FROM assets WHERE digest = ?", (digest,))
+    db.conn.execute("DELETE FROM renditions WHERE source = ? OR digest = ?", (digest, digest))
+    db.conn.execute("DELETE FROM transfers WHERE digest = ?", (digest,))
+
+
+def touch(db: Database, digests: Iterable[str], now_us: int) -> None:
+    """These were used now."""
+    db.conn.executemany("UPDATE assets SET last_used_us = ? WHERE digest = ?", [(now_us, each) for each in digests])
+
+
+def describe(db: Database, digest: str, media_type: str, duration_s: float | None, findings: Iterable[Text]) -> None:
+    """What a probe found out about an asset."""
+    db.conn.execute(
+        "UPDATE assets SET media_type = ?, duration_s = ?, findings = ? WHERE digest = ?",
+        (media_type, duration_s, msgspec.json.encode(tuple(findings)).decode(), digest),
+    )
+
+
+def holding(db: Database, digest: str) -> Holding | None:
+    """What is known of an asset; None when the box neither has nor wants it."""
+    row = first(db, "SELECT * FROM assets WHERE digest = ?", (digest,))
+    return _holding(row) if row else None
+
+
+def holdings(db: Database) -> dict[str, Holding]:
+    """Everything that the box has or wants, by digest."""
+    return {row["digest"]: _holding(row) for row in rows(db, "SELECT * FROM assets")}
+
+
+def set_rendition(db: Database, made: RenditionState, segments: bytes | None = None) -> None:
+    """How far an asset's rendition is. `segments` is the table of its segments, kept where None is given."""
+    db.conn.execute(
+        "INSERT INTO renditions (source, profile, digest, size_bytes, frames, state, reason, segments)"
+        " VALUES (:source, :profile, :digest, :size_bytes, :frames, :state, :reason, :segments)"
+        " ON CONFLICT (source, profile) DO UPDATE SET digest = excluded.digest, size_bytes = excluded.size_bytes,"
+        " frames = excluded.frames, state = excluded.state, reason = excluded.reason,"
+        " segments = coalesce(excluded.segments, segments)",
+        {**_columns(made), "segments": segments},
+    )
+
+
+def rendition(db: Database, source: str, profile: str) -> RenditionState | None:
+    """The rendition of an asset, None when nobody ever asked for one."""
+    row = first(db, "SELECT * FROM renditions WHERE source = ? AND profile = ?", (source, profile))
+    return _rendition(row) if row else None
+
+
+def renditions(db: Database, profile: str) -> dict[str, RenditionState]:
+    """All renditions of a profile, by their source."""
+    return {
+        row["source"]: _rendition(row) for row in rows(db, "SELECT * FROM renditions WHERE profile = ?", (profile,))
+    }
+
+
+def segments_of(db: Database, digest: str) -> bytes | None:
+    """The table of segments of a rendition, by the rendition's own digest."""
+    row = first(db, "SELECT segments FROM renditions WHERE digest = ? AND segments IS NOT NULL", (digest,))
+    return row["segments"] if row else None
+
+
+def set_transfer(db: Database, transfer: Transfer) -> None:
+    """Where a transfer stands; the one row of its asset and direction."""
+    db.conn.execute(
+        "INSERT OR REPLACE INTO transfers (digest, direction, state, deadline_us, size_bytes, done_bytes,"
+        " rate_bytes_per_s, attempts, not_before_us, reason) VALUES (:digest, :direction, :state, :deadline_us,"
+        " :size_bytes, :done_bytes, :rate_bytes_per_s, :attempts, :not_before_us, :reason)",
+        _columns(transfer),
+    )
+
+
+def drop_transfer(db: Database, digest: str, direction: str) -> None:
+    """It need not travel any more."""
+    db.conn.execute("DELETE FROM transfers WHERE digest = ? AND direction = ?", (digest, direction))
+
+
+def transfers(db: Database) -> tuple[Transfer, ...]:
+    """What is on its way, both directions; most urgent first."""
+    found = rows(db, "SELECT * FROM transfers ORDER BY deadline_us IS NULL, deadline_us, digest, direction")
+    return tuple(msgspec.convert({**row, "reason": text_of(row["reason"])}, Transfer) for row in found)
+
+
+def _want(
+    db: Database,
+    digest: str,
+    size_bytes: int,
+    media_type: str,
+    name: str,
+    role: str,
+    why: str,
+    now_us: int,
+    duration_s: float | None,
+) -> None:
+    db.conn.execute(
+        "INSERT INTO assets (digest, size_bytes, media_type, name, role, state, why, last_used_us, duration_s)"
+        " VALUES (?, ?, ?, ?, ?, 'wanted', ?, ?, ?) ON CONFLICT (digest) DO NOTHING",
+        (digest, size_bytes, media_type, name, role, why, now_us, duration_s),
+    )
+
+
+def _holding(row: Row) -> Holding:
+    findings = msgspec.json.decode(row["findings"], type=tuple[Text, ...]) if row["findings"] else ()
+    return msgspec.convert({**row, "findings": findings}, Holding)
+
+
+def _rendition(row: Row) -> RenditionState:
+    return msgspec.convert({**row, "reason": text_of(row["reason"])}, RenditionState)
+
+
+def _columns(value: RenditionState | Transfer) -> dict[str, Any]:
+    return {**msgspec.structs.asdict(value), "reason": text_json(value.reason)}

@@ -1,0 +1,199 @@
+"""The desk in the database: what was sent up, what the command desk asked, what citizens wrote, and every command.
+
+A command of the spool is carried out once: its name is noted in the transaction that carries it out (`carry_out`).
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+from sqlite_utils import Database
+
+from appliance.core.command import Command, kind_of
+from appliance.core.errors import OperatorError, Refused, Text
+from appliance.core.item import Item
+from appliance.core.moment import to_us
+from appliance.core.records import Order
+from appliance.store.database import Row, first, reason_of, rows, text_json, text_of, transaction
+
+LISTED_MAX = 200
+
+SubmissionState = Literal["waiting", "sending", "sent", "accepted", "refused"]
+
+
+class Submitted(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that this site sends up, until the hub's receipt and after. `digest` is its first asset."""
+
+    id: str
+    item: str
+    title: str
+    file_name: str
+    digest: str
+    state: SubmissionState
+    created_at_us: int
+    changed_at_us: int
+    reason: Text | None = None
+
+
+class OrderState(msgspec.Struct, frozen=True, kw_only=True):
+    """An order of the command desk and what the site said to it."""
+
+    id: str
+    title: str
+    body: str
+    state: Literal["new", "answered", "withdrawn"]
+    received_at_us: int
+    due_us: int | None = None
+    answer: str | None = None
+    note: str | None = None
+    answered_by: str | None = None
+    answered_at_us: int | None = None
+
+
+class Audited(msgspec.Struct, frozen=True, kw_only=True):
+    """A command and what became of it."""
+
+    name: str
+    kind: str
+    by: str
+    via: str
+    at_us: int
+    outcome: Literal["done", "refused"]
+    reason: Text | None = None
+
+
+def carry_out(db: Database, name: str, command: Command, effect: Callable[[Database], None]) -> Audited:
+    """Do what a command of the spool asks, once: `effect` and the note of it are one transaction.
+
+    What was carried out before is not done again. When `effect` raises Refused or OperatorError nothing of it stays,
+    and the refusal is noted with its reason. The caller may forget the file when this returns.
+    """
+    with transaction(db):
+        before = audited(db, name)
+        if before is not None:
+            return before
+        reason = _effect(db, effect)
+        done = Audited(
+            name=name,
+            kind=kind_of(command),
+            by=command.by,
+            via=command.via,
+            at_us=to_us(command.at),
+            outcome="refused" if reason else "done",
+            reason=reason,
+        )
+        _note(db, done)
+    return done
+
+
+def note_unreadable(db: Database, name: str, reason: Text, now_us: int) -> None:
+    """A file of the spool that held no command: it is on record too."""
+    with transaction(db):
+        if audited(db, name) is None:
+            _note(db, Audited(name=name, kind="?", by="?", via="?", at_us=now_us, outcome="refused", reason=reason))
+
+
+def audited(db: Database, name: str) -> Audited | None:
+    """What became of a command; None when it was not carried out yet."""
+    row = first(db, "SELECT * FROM commands WHERE name = ?", (name,))
+    return _audited(row) if row else None
+
+
+def audit(db: Database, limit: int = LISTED_MAX) -> tuple[Audited, ...]:
+    """The last commands, newest first."""
+    return tuple(_audited(row) for row in rows(db, "SELECT * FROM commands ORDER BY name DESC LIMIT ?", (limit,)))
+
+
+def add_submission(db: Database, submission_id: str, item: Item, file_name: str, now_us: int) -> None:
+    """Something goes up; it waits until its assets have been sent. Nothing happens when it is known already."""
+    db.conn.execute(
+        "INSERT OR IGNORE INTO submissions (id, item, title, file_name, digest, state, created_at_us, changed_at_us,"
+        " document) VALUES (?, ?, ?, ?, ?, 'waiting', ?, ?, ?)",
+        (
+            *(submission_id, item.id, item.title, file_name, item.assets[0].digest if item.assets else ""),
+            *(now_us, now_us, msgspec.json.encode(item).decode()),
+        ),
+    )
+
+
+def set_submission(
+    db: Database, submission_id: str, state: SubmissionState, now_us: int, reason: Text | None = None
+) -> None:
+    """It has come further. What the hub has accepted or refused stays so."""
+    db.conn.execute(
+        "UPDATE submissions SET state = ?, changed_at_us = ?, reason = ? WHERE id = ? AND state != ?"
+        " AND state NOT IN ('accepted', 'refused')",
+        (state, now_us, text_json(reason), submission_id, state),
+    )
+
+
+def submissions(db: Database, limit: int = LISTED_MAX) -> tuple[Submitted, ...]:
+    """What was sent up, newest first."""
+    found = rows(db, "SELECT * FROM submissions ORDER BY created_at_us DESC, id LIMIT ?", (limit,))
+    return tuple(msgspec.convert({**row, "reason": text_of(row["reason"])}, Submitted) for row in found)
+
+
+def open_submissions(db: Database) -> tuple[tuple[Submitted, Item], ...]:
+    """What the hub has given no receipt for, oldest first, with the items."""
+    found = rows(db, "SELECT * FROM submissions WHERE state NOT IN ('accepted', 'refused') ORDER BY created_at_us, id")
+    return tuple(
+        (
+            msgspec.convert({**row, "reason": text_of(row["reason"])}, Submitted),
+            msgspec.json.decode(row["document"], type=Item),
+        )
+        for row in found
+    )
+
+
+def receive_order(db: Database, order: Order, now_us: int) -> None:
+    """An order has come; come again it changes its text and keeps its answer."""
+    db.conn.execute(
+        "INSERT INTO orders (id, title, body, due_us, state, received_at_us) VALUES (?, ?, ?, ?, 'new', ?)"
+        " ON CONFLICT (id) DO UPDATE SET title = excluded.title, body = excluded.body, due_us = excluded.due_us",
+        (order.id, order.title, order.body, to_us(order.due) if order.due is not None else None, now_us),
+    )
+
+
+def answer_order(db: Database, order_id: str, answer: str, note: str, by: str, now_us: int) -> None:
+    """The site's answer, or a later one; Refused when there is no such order."""
+    changed = db.conn.execute(
+        "UPDATE orders SET state = 'answered', answer = ?, note = ?, answered_by = ?, answered_at_us = ?"
+        " WHERE id = ? AND state != 'withdrawn'",
+        (answer, note, by, now_us, order_id),
+    )
+    if changed.rowcount == 0:
+        raise Refused(Text(f"没有调度指令 {order_id}", f"there is no order {order_id}"))
+
+
+def orders(db: Database, limit: int = LISTED_MAX) -> tuple[OrderState, ...]:
+    """Orders, those without an answer first, then the newest."""
+    found = rows(db, "SELECT * FROM orders ORDER BY state != 'new', received_at_us DESC, id LIMIT ?", (limit,))
+    return tuple(msgspec.convert(row, OrderState) for row in found)
+
+
+def add_tip(db: Database, tip_id: str, text: str, contact: str, at_us: int) -> None:
+    """What a citizen wrote; kept here as well as sent up."""
+    db.conn.execute(
+        "INSERT OR IGNORE INTO tips (id, text, contact, at_us) VALUES (?, ?, ?, ?)", (tip_id, text, contact, at_us)
+    )
+
+
+def _effect(db: Database, effect: Callable[[Database], None]) -> Text | None:
+    try:
+        with db.atomic():
+            effect(db)
+    except (Refused, OperatorError) as error:
+        return reason_of(error)
+    return None
+
+
+def _note(db: Database, done: Audited) -> None:
+    db.conn.execute(
+        "INSERT INTO commands (name, kind, by, via, at_us, outcome, reason)"
+        " VALUES (:name, :kind, :by, :via, :at_us, :outcome, :reason)",
+        {**msgspec.structs.asdict(done), "reason": text_json(done.reason)},
+    )
+
+
+def _audited(row: Row) -> Audited:
+    return msgspec.convert({**row, "reason": text_of(row["reason"])}, Audited)
