@@ -1,0 +1,217 @@
+"""How the box is: everything that the overview shows and `songshan status --json` prints, as one value.
+
+    Snapshot
+      on_air       per channel: now, next, planned or not, how far the air ledger reaches
+      coming       what is not ready of the next 24 hours
+      link         the hub: connected, offline, locked out; since when
+      sync         streams, what waits to go up and down
+      storage      the disk of the media
+      clock        whether the time is right
+      machine      processor, memory, temperature
+      agent        whether the loop runs
+      alarms       what is wrong and what to do
+      submissions, orders
+
+Moments are microseconds since 1970 in fields ending `_us`, None where nothing is known; what was seen by the agent
+carries the moment when (`at_us`). `appliance.core.facts.as_facts` turns it all into JSON for programs.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from appliance.core.errors import Text
+
+Severity = Literal["red", "amber", "info"]
+"""red: on the air, or soon not, or data in danger: act now. amber: act today. info: normal, and good to know."""
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """Something is not as it should be. `id` stays the same as long as it is the same thing."""
+
+    id: str
+    severity: Severity
+    text: Text
+    hint: Text
+
+
+class Alarm(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding and since when it holds."""
+
+    id: str
+    severity: Severity
+    text: Text
+    hint: Text
+    since_us: int
+
+
+class OnAir(msgspec.Struct, frozen=True, kw_only=True):
+    """What a channel plays. `kind` is that of the schedule's entry, `filler` or `slate`; `planned` is False where
+    something else should be there, and `reason` says why it is not."""
+
+    channel: str
+    name: str
+    title: str = ""
+    kind: str = "slate"
+    planned: bool = False
+    reason: Text | None = None
+    since_us: int | None = None
+    until_us: int | None = None
+    next_title: str = ""
+    next_kind: str = ""
+    next_at_us: int | None = None
+    schedule_version: int | None = None
+    ledger_until_us: int | None = None
+    """The air ledger is committed up to here; after it the slate plays."""
+    insert: str | None = None
+    """The digest of the emergency insertion that is on the air."""
+
+
+class NotReady(msgspec.Struct, frozen=True, kw_only=True):
+    """A coming entry that is not ready: see `appliance.core.readiness`."""
+
+    channel: str
+    title: str
+    start_us: int
+    state: Literal["ready_by", "late_by", "cannot"]
+    reason: Text | None = None
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """The line to the hub. `alone` is a box without a hub in its config."""
+
+    state: Literal["alone", "connecting", "connected", "offline", "locked_out"] = "connecting"
+    hub: str = ""
+    since_us: int | None = None
+    round_trip_ms: float | None = None
+    reason: Text | None = None
+    next_try_us: int | None = None
+    at_us: int | None = None
+
+
+class StreamFact(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a stream has come. The next checkpoint was due by `next_by_us`."""
+
+    stream: str
+    epoch: int
+    seq: int
+    checkpoint_at_us: int | None = None
+    next_by_us: int | None = None
+
+
+class Queue(msgspec.Struct, frozen=True, kw_only=True):
+    """Assets that wait or travel in one direction."""
+
+    waiting: int = 0
+    running: int = 0
+    failed: int = 0
+    left_bytes: int = 0
+    rate_bytes_per_s: float | None = None
+
+
+class Sync(msgspec.Struct, frozen=True, kw_only=True):
+    """What hub and box still have to tell each other."""
+
+    streams: tuple[StreamFact, ...] = ()
+    down: Queue = Queue()
+    up: Queue = Queue()
+    unsent_records: int = 0
+    parked_records: int = 0
+    spool_waiting: int = 0
+
+
+class Storage(msgspec.Struct, frozen=True, kw_only=True):
+    """The disk that the media lie on. Below `reserve_bytes` free, nothing that is not about to air is fetched."""
+
+    total_bytes: int
+    free_bytes: int
+    reserve_bytes: int
+    media_bytes: int = 0
+    assets_here: int = 0
+    assets_wanted: int = 0
+    assets_bad: int = 0
+
+
+class Clock(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the kernel's clock follows a time server; `hub_offset_ms` is how far the hub's is ahead of ours."""
+
+    synchronised: bool | None = None
+    hub_offset_ms: float | None = None
+    at_us: int | None = None
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """The machine under the box."""
+
+    cpu_percent: float | None = None
+    memory_used_bytes: int | None = None
+    memory_total_bytes: int | None = None
+    load_1m: float | None = None
+    temperature_c: float | None = None
+    uptime_s: float | None = None
+    at_us: int | None = None
+
+
+class Agent(msgspec.Struct, frozen=True, kw_only=True):
+    """The loop. `at_us` is when it last said that it runs."""
+
+    state: Literal["running", "silent", "never"] = "never"
+    pid: int | None = None
+    started_at_us: int | None = None
+    version: str = ""
+    at_us: int | None = None
+
+
+class SubmissionFact(msgspec.Struct, frozen=True, kw_only=True):
+    """What was sent up and how far it is."""
+
+    id: str
+    title: str
+    file_name: str
+    digest: str
+    state: str
+    created_at_us: int
+    changed_at_us: int
+    reason: Text | None = None
+
+
+class OrderFact(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command desk asked and what was said to it."""
+
+    id: str
+    title: str
+    body: str
+    state: str
+    received_at_us: int
+    due_us: int | None = None
+    answer: str | None = None
+    note: str | None = None
+    answered_by: str | None = None
+    answered_at_us: int | None = None
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """All of it at one moment. Without a database everything but site, storage and alarms is empty."""
+
+    site: str
+    name: str
+    zone: str
+    now_us: int
+    version: str
+    on_air: tuple[OnAir, ...] = ()
+    coming: tuple[NotReady, ...] = ()
+    link: Link = Link()
+    sync: Sync = Sync()
+    storage: Storage | None = None
+    clock: Clock = Clock()
+    machine: Machine = Machine()
+    agent: Agent = Agent()
+    alarms: tuple[Alarm, ...] = ()
+    submissions: tuple[SubmissionFact, ...] = ()
+    orders: tuple[OrderFact, ...] = ()
+
+    @property
+    def severity(self) -> Severity | None:
+        """The worst that is wrong, None when nothing is."""
+        found = {alarm.severity for alarm in self.alarms}
+        return next((severity for severity in ("red", "amber", "info") if severity in found), None)
