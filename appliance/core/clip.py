@@ -1,0 +1,229 @@
+"""A clip as it comes: what its container says it holds, and the ffmpeg command that brings it to house format."""
+
+from typing import Any, Final
+
+import msgspec
+
+from appliance.core import ts
+from appliance.core.errors import Refused, Text
+
+CONTAINERS: Final = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,avi,flv,live_flv,asf,mxf,gxf,dv,h264,hevc,"
+    "wav,w64,mp3,aac,ac3,eac3,flac,ogg,aiff,caf"
+)
+"""What is opened. No playlists, scripts or pictures: ffmpeg would follow a list named clip.mp4 to any file there is."""
+MEASURED: Final = {"mov", "mp4", "matroska", "webm", "avi", "asf", "mxf", "wav", "w64", "flac", "aiff", "caf", "ogg"}
+"""Containers whose stated duration is measured by their writer; of the others it is a guess."""
+PIXELS_MAX: Final = 8192 * 4320
+DURATION_S_MAX: Final = 12 * 3600.0
+SLACK_S: Final = 0.2
+"""A sound that runs over the picture by no more than this is the codec's padding."""
+ENCODER_THREADS: Final = 4
+"""Fixed, for x264's output depends on it."""
+GOP: Final = ts.FRAMES_PER_SEGMENT
+_ROUNDING_S: Final = 0.12
+_FITTED: Final = "w='2*trunc(min(1280,720*dar)/2)':h='2*trunc(min(720,1280/dar)/2)'"
+
+_PICTURES: Final = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG": "PNG",
+    b"GIF8": "GIF",
+    b"BM": "BMP",
+    b"II*\x00": "TIFF",
+    b"MM\x00*": "TIFF",
+}
+
+
+class Stream(msgspec.Struct, frozen=True):
+    """A stream of a clip; `duration_s` is None where nothing says it."""
+
+    index: int
+    codec: str
+    duration_s: float | None = None
+    width: int = 0
+    height: int = 0
+
+
+class Clip(msgspec.Struct, frozen=True):
+    """What is used of a clip: the first picture stream, the first sound stream; at least one is there."""
+
+    container: str
+    duration_s: float | None
+    video: Stream | None
+    audio: Stream | None
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether the stated duration can be held against the clip."""
+        return bool(MEASURED & set(self.container.split(",")))
+
+
+def refusal_of(head: bytes) -> Text | None:
+    """Why a file that begins so is no clip; None when that cannot be told from the first bytes."""
+    if not head:
+        return Text("文件是空的", "the file is empty")
+    kind = next((kind for magic, kind in _PICTURES.items() if head.startswith(magic)), None)
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        kind = "WebP"
+    if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"mif1", b"avif"):
+        kind = "HEIF"
+    if kind is None:
+        return None
+    return Text(f"是 {kind} 图片，不是视频或音频", f"it is a {kind} picture, not video or sound")
+
+
+def probe_argv(source: str) -> tuple[str, ...]:
+    """ffprobe's command; its answer is for `parse_probe`."""
+    entries = (
+        "format=format_name,duration:stream=index,codec_type,codec_name,width,height,duration:stream_tags=DURATION"
+    )
+    return (
+        "ffprobe", "-v", "error", *_input_options(),
+        "-show_entries", f"{entries}:stream_disposition=attached_pic", "-of", "json", f"file:{source}",
+    )  # fmt: skip
+
+
+def parse_probe(answer: bytes, complaints: str = "") -> Clip:
+    """Read ffprobe's answer, b"" when it failed. Raises Refused when it is no clip that could be aired."""
+    try:
+        facts: dict[str, Any] = msgspec.json.decode(answer) if answer.strip() else {}
+    except msgspec.DecodeError:
+        facts = {}
+    streams = facts.get("streams") or []
+    container = str((facts.get("format") or {}).get("format_name", ""))
+    if not container:
+        raise Refused(_unreadable(complaints))
+    whole_s = _seconds(facts["format"].get("duration"))
+    video = next((_stream(one, whole_s) for one in streams if _is_moving(one)), None)
+    audio = next(
+        (_stream(one, whole_s) for one in streams if one.get("codec_type") == "audio" and _is_known(one)), None
+    )
+    if video is None and audio is None:
+        raise Refused(Text("既没有画面也没有声音", "it has neither picture nor sound"))
+    if video is not None and not 0 < video.width * video.height <= PIXELS_MAX:
+        raise Refused(
+            Text(f"画面尺寸不可用：{video.width}x{video.height}", f"unusable size: {video.width}x{video.height}")
+        )
+    lengths = [stream.duration_s for stream in (video, audio) if stream is not None and stream.duration_s is not None]
+    clip = Clip(container, max(lengths, default=whole_s), video, audio)
+    if clip.duration_s is not None and clip.duration_s > DURATION_S_MAX:
+        hours = DURATION_S_MAX / 3600
+        raise Refused(Text(f"超过 {hours:.0f} 小时", f"longer than {hours:.0f} hours"))
+    return clip
+
+
+def frames_expected(clip: Clip) -> int | None:
+    """How many frames the clip will have; None when only decoding it will tell."""
+    if not clip.is_measured or clip.duration_s is None:
+        return None
+    return max(1, round(_length_s(clip) * ts.FRAMES_PER_S))
+
+
+def encode_argv(source: str, clip: Clip) -> tuple[str, ...]:
+    """ffmpeg's command: house pictures and sounds, one to a PES, as MPEG-TS on standard output.
+
+    Sound begins with one frame of priming. A clip without picture gives only sound, one without sound only pictures.
+    """
+    argv = ["ffmpeg", "-nostdin", "-v", "error", *_input_options(), "-i", f"file:{source}"]
+    if clip.video is not None:
+        argv += ["-map", f"0:{clip.video.index}", *_video_options(clip)]
+    if clip.audio is not None:
+        argv += ["-map", f"0:{clip.audio.index}", *_audio_options(clip)]
+    if clip.video is not None and clip.audio is not None and frames_expected(clip) is None:
+        argv.append("-shortest")
+    return (
+        *argv, "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1", "-t", f"{DURATION_S_MAX:.0f}",
+        "-fflags", "+bitexact", "-streamid", f"0:{ts.VIDEO_PID if clip.video else ts.AUDIO_PID}",
+        *(("-streamid", f"1:{ts.AUDIO_PID}") if clip.video and clip.audio else ()),
+        "-muxdelay", "0", "-muxpreload", "0", "-pes_payload_size", "0", "-flush_packets", "0", "-f", "mpegts", "pipe:1",
+    )  # fmt: skip
+
+
+def _video_options(clip: Clip) -> list[str]:
+    filters = [
+        "yadif=mode=send_frame:deint=interlaced",
+        f"scale={_FITTED}:flags=bicubic+accurate_rnd+bitexact:out_color_matrix=bt709:out_range=tv",
+        "setsar=1",
+        "pad=1280:720:(ow-iw)/2:(oh-ih)/2",
+        "fps=25:start_time=0",
+        "format=yuv420p",
+    ]
+    frames = frames_expected(clip)
+    if frames is not None and clip.video is not None:
+        still_s = max(0.0, _length_s(clip) - (clip.video.duration_s or 0)) + _ROUNDING_S
+        filters += [f"tpad=stop_mode=clone:stop_duration={still_s:.3f}", f"trim=end_frame={frames}"]
+    return [
+        "-vf", ",".join(filters), "-fps_mode", "passthrough",
+        "-c:v", "libx264", "-preset", "veryfast", "-profile:v", "high", "-level:v", "4.0",
+        "-crf", "21", "-maxrate", "2500k", "-bufsize", "2500k",
+        "-g", f"{GOP}", "-keyint_min", f"{GOP}", "-sc_threshold", "0", "-bf", "0",
+        "-flags:v", "+cgop+bitexact", "-threads:v", f"{ENCODER_THREADS}",
+        "-x264-params", "force-cfr=1:aud=1:stitchable=1:repeat-headers=1",
+        "-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709", "-color_range", "tv",
+        "-bsf:v", "filter_units=remove_types=6",
+    ]  # fmt: skip
+
+
+def _audio_options(clip: Clip) -> list[str]:
+    filters = [
+        "aresample=48000:async=1:first_pts=0",
+        "aformat=sample_fmts=fltp:channel_layouts=stereo",
+    ]
+    frames = frames_expected(clip)
+    if clip.video is not None:
+        filters.append("apad")
+        if frames is not None:
+            filters.append(f"atrim=end_sample={(frames + 1) * 48_000 // ts.FRAMES_PER_S}")
+    return ["-af", ",".join(filters), "-c:a", "aac", "-b:a", "128k", "-flags:a", "+bitexact", "-threads:a", "1"]
+
+
+def _input_options() -> tuple[str, ...]:
+    return ("-protocol_whitelist", "file,pipe", "-format_whitelist", CONTAINERS)
+
+
+def _length_s(clip: Clip) -> float:
+    video_s = clip.video.duration_s if clip.video is not None else None
+    audio_s = clip.audio.duration_s if clip.audio is not None else None
+    if video_s is not None and audio_s is not None and audio_s <= video_s + SLACK_S:
+        return video_s
+    return max(video_s or 0.0, audio_s or 0.0, 0.0) or (clip.duration_s or 0.0)
+
+
+def _is_moving(stream: dict[str, Any]) -> bool:
+    cover = (stream.get("disposition") or {}).get("attached_pic")
+    return stream.get("codec_type") == "video" and not cover and _is_known(stream)
+
+
+def _is_known(stream: dict[str, Any]) -> bool:
+    return stream.get("codec_name") not in (None, "none", "unknown")
+
+
+def _stream(facts: dict[str, Any], whole_s: float | None) -> Stream:
+    tagged = _clock_seconds((facts.get("tags") or {}).get("DURATION"))
+    return Stream(
+        index=facts["index"],
+        codec=facts["codec_name"],
+        duration_s=_seconds(facts.get("duration")) or tagged or whole_s,
+        width=facts.get("width", 0),
+        height=facts.get("height", 0),
+    )
+
+
+def _seconds(text: object) -> float | None:
+    try:
+        seconds = float(str(text))
+    except ValueError:
+        return None
+    return seconds if 0 < seconds < float("inf") else None
+
+
+def _clock_seconds(text: object) -> float | None:
+    """`00:00:05.280000000`, as Matroska's writers tag their streams."""
+    parts = [_seconds(part) or 0.0 for part in str(text).split(":")]
+    return parts[0] * 3600 + parts[1] * 60 + parts[2] or None if len(parts) == 3 else None
+
+
+def _unreadable(complaints: str) -> Text:
+    if "moov atom not found" in complaints:
+        return Text("文件不完整：缺少索引（moov）", "the file is cut off: it has no index (moov)")
+    return Text("不是可识别的视频或音频文件", "not a video or sound file that is known here")

@@ -1,0 +1,388 @@
+"""The house format's MPEG-TS: segments written, found, moved in time and cut. docs/formats.md, section 7.
+
+A packaged file is a row of segments of 50 frames (the last may be shorter), each a whole of its own:
+
+    PAT PMT  picture 0  sounds ..  picture 1 ..   PAT PMT  picture 3 ..        16 PATs and PMTs in all
+             ^ keyframe with PCR, SPS, PPS
+
+Every picture and every AAC frame is one PES packet. In each segment each PID has a multiple of 16 packets, so its
+continuity counters run from 0 to 15 and any segment can follow any other; and a PAT with counter 0 begins a segment
+and nothing else does. Timestamps stand on a grid: picture i of a file is shown at FILE_PTS_TICKS + 3600 i, sound k
+(an AAC frame; the first is the encoder's priming) at FILE_PTS_TICKS + 1920 (k - 1). A sound belongs to the segment in
+which it ends one sound before the segment does, so where two files meet, sounds never change order and less than one
+of them is missing or doubled.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from appliance.core.errors import Refused, Text
+
+HOUSE_PROFILE: Final = "house-720p25-1"
+TICKS_PER_S: Final = 90_000
+FRAMES_PER_S: Final = 25
+TICKS_PER_FRAME: Final = TICKS_PER_S // FRAMES_PER_S
+FRAMES_PER_SEGMENT: Final = 50
+SEGMENT_TICKS: Final = FRAMES_PER_SEGMENT * TICKS_PER_FRAME
+TARGET_DURATION_S: Final = 2
+SOUND_TICKS: Final = 1920
+"""One AAC frame: 1024 samples at 48 kHz."""
+FILE_PTS_TICKS: Final = 180_000
+"""When the first picture of every packaged file is shown."""
+PCR_LEAD_TICKS: Final = 90_000
+"""How long before it is shown a picture enters the decoder: the second that the encoder's buffer model allows."""
+AIR_LEAD_TICKS: Final = PCR_LEAD_TICKS
+"""On a channel, PCR is the schedule's time and PTS is later by this."""
+PTS_MODULO: Final = 1 << 33
+PACKET: Final = 188
+VIDEO_PID: Final = 0x100
+AUDIO_PID: Final = 0x101
+PMT_PID: Final = 0x1000
+TURN: Final = 16
+"""Values of a continuity counter; also how many PATs and PMTs a segment has."""
+KEYFRAME_NAL: Final = b"\x00\x00\x01\x65"
+
+_SYNC: Final = 0x47
+_START_OF_PES: Final = 0x41
+"""Second byte of a packet that begins a PES of VIDEO_PID or AUDIO_PID."""
+_START_OF_PAT: Final = 0x40
+_BODY: Final = PACKET - 4
+_PCR_FIELD: Final = 8
+"""Adaptation field with flags and PCR, its length byte included."""
+_PES_HEADER: Final = 14
+
+
+class SegmentInfo(msgspec.Struct, frozen=True):
+    """Where a segment is in its file."""
+
+    offset: int
+    size_bytes: int
+    frames: int
+
+
+class NotHouseFormat(Refused):
+    """Bytes that are not a packaged file, or not one whole segment of one."""
+
+
+def move(segment: bytes, offset_ticks: int, frames: int | None = None) -> bytes:
+    """A segment of a packaged file, `offset_ticks` later on a clock that wraps at 2^33, cut after `frames` pictures.
+
+    Only the 33-bit fields PTS, DTS and PCR base change, unless it is cut. Offsets may be negative or beyond the wrap.
+    Raises NotHouseFormat.
+    """
+    if len(segment) % PACKET or segment[::PACKET].count(_SYNC) != len(segment) // PACKET:
+        raise _not_house("同步字节不对", "sync bytes are not where they must be")
+    if frames is not None and frames != segment_frames(segment):
+        segment = cut(segment, frames)
+    moved = bytearray(segment)
+    offset = offset_ticks % PTS_MODULO
+    for start in _pes_starts(segment):
+        at = start + 4
+        if moved[start + 3] & 0x20:
+            if moved[at] and moved[at + 1] & 0x10:
+                _shift_pcr(moved, at + 2, offset)
+            at += 1 + moved[at]
+        flags = moved[at + 7]
+        if flags & 0x80:
+            _shift_stamp(moved, at + 9, offset)
+        if flags & 0x40:
+            _shift_stamp(moved, at + 14, offset)
+    return bytes(moved)
+
+
+def cut(segment: bytes, frames: int) -> bytes:
+    """The first `frames` pictures of a segment with the sounds that end in time, counters made whole again.
+
+    Raises NotHouseFormat when the segment has not that many.
+    """
+    pictures, sounds = contents(segment)
+    if not 0 < frames <= len(pictures):
+        raise _not_house(f"没有 {frames} 帧", f"it has not {frames} frames")
+    end = pictures[0][0] + frames * TICKS_PER_FRAME - SOUND_TICKS
+    return _segment(pictures[:frames], [sound for sound in sounds if sound[0] + SOUND_TICKS <= end])
+
+
+def assemble(number: int, pictures: Sequence[bytes], sounds: Sequence[bytes]) -> bytes:
+    """Segment `number` of a file from its access units and its ADTS frames, as many as `sounds_in` says."""
+    first, last = sounds_in(number, len(pictures))
+    assert len(sounds) == last - first, "sounds are counted by the grid"
+    base = FILE_PTS_TICKS + number * SEGMENT_TICKS
+    return _segment(
+        [(base + index * TICKS_PER_FRAME, picture) for index, picture in enumerate(pictures)],
+        [(FILE_PTS_TICKS + (first + index - 1) * SOUND_TICKS, sound) for index, sound in enumerate(sounds)],
+    )
+
+
+def sounds_in(number: int, frames: int) -> tuple[int, int]:
+    """The sounds [first, last) of a file that belong to its segment `number`, which has `frames` pictures."""
+    begin = number * FRAMES_PER_SEGMENT
+    return _sounds_until(begin) if begin else 0, _sounds_until(begin + frames)
+
+
+def contents(segment: bytes) -> tuple[list[tuple[int, bytes]], list[tuple[int, bytes]]]:
+    """Pictures and sounds of a segment, each with its PTS. The inverse of what writes it. Raises NotHouseFormat."""
+    pictures: list[tuple[int, bytes]] = []
+    sounds: list[tuple[int, bytes]] = []
+    for pid, pts, payload in pes_in(segment):
+        (pictures if pid == VIDEO_PID else sounds).append((pts, payload))
+    if not pictures:
+        raise _not_house("没有画面", "it has no picture")
+    return pictures, sounds
+
+
+def pes_in(packets: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """PID, PTS and payload of each PES of VIDEO_PID and AUDIO_PID. No PES may stand inside another, tables may.
+
+    Raises NotHouseFormat where a header is wrong.
+    """
+    starts = list(_pes_starts(packets))
+    for start, end in zip(starts, [*starts[1:], len(packets)], strict=False):
+        pid = (packets[start + 1] & 0x1F) << 8 | packets[start + 2]
+        pes = b"".join(_payloads(packets, start, end, pid))
+        if len(pes) < _PES_HEADER or pes[:3] != b"\x00\x00\x01" or not pes[7] & 0x80:
+            raise _not_house("PES 头不对", "a PES header is wrong")
+        yield pid, _read_stamp(pes, 9), pes[9 + pes[8] :]
+
+
+def last_pes_start(packets: bytes) -> int:
+    """Where the last PES begins, which may not be whole yet; 0 when there is none."""
+    return max(0, packets[1::PACKET].rfind(_START_OF_PES)) * PACKET
+
+
+def segment_frames(segment: bytes) -> int:
+    """How many pictures a segment has."""
+    return sum(segment[start + 2] == VIDEO_PID & 0xFF for start in _pes_starts(segment))
+
+
+def index(data: bytes | Iterable[bytes]) -> tuple[SegmentInfo, ...]:
+    """Find the segments of a packaged file, given whole or in pieces. One pass; each piece is looked at once.
+
+    Raises NotHouseFormat unless it is packets throughout, begins with a segment, and each has 50 pictures but the last.
+    """
+    pieces = (data,) if isinstance(data, bytes) else data
+    starts: list[int] = []
+    frames: list[int] = []
+    size = 0
+    for piece in _whole_packets(pieces):
+        if piece[::PACKET].count(_SYNC) != len(piece) // PACKET:
+            raise _not_house("同步字节不对", "sync bytes are not where they must be")
+        kinds, pids, flags = piece[1::PACKET], piece[2::PACKET], piece[3::PACKET]
+        at = 0
+        for start in _found(kinds, _START_OF_PAT):
+            if flags[start] & 0x0F:
+                continue
+            if frames:
+                frames[-1] += _pictures(kinds, pids, at, start)
+            starts.append(size + start * PACKET)
+            frames.append(0)
+            at = start
+        if not starts or starts[0]:
+            raise _not_house("不以段首开始", "it does not begin with a segment")
+        frames[-1] += _pictures(kinds, pids, at, len(kinds))
+        size += len(piece)
+    if (
+        not frames
+        or any(count != FRAMES_PER_SEGMENT for count in frames[:-1])
+        or not 0 < frames[-1] <= FRAMES_PER_SEGMENT
+    ):
+        raise _not_house("段长不对", "a segment has not the frames it must have")
+    sizes = (after - before for before, after in zip(starts, [*starts[1:], size], strict=True))
+    return tuple(SegmentInfo(*fields) for fields in zip(starts, sizes, frames, strict=True))
+
+
+def pack_table(segments: Sequence[SegmentInfo]) -> bytes:
+    """The offsets of the segments and the file's size, 8 bytes each, big-endian: `place` reads it."""
+    ends = [segments[-1].offset + segments[-1].size_bytes] if segments else [0]
+    return b"".join(offset.to_bytes(8, "big") for offset in [*(one.offset for one in segments), *ends])
+
+
+def place(table: bytes, number: int) -> tuple[int, int] | None:
+    """Offset and size of segment `number` in its file; None when there is none such."""
+    entry = table[8 * number : 8 * number + 16] if number >= 0 else b""
+    if len(entry) < 16:
+        return None
+    begin, end = int.from_bytes(entry[:8], "big"), int.from_bytes(entry[8:], "big")
+    return begin, end - begin
+
+
+def _sounds_until(frames: int) -> int:
+    return (frames * TICKS_PER_FRAME - SOUND_TICKS) // SOUND_TICKS + 1
+
+
+def _segment(pictures: Sequence[tuple[int, bytes]], sounds: Sequence[tuple[int, bytes]]) -> bytes:
+    """Write a segment: pictures in order, each followed by the sounds that are heard before the next."""
+    video = [_pes(0xE0, pts, picture, bounded=False) for pts, picture in pictures]
+    audio = [_pes(0xC0, pts, sound, bounded=True) for pts, sound in sounds]
+    video_counts = _padded([_packets(len(pes), _BODY - _PCR_FIELD) for pes in video], [len(pes) for pes in video])
+    audio_counts = _padded([_packets(len(pes), _BODY) for pes in audio], [len(pes) for pes in audio])
+    if audio and audio_counts is None:
+        # A frame or two of digital silence has too few bytes to fill a turn of the counter: it may as well be missing.
+        audio, audio_counts, sounds = [], [], []
+    assert video_counts is not None and audio_counts is not None, "a keyframe has bytes enough to fill a turn"
+    table_at = [turn * len(video) // TURN for turn in range(TURN)]
+    parts: list[bytes] = []
+    video_turn, audio_turn, heard = 0, 0, 0
+    for number, (pts, picture) in enumerate(pictures):
+        for turn in (turn for turn, at in enumerate(table_at) if at == number):
+            parts += (_table(0, turn, _PAT), _table(PMT_PID, turn, _PMT))
+        clock = _pcr_field((pts - PCR_LEAD_TICKS) % PTS_MODULO, keyframe=KEYFRAME_NAL in picture[:512])
+        parts += _pes_packets(VIDEO_PID, video_turn, clock, video[number], video_counts[number])
+        video_turn += video_counts[number]
+        until = pts + TICKS_PER_FRAME - SOUND_TICKS if number + 1 < len(pictures) else PTS_MODULO * 2
+        while heard < len(audio) and sounds[heard][0] < until:
+            parts += _pes_packets(AUDIO_PID, audio_turn, b"", audio[heard], audio_counts[heard])
+            audio_turn += audio_counts[heard]
+            heard += 1
+    return b"".join(parts)
+
+
+def _padded(counts: list[int], sizes: list[int]) -> list[int] | None:
+    """Packets of each PES so that the sum is a whole number of turns; None when there are not bytes enough.
+
+    The largest take what is missing: a packet needs one byte at least, and the first the PES header and a byte.
+    """
+    missing = -sum(counts) % TURN
+    counts = list(counts)
+    for largest in sorted(range(len(counts)), key=lambda number: (-sizes[number], number)):
+        more = min(missing, sizes[largest] - _PES_HEADER - counts[largest])
+        if more > 0:
+            counts[largest] += more
+            missing -= more
+    return None if missing else counts
+
+
+def _packets(size: int, first: int) -> int:
+    return 1 + max(0, -(-(size - first) // _BODY))
+
+
+def _pes_packets(pid: int, turn: int, field: bytes, pes: bytes, count: int) -> Iterator[bytes]:
+    """The packets of a PES: full ones first, then as few bytes in each as makes up the count."""
+    at = 0
+    for number in range(count):
+        take = min(_BODY - len(field), len(pes) - at - (count - number - 1))
+        gap = _BODY - len(field) - take
+        if gap:
+            field = _stuffed(field, gap)
+        kind = (0x40 if number == 0 else 0) | pid >> 8
+        control = (0x30 if field else 0x10) | (turn + number) % TURN
+        yield bytes((_SYNC, kind, pid & 0xFF, control)) + field + pes[at : at + take]
+        at += take
+        field = b""
+
+
+def _stuffed(field: bytes, gap: int) -> bytes:
+    """An adaptation field made `gap` bytes longer."""
+    if not field:
+        return b"\x00" if gap == 1 else bytes((gap - 1, 0)) + b"\xff" * (gap - 2)
+    return bytes((field[0] + gap,)) + field[1:] + b"\xff" * gap
+
+
+def _pcr_field(ticks: int, *, keyframe: bool) -> bytes:
+    return bytes((_PCR_FIELD - 1, 0x50 if keyframe else 0x10)) + ((ticks << 15) | 0x7E00).to_bytes(6, "big")
+
+
+def _pes(stream: int, pts: int, payload: bytes, *, bounded: bool) -> bytes:
+    length = len(payload) + _PES_HEADER - 6 if bounded else 0
+    header = b"\x00\x00\x01" + bytes((stream,)) + length.to_bytes(2, "big") + b"\x84\x80\x05"
+    return header + _stamp(0x2, pts % PTS_MODULO) + payload
+
+
+def _stamp(prefix: int, ticks: int) -> bytes:
+    high, middle, low = ticks >> 30, ticks >> 15 & 0x7FFF, ticks & 0x7FFF
+    return (prefix << 36 | high << 33 | 1 << 32 | middle << 17 | 1 << 16 | low << 1 | 1).to_bytes(5, "big")
+
+
+def _read_stamp(data: bytes | bytearray, at: int) -> int:
+    field = int.from_bytes(data[at : at + 5], "big")
+    return (field >> 3 & 0x1C0000000) | (field >> 2 & 0x3FFF8000) | (field >> 1 & 0x7FFF)
+
+
+def _shift_stamp(data: bytearray, at: int, offset: int) -> None:
+    prefix = data[at] >> 4
+    data[at : at + 5] = _stamp(prefix, (_read_stamp(data, at) + offset) % PTS_MODULO)
+
+
+def _shift_pcr(data: bytearray, at: int, offset: int) -> None:
+    """The base moves; the extension, in units of 27 MHz, and the reserved bits stay."""
+    field = int.from_bytes(data[at : at + 6], "big")
+    base = ((field >> 15) + offset) % PTS_MODULO
+    data[at : at + 6] = (base << 15 | field & 0x7FFF).to_bytes(6, "big")
+
+
+def _pes_starts(segment: bytes) -> Iterator[int]:
+    for number in _found(segment[1::PACKET], _START_OF_PES):
+        yield number * PACKET
+
+
+def _found(kinds: bytes, kind: int) -> Iterator[int]:
+    at = kinds.find(kind)
+    while at >= 0:
+        yield at
+        at = kinds.find(kind, at + 1)
+
+
+def _pictures(kinds: bytes, pids: bytes, begin: int, end: int) -> int:
+    """Pictures that begin in these packets: a video packet is told from an audio packet by the low byte of its PID."""
+    starts = int.from_bytes(kinds[begin:end].translate(_IS_PES_START), "big")
+    return (starts & int.from_bytes(pids[begin:end].translate(_IS_VIDEO), "big")).bit_count()
+
+
+_IS_PES_START: Final = bytes(int(value == _START_OF_PES) for value in range(256))
+_IS_VIDEO: Final = bytes(int(value == VIDEO_PID & 0xFF) for value in range(256))
+
+
+def _payloads(segment: bytes, start: int, end: int, pid: int) -> Iterator[bytes]:
+    """What the packets of a PES carry; tables may stand between it and the next."""
+    for at in range(start, end, PACKET):
+        if (segment[at + 1] & 0x1F) << 8 | segment[at + 2] == pid:
+            control = segment[at + 3]
+            begin = at + 4 + (1 + segment[at + 4] if control & 0x20 else 0)
+            yield segment[begin : at + PACKET]
+
+
+def _whole_packets(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for piece in pieces:
+        whole = rest + piece if rest else piece
+        cut_at = len(whole) - len(whole) % PACKET
+        rest = whole[cut_at:]
+        if cut_at:
+            yield whole[:cut_at]
+    if rest:
+        raise _not_house("长度不是 188 的整数倍", "its length is no multiple of 188")
+
+
+def _crc32(section: bytes) -> bytes:
+    """CRC-32/MPEG-2 (ISO/IEC 13818-1 annex A)."""
+    crc = 0xFFFFFFFF
+    for byte in section:
+        crc ^= byte << 24
+        for _ in range(8):
+            crc = (crc << 1 ^ 0x04C11DB7 if crc & 0x80000000 else crc << 1) & 0xFFFFFFFF
+    return crc.to_bytes(4, "big")
+
+
+def _section(head: bytes, body: bytes) -> bytes:
+    section = head[:1] + (0xB000 | len(head) - 3 + len(body) + 4).to_bytes(2, "big") + head[3:] + body
+    section += _crc32(section)
+    return b"\x00" + section + b"\xff" * (_BODY - 1 - len(section))
+
+
+def _table(pid: int, turn: int, section: bytes) -> bytes:
+    return bytes((_SYNC, 0x40 | pid >> 8, pid & 0xFF, 0x10 | turn)) + section
+
+
+_PAT: Final = _section(b"\x00\x00\x00\x00\x01\xc1\x00\x00", b"\x00\x01" + (0xE000 | PMT_PID).to_bytes(2, "big"))
+_PMT: Final = _section(
+    b"\x02\x00\x00\x00\x01\xc1\x00\x00",
+    (0xE000 | VIDEO_PID).to_bytes(2, "big")
+    + b"\xf0\x00"
+    + b"\x1b" + (0xE000 | VIDEO_PID).to_bytes(2, "big") + b"\xf0\x00"
+    + b"\x0f" + (0xE000 | AUDIO_PID).to_bytes(2, "big") + b"\xf0\x00",
+)  # fmt: skip
+
+
+def _not_house(zh: str, en: str) -> NotHouseFormat:
+    return NotHouseFormat(Text(f"不是播出格式的文件：{zh}", f"not a file in house format: {en}"))

@@ -1,0 +1,68 @@
+"""Clips to test with, made on the spot or real where there are some, and brought to house format once per run."""
+
+import functools
+import subprocess
+import tempfile
+from pathlib import Path
+
+from appliance import packaging, slate
+from appliance.core import ts
+
+REAL = Path(__file__).parents[3] / "shared" / "media"
+"""Real clips lie beside the repository where it was set up for it; what is made here stands in for them elsewhere."""
+MADE = {
+    "long": ("testsrc2=s=640x272:r=25:d=8.2", "sine=f=330:r=44100:d=8.2"),
+    "small": ("testsrc=s=176x144:r=30000/1001:d=4.004", None),
+    "odd": ("mandelbrot=s=320x240:r=50:end_pts=200,trim=duration=3.33", "sine=f=880:r=48000:d=3.1"),
+}
+
+
+@functools.cache
+def folder() -> Path:
+    """Lives as long as the process."""
+    made = tempfile.TemporaryDirectory()
+    _KEPT.append(made)
+    return Path(made.name)
+
+
+_KEPT: list[tempfile.TemporaryDirectory[str]] = []
+
+
+@functools.cache
+def clip(name: str) -> Path:
+    """One of MADE, or a real clip by its file name."""
+    if name not in MADE:
+        return REAL / name
+    video, audio = MADE[name]
+    return make(f"{name}.mp4", video=video, audio=audio)
+
+
+@functools.cache
+def names() -> tuple[str, ...]:
+    return (*MADE, *sorted(path.name for path in REAL.glob("*.mp4")))
+
+
+@functools.cache
+def packaged(name: str) -> tuple[packaging.Packaged, bytes]:
+    """The clip in house format, and its bytes."""
+    out = folder() / f"{name}.ts"
+    made = packaging.package(clip(name), out)
+    return made, out.read_bytes()
+
+
+@functools.cache
+def segments(name: str) -> tuple[bytes, ...]:
+    """The segments of a clip in house format; of the slate when it is called so."""
+    data = slate.slate_path().read_bytes() if name == "slate" else packaged(name)[1]
+    return tuple(data[one.offset : one.offset + one.size_bytes] for one in ts.index(data))
+
+
+def make(name: str, *, video: str | None = None, audio: str | None = None, options: tuple[str, ...] = ()) -> Path:
+    """A clip from ffmpeg's sources; the container is told by the name."""
+    path = folder() / name
+    inputs = [part for source in (video, audio) if source for part in ("-f", "lavfi", "-i", source)]
+    argv = ["ffmpeg", "-nostdin", "-v", "error", "-y", *inputs, "-preset", "ultrafast", "-pix_fmt", "yuv420p", *options]
+    if video is None:
+        argv = ["ffmpeg", "-nostdin", "-v", "error", "-y", *inputs, *options]
+    subprocess.run([*argv, str(path)], check=True, timeout=120)
+    return path
