@@ -163,25 +163,26 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SubmissionFact(msgspec.Struct, frozen=True, kw_only=True):
-    """What was sent up and how far it is."""
+    """Something that this site sends up, until the hub's receipt and after. `digest` is its first asset."""
 
     id: str
+    item: str
     title: str
     file_name: str
     digest: str
-    state: str
+    state: Literal["waiting", "sending", "sent", "accepted", "refused"]
     created_at_us: int
     changed_at_us: int
     reason: Text | None = None
 
 
 class OrderFact(msgspec.Struct, frozen=True, kw_only=True):
-    """What the command desk asked and what was said to it."""
+    """What the command desk asked and what the site said to it."""
 
     id: str
     title: str
     body: str
-    state: str
+    state: Literal["new", "answered", "withdrawn"]
     received_at_us: int
     due_us: int | None = None
     answer: str | None = None

@@ -11,6 +11,7 @@ from sqlite_utils import Database
 
 from appliance.core.command import Command, kind_of
 from appliance.core.errors import OperatorError, Refused, Text
+from appliance.core.health import OrderFact, SubmissionFact
 from appliance.core.item import Item
 from appliance.core.moment import to_us
 from appliance.core.records import Order
@@ -19,35 +20,6 @@ from appliance.store.database import Row, first, reason_of, rows, text_json, tex
 LISTED_MAX = 200
 
 SubmissionState = Literal["waiting", "sending", "sent", "accepted", "refused"]
-
-
-class Submitted(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that this site sends up, until the hub's receipt and after. `digest` is its first asset."""
-
-    id: str
-    item: str
-    title: str
-    file_name: str
-    digest: str
-    state: SubmissionState
-    created_at_us: int
-    changed_at_us: int
-    reason: Text | None = None
-
-
-class OrderState(msgspec.Struct, frozen=True, kw_only=True):
-    """An order of the command desk and what the site said to it."""
-
-    id: str
-    title: str
-    body: str
-    state: Literal["new", "answered", "withdrawn"]
-    received_at_us: int
-    due_us: int | None = None
-    answer: str | None = None
-    note: str | None = None
-    answered_by: str | None = None
-    answered_at_us: int | None = None
 
 
 class Audited(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,18 +99,18 @@ def set_submission(
     )
 
 
-def submissions(db: Database, limit: int = LISTED_MAX) -> tuple[Submitted, ...]:
+def submissions(db: Database, limit: int = LISTED_MAX) -> tuple[SubmissionFact, ...]:
     """What was sent up, newest first."""
     found = rows(db, "SELECT * FROM submissions ORDER BY created_at_us DESC, id LIMIT ?", (limit,))
-    return tuple(msgspec.convert({**row, "reason": text_of(row["reason"])}, Submitted) for row in found)
+    return tuple(msgspec.convert({**row, "reason": text_of(row["reason"])}, SubmissionFact) for row in found)
 
 
-def open_submissions(db: Database) -> tuple[tuple[Submitted, Item], ...]:
+def open_submissions(db: Database) -> tuple[tuple[SubmissionFact, Item], ...]:
     """What the hub has given no receipt for, oldest first, with the items."""
     found = rows(db, "SELECT * FROM submissions WHERE state NOT IN ('accepted', 'refused') ORDER BY created_at_us, id")
     return tuple(
         (
-            msgspec.convert({**row, "reason": text_of(row["reason"])}, Submitted),
+            msgspec.convert({**row, "reason": text_of(row["reason"])}, SubmissionFact),
             msgspec.json.decode(row["document"], type=Item),
         )
         for row in found
@@ -165,10 +137,10 @@ def answer_order(db: Database, order_id: str, answer: str, note: str, by: str, n
         raise Refused(Text(f"没有调度指令 {order_id}", f"there is no order {order_id}"))
 
 
-def orders(db: Database, limit: int = LISTED_MAX) -> tuple[OrderState, ...]:
+def orders(db: Database, limit: int = LISTED_MAX) -> tuple[OrderFact, ...]:
     """Orders, those without an answer first, then the newest."""
     found = rows(db, "SELECT * FROM orders ORDER BY state != 'new', received_at_us DESC, id LIMIT ?", (limit,))
-    return tuple(msgspec.convert(row, OrderState) for row in found)
+    return tuple(msgspec.convert(row, OrderFact) for row in found)
 
 
 def add_tip(db: Database, tip_id: str, text: str, contact: str, at_us: int) -> None:

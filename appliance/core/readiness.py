@@ -1,0 +1,197 @@
+"""Readiness (备播): for each coming entry, whether what it needs is here, or when it will be, or why not.
+
+    rows(entries, stock) -> tuple[Ready, ...]
+
+An entry needs the rendition of its asset on disk. What is on its way is forecast from the queue: the line carries the
+most urgent first, at the rate it was measured at; what is here and not yet in house format takes its turn at packaging.
+Nothing is promised that depends on a line that is down.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final, Literal
+
+import msgspec
+
+from appliance.core.errors import Text
+from appliance.core.health import NotReady
+from appliance.core.moment import US, to_text
+from appliance.core.stock import Holding, RenditionState, Transfer
+
+PACKAGING_S_PER_S: Final = 1.0
+"""How long packaging takes per second of programme, at worst: measured below 0.5 on two cores, with the air going on."""
+
+State = Literal["ready", "ready_by", "late_by", "cannot"]
+
+
+class ComingEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of a schedule and when it starts, as far as can be told."""
+
+    channel: str
+    entry_id: str
+    title: str
+    kind: str
+    start_us: int
+    asset: str | None = None
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry and how ready it is. `late_by_s` is how much too late it will be ready; None unless late."""
+
+    channel: str
+    entry_id: str
+    title: str
+    kind: str
+    start_us: int
+    state: State
+    asset: str | None = None
+    ready_at_us: int | None = None
+    late_by_s: float | None = None
+    reason: Text | None = None
+
+
+class Stock(msgspec.Struct, frozen=True, kw_only=True):
+    """All that readiness depends on. `renditions` by their source, of the one profile that the channels air.
+
+    `rate_bytes_per_s` is what the line carries; None while it is down.
+    """
+
+    now_us: int
+    holdings: Mapping[str, Holding] = {}
+    renditions: Mapping[str, RenditionState] = {}
+    transfers: Sequence[Transfer] = ()
+    recalled: Collection[str] = ()
+    rate_bytes_per_s: float | None = None
+
+
+class Forecast(msgspec.Struct, frozen=True):
+    """When an asset is ready to air; with `at_us` None it will not be, for the reason."""
+
+    at_us: int | None
+    reason: Text | None = None
+
+
+def rows(entries: Sequence[ComingEntry], stock: Stock) -> tuple[Ready, ...]:
+    """How ready each entry is, in the order of the entries."""
+    arrivals = arrivals_us(stock)
+    return tuple(_row(entry, stock, arrivals) for entry in entries)
+
+
+def not_ready(entries: Sequence[ComingEntry], stock: Stock) -> tuple[NotReady, ...]:
+    """Those that are not, as the overview shows them."""
+    return tuple(
+        NotReady(channel=row.channel, title=row.title, start_us=row.start_us, state=row.state, reason=row.reason)
+        for row in rows(entries, stock)
+        if row.state != "ready"
+    )
+
+
+def forecast(asset: str, stock: Stock, arrivals: Mapping[str, Forecast]) -> Forecast:
+    """When this asset can air. `arrivals` is what `arrivals_us` says of the same stock."""
+    if asset in stock.recalled:
+        return Forecast(None, _RECALLED)
+    rendition = stock.renditions.get(asset)
+    if rendition is not None:
+        if rendition.state == "here":
+            return Forecast(stock.now_us)
+        if rendition.state == "failed":
+            return Forecast(None, rendition.reason or _UNUSABLE)
+        if rendition.digest is not None and rendition.state == "wanted":
+            return arrivals.get(rendition.digest, _unplanned(rendition.digest, stock))
+    return _after_packaging(asset, stock, arrivals)
+
+
+def arrivals_us(stock: Stock) -> dict[str, Forecast]:
+    """When each asset that is on its way down will be here: the queue in order of deadline, one after the other."""
+    coming = [transfer for transfer in stock.transfers if transfer.direction == "down" and transfer.state != "done"]
+    free_at_us, arrivals = stock.now_us, dict[str, Forecast]()
+    for transfer in sorted(coming, key=_urgency):
+        if stock.rate_bytes_per_s is None or stock.rate_bytes_per_s <= 0:
+            arrivals[transfer.digest] = Forecast(None, _LINE_DOWN)
+            continue
+        left_bytes = max(0, transfer.size_bytes - transfer.done_bytes)
+        starts_us = max(free_at_us, transfer.not_before_us)
+        free_at_us = starts_us + round(left_bytes / stock.rate_bytes_per_s * US)
+        arrivals[transfer.digest] = Forecast(free_at_us, transfer.reason or _ON_ITS_WAY)
+    return arrivals
+
+
+def _row(entry: ComingEntry, stock: Stock, arrivals: Mapping[str, Forecast]) -> Ready:
+    found = _forecast_entry(entry, stock, arrivals)
+    state: State = "cannot"
+    late_by_s = None
+    if found.at_us is not None and found.at_us <= stock.now_us:
+        state = "ready"
+    elif found.at_us is not None and found.at_us <= entry.start_us:
+        state = "ready_by"
+    elif found.at_us is not None:
+        state, late_by_s = "late_by", (found.at_us - entry.start_us) / US
+    return Ready(
+        channel=entry.channel,
+        entry_id=entry.entry_id,
+        title=entry.title,
+        kind=entry.kind,
+        start_us=entry.start_us,
+        state=state,
+        asset=entry.asset,
+        ready_at_us=found.at_us,
+        late_by_s=late_by_s,
+        reason=found.reason,
+    )
+
+
+def _forecast_entry(entry: ComingEntry, stock: Stock, arrivals: Mapping[str, Forecast]) -> Forecast:
+    if entry.asset is not None:
+        return forecast(entry.asset, stock, arrivals)
+    if entry.kind == "live":
+        return Forecast(None, _LIVE)
+    return Forecast(stock.now_us)
+
+
+def _after_packaging(asset: str, stock: Stock, arrivals: Mapping[str, Forecast]) -> Forecast:
+    """The source is here or comes; then it takes its own length to bring it to house format."""
+    holding = stock.holdings.get(asset)
+    if holding is None:
+        return Forecast(None, _UNKNOWN)
+    here = Forecast(stock.now_us) if holding.state == "here" else arrivals.get(asset, _unplanned(asset, stock))
+    if here.at_us is None:
+        return here
+    takes_us = round((holding.duration_s or 0) * PACKAGING_S_PER_S * US)
+    # At least a moment: what is not packaged is not ready now.
+    return Forecast(here.at_us + max(takes_us, 1), _PACKAGING if holding.state == "here" else here.reason)
+
+
+def _unplanned(digest: str, stock: Stock) -> Forecast:
+    """Not here, and no transfer of it: it is here as soon as somebody notes so, or nobody has asked for it yet."""
+    holding = stock.holdings.get(digest)
+    if holding is not None and holding.state == "here":
+        return Forecast(stock.now_us)
+    return Forecast(None, _BAD if holding is not None and holding.state == "bad" else _NOT_ASKED)
+
+
+def _urgency(transfer: Transfer) -> tuple[bool, int, str]:
+    """What airs soonest first; what has no deadline last. The order is the agent's own."""
+    return transfer.deadline_us is None, transfer.deadline_us or 0, transfer.digest
+
+
+_RECALLED: Final = Text("已撤稿", "recalled")
+_UNUSABLE: Final = Text("不能转为播出格式", "it cannot be brought to house format")
+_LINE_DOWN: Final = Text("等待与嵩山云的线路恢复", "waits for the line to the hub")
+_ON_ITS_WAY: Final = Text("正在传输", "on its way")
+_LIVE: Final = Text("本版本不播直播，届时播垫片", "this version airs no live source; a filler plays")
+_UNKNOWN: Final = Text("没有收到过这个媒资", "this asset was never announced to the box")
+_PACKAGING: Final = Text("正在转为播出格式", "being brought to house format")
+_BAD: Final = Text("文件损坏，等待重新传输", "the file went bad and waits to be fetched again")
+_NOT_ASKED: Final = Text("尚未排入传输", "not in the transfer queue yet")
+
+
+def describe(row: Ready) -> Text:
+    """One row in words, for a terminal: what and why, without the time of the entry."""
+    if row.state == "ready":
+        return Text("就绪", "ready")
+    because = (f"：{row.reason.zh}", f": {row.reason.en}") if row.reason else ("", "")
+    if row.state == "ready_by" and row.ready_at_us is not None:
+        moment = to_text(row.ready_at_us // US * US)
+        return Text(f"{moment} 前就绪{because[0]}", f"ready by {moment}{because[1]}")
+    if row.state == "late_by" and row.late_by_s is not None:
+        return Text(f"将迟 {row.late_by_s:.0f} 秒{because[0]}", f"late by {row.late_by_s:.0f} s{because[1]}")
+    return Text(f"不能播{because[0]}", f"cannot{because[1]}")
