@@ -25,6 +25,8 @@ class Catalogue:
     """By item id: the sites that took it and did not give it back."""
     aired: dict[str, dict[str, tuple[Asset, ...]]] = field(default_factory=dict)
     """By stream, then by schedule or filler: the assets that it names."""
+    schedules: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    """By site, channel and day: the newest version sent."""
     _places: dict[str, Place] = field(default_factory=dict)
 
     def read(self, journals: HubJournals, sites: Iterable[str]) -> "Catalogue":
@@ -102,6 +104,7 @@ class Catalogue:
                 self.takers.get(body.item, set()).discard(site)
             case records.Schedule():
                 self.aired.setdefault(stream, {})[f"{body.channel} {body.date}"] = body.assets
+                self.schedules[site, body.channel, body.date] = body.version
             case records.Filler():
                 self.aired.setdefault(stream, {})[f"{body.channel} filler"] = body.assets
             case _:

@@ -152,6 +152,7 @@ class Conversation:
             else:
                 log_refusal(self.folder, self.site, "session", f"{stream} {position.epoch}:{position.seq}", _ELSEWHERE)
                 self.session.offer(stream, (), self.journals.fresh_checkpoint(stream, now_us()))
+        self.intake.set_right()
         self.intake.settle()
 
     def _judge(self, stream: str, arrived: tuple[journal.Record, ...], checkpoint: journal.Checkpoint | None) -> None:

@@ -15,6 +15,7 @@ from appliance.core.asset import Digest, hex_of, parse_digest
 from appliance.core.errors import OperatorError, Text
 from appliance.core.item import Item, SignOff, problems_of
 from appliance.durable import sync_folder
+from provisioning.hub import links
 from provisioning.hub.catalogue import Catalogue
 from provisioning.hub.folder import HubFolder, now_us
 from provisioning.hub.journals import HubJournals, Pen
@@ -99,6 +100,11 @@ class Intake:
             checking.rename(arrived)
             return FileAnswer(digest, "missing", _WRITTEN)
         return Checking(digest, checking, kept)
+
+    def set_right(self) -> None:
+        """Make up for links that the site missed."""
+        self._look()
+        links.set_right(Library(self.folder), self.catalogue, self.site)
 
     def before_accepting(self, arrived: tuple["records.Body", ...]) -> None:
         """What must have happened once a record counts as received: what was taken can be read."""

@@ -1,9 +1,6 @@
 """Assets at the hub: the pile by digest, and the hard links by which a site may read some of it."""
 
-import hashlib
 import os
-import secrets
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,20 +8,26 @@ from typing import Final
 
 import msgspec
 
-from appliance.core.asset import Asset, Digest, Rendition, hex_of, parse_digest
+from appliance.core.asset import Asset, Digest, hex_of
 from appliance.core.errors import Text
-from appliance.durable import sync_folder, write_atomically
+from appliance.durable import (
+    copy_settled,
+    disk_errors,
+    make_folder,
+    regular_file,
+    staged_beside,
+    sync_folder,
+    write_atomically,
+)
 from provisioning.hub.folder import HubFolder
 
-HASH_BYTES: Final = 4 * 1024 * 1024
+ASSET_MODE: Final = 0o444
 
 
-class Packaged(msgspec.Struct, frozen=True):
-    """renditions/<source hex>.json: what became of a source in house format."""
+class Facts(msgspec.Struct, frozen=True):
+    """renditions/<source hex>.json: a clip, with its rendition, or why it has none."""
 
-    source: str
-    rendition: Rendition | None
-    duration_s: float | None = None
+    asset: Asset
     reason: Text | None = None
 
 
@@ -39,37 +42,34 @@ class Library:
     def holds(self, digest: str) -> bool:
         return self.path_of(digest).is_file()
 
-    def copy_in(self, source: Path) -> tuple[Digest, int]:
-        """Copy a file into the pile, hashed on the way; its digest and size. What is there already is left alone."""
-        staged = self.folder.assets / f".{secrets.token_hex(8)}"
-        digest = hashlib.sha256()
-        try:
-            with source.open("rb") as read, staged.open("xb") as write:
-                while chunk := read.read(HASH_BYTES):
-                    digest.update(chunk)
-                    write.write(chunk)
-                write.flush()
-                os.fsync(write.fileno())
-            size_bytes = staged.stat().st_size
-            named = parse_digest(digest.hexdigest())
-            self.adopt(staged, named)
-        finally:
-            staged.unlink(missing_ok=True)
-        return named, size_bytes
+    def copy_in(self, source: Path, bytes_max: int) -> tuple[Digest, int, bool]:
+        """Copy a file into the pile, hashed on the way: its digest, its size, and whether it is new here.
 
-    def adopt(self, verified: Path, digest: str) -> None:
-        """Put a file, hashed by the caller and on the same disk, under its digest."""
+        Raises Refused for a file that is empty, too large, no plain file, or changes meanwhile.
+        """
+        with (
+            regular_file(source, follow=True) as descriptor,
+            disk_errors(self.folder.assets),
+            staged_beside(self.folder.assets / "copy", ASSET_MODE) as (into, staged),
+        ):
+            digest, size_bytes = copy_settled(descriptor, into, source, bytes_max)
+            os.fsync(into)
+            return digest, size_bytes, self.adopt(staged, digest)
+
+    def adopt(self, verified: Path, digest: str) -> bool:
+        """Link a file, hashed and fsynced by the caller, into the pile; whether it was new there."""
         path = self.path_of(digest)
         if path.is_file():
-            return
-        path.parent.mkdir(exist_ok=True)
-        verified.chmod(0o440)
+            return False
+        make_folder(path.parent)
+        verified.chmod(ASSET_MODE)
         _link(verified, path)
+        return True
 
     def remove(self, digest: str) -> None:
         """Take an asset out of the pile, with what is known of its rendition."""
         self.path_of(digest).unlink(missing_ok=True)
-        self._packaged_file(digest).unlink(missing_ok=True)
+        self._facts_file(digest).unlink(missing_ok=True)
 
     def let_read(self, site: str, assets: Iterable[Asset]) -> None:
         """Link the assets, and their renditions, into what a site may read. What is not in the pile is passed over."""
@@ -87,20 +87,17 @@ class Library:
     def may_read(self, site: str, digest: str) -> bool:
         return (self.folder.site(site).readable / hex_of(digest)).is_file()
 
-    def packaged(self, digest: str) -> Packaged | None:
-        """What became of a source in house format; None when nobody tried yet."""
+    def facts(self, digest: str) -> Facts | None:
+        """What is known of a clip; None when nobody tried to bring it to house format yet."""
         try:
-            return msgspec.json.decode(self._packaged_file(digest).read_bytes(), type=Packaged)
+            return msgspec.json.decode(self._facts_file(digest).read_bytes(), type=Facts)
         except FileNotFoundError:
             return None
 
-    def keep_packaged(self, packaged: Packaged) -> None:
-        write_atomically(self._packaged_file(packaged.source), msgspec.json.encode(packaged))
+    def keep_facts(self, facts: Facts) -> None:
+        write_atomically(self._facts_file(facts.asset.digest), msgspec.json.encode(facts))
 
-    def free_bytes(self) -> int:
-        return shutil.disk_usage(self.folder.path).free
-
-    def _packaged_file(self, digest: str) -> Path:
+    def _facts_file(self, digest: str) -> Path:
         return self.folder.renditions / f"{hex_of(digest)}.json"
 
 

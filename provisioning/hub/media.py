@@ -1,0 +1,143 @@
+"""From a file to an asset: what it is, its place in the pile, and for clips the house format, once for all sites."""
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from appliance.core.asset import Asset, AssetRole
+from appliance.core.errors import Refused, SongshanError, Text
+from provisioning.hub.library import Facts, Library
+
+if TYPE_CHECKING:
+    from appliance.packaging import Packaged
+
+CLIPS: Final = {
+    ".3gp": "video/3gpp", ".avi": "video/x-msvideo", ".dv": "video/x-dv", ".flv": "video/x-flv", ".gxf": "video/gxf",
+    ".m2ts": "video/mp2t", ".m4v": "video/mp4", ".mkv": "video/x-matroska", ".mov": "video/quicktime",
+    ".mp4": "video/mp4", ".mpeg": "video/mpeg", ".mpg": "video/mpeg", ".mts": "video/mp2t", ".mxf": "application/mxf",
+    ".ts": "video/mp2t", ".webm": "video/webm", ".wmv": "video/x-ms-wmv",
+    ".aac": "audio/aac", ".aiff": "audio/aiff", ".flac": "audio/flac", ".m4a": "audio/mp4", ".mp3": "audio/mpeg",
+    ".ogg": "audio/ogg", ".wav": "audio/wav",
+}  # fmt: skip
+"""What is brought to house format, by suffix; it is refused when its content is something else."""
+FRAMES_PER_S: Final = 25
+
+_PICTURES: Final = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"GIF8": "image/gif"}
+_FILES: Final = {".pdf": "application/pdf", ".txt": "text/plain", ".zip": "application/zip"}
+
+Progress = Callable[[Path, float], None]
+
+
+def take_in(library: Library, sources: Sequence[Path], bytes_max: int, progress: Progress) -> tuple[Asset, ...]:
+    """Bring files into the pile, and clips to house format. All of them or none: Refused with every file's reason."""
+    assets: list[Asset] = []
+    problems: list[Text] = []
+    new: list[str] = []
+    for source in sources:
+        try:
+            with _named(source):
+                asset, is_new = _take_in(library, source, bytes_max, progress)
+        except Refused as refused:
+            problems += refused.problems
+            continue
+        assets.append(asset)
+        new += [asset.digest] if is_new else []
+    if problems:
+        for digest in new:
+            library.remove(digest)
+        raise Refused(*problems)
+    return _with_poster(tuple(assets))
+
+
+def with_rendition(library: Library, asset: Asset, progress: Progress) -> Asset:
+    """An asset of the pile in house format too, made now where nobody has yet. Refused when it cannot be aired."""
+    known = library.facts(asset.digest)
+    if known is None:
+        known = _package(library, asset, progress)
+    if known.asset.rendition is None:
+        raise Refused(known.reason or Text("没有播出格式", "not in house format"))
+    return msgspec.structs.replace(asset, rendition=known.asset.rendition, duration_s=known.asset.duration_s)
+
+
+def _take_in(library: Library, source: Path, bytes_max: int, progress: Progress) -> tuple[Asset, bool]:
+    media_type, role = _kind_of(source)
+    digest, size_bytes, is_new = library.copy_in(source, bytes_max)
+    asset = Asset(digest, size_bytes, source.name, media_type, role)
+    if source.suffix.lower() not in CLIPS:
+        return asset, is_new
+    known = library.facts(digest)
+    try:
+        aired = with_rendition(library, asset, lambda _path, done: progress(source, done))
+    except SongshanError:
+        if is_new or (known is None and not library.facts(digest)):
+            library.remove(digest)
+        raise
+    facts = library.facts(digest)
+    assert facts is not None
+    return msgspec.structs.replace(aired, role=facts.asset.role), is_new
+
+
+def _package(library: Library, asset: Asset, progress: Progress) -> Facts:
+    """Make the rendition, once: whoever comes second takes what the first one made."""
+    from appliance import packaging
+
+    source = library.path_of(asset.digest)
+    clip = packaging.probe(source)
+    out = library.folder.assets / f".{secrets.token_hex(8)}.ts"
+    try:
+        packaged = packaging.package(source, out, lambda done: progress(source, done))
+        with library.folder.locked():
+            known = library.facts(asset.digest)
+            if known is None:
+                known = _keep(library, asset, packaged, out, "video" if clip.video else "audio")
+    finally:
+        out.unlink(missing_ok=True)
+    return known
+
+
+def _keep(library: Library, asset: Asset, packaged: "Packaged", out: Path, role: AssetRole) -> Facts:
+    library.adopt(out, packaged.rendition.digest)
+    duration_s = packaged.rendition.frames / FRAMES_PER_S
+    facts = Facts(msgspec.structs.replace(asset, rendition=packaged.rendition, duration_s=duration_s, role=role))
+    library.keep_facts(facts)
+    return facts
+
+
+def _kind_of(source: Path) -> tuple[str, AssetRole]:
+    """Media type and role, by suffix for clips and by content for pictures."""
+    try:
+        with source.open("rb") as file:
+            head = file.read(16)
+    except OSError as error:
+        raise Refused(Text(error.strerror or "读不出", error.strerror or "cannot be read")) from error
+    suffix = source.suffix.lower()
+    picture = next((kind for magic, kind in _PICTURES.items() if head.startswith(magic)), None)
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        picture = "image/webp"
+    if picture is not None:
+        if suffix in CLIPS:
+            raise Refused(Text(f"内容是图片，名字却是 {suffix}", f"a picture under a name in {suffix}"))
+        return picture, "picture"
+    return CLIPS.get(suffix) or _FILES.get(suffix, "application/octet-stream"), "video" if suffix in CLIPS else "file"
+
+
+def _with_poster(assets: tuple[Asset, ...]) -> tuple[Asset, ...]:
+    """The first picture beside a video is what is shown before it plays."""
+    if not any(asset.role == "video" for asset in assets):
+        return assets
+    poster = next((asset for asset in assets if asset.role == "picture"), None)
+    return tuple(msgspec.structs.replace(asset, role="poster") if asset is poster else asset for asset in assets)
+
+
+@contextmanager
+def _named(source: Path) -> Iterator[None]:
+    """Say of which file a refusal speaks."""
+    try:
+        yield
+    except Refused as refused:
+        named = (Text(f"{source.name}：{text.zh}", f"{source.name}: {text.en}") for text in refused.problems)
+        raise Refused(*named, hint=refused.hint) from refused
