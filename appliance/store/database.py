@@ -53,7 +53,9 @@ def open_read_only(path: Path) -> Database:
 
     Raises WorldError with a hint when there is none yet, when it is of an older version, or when it cannot be read.
     """
-    if not path.exists():
+    with disk_errors(path):
+        is_there = path.exists()
+    if not is_there:
         raise WorldError(Text(f"还没有数据库 {path}", f"there is no database {path} yet"), hint=_START_AGENT)
     with sqlite_errors(path):
         connection = _connect(_read_only_uri(path))

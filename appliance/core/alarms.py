@@ -1,0 +1,254 @@
+"""What is wrong, how badly, and what to do about it: a pure reading of a snapshot.
+
+Offline is a normal state: it is told, and becomes amber only when it lasts. Red is what the county sees, or soon will.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from appliance.core.errors import Text
+from appliance.core.health import Alarm, Finding, OnAir, Severity, Snapshot
+from appliance.core.moment import US, to_text
+
+YEAR_2025_US: Final = 1_735_689_600 * US
+"""Before this software was written: a clock that says so is wrong."""
+_HOUR_S: Final = 3600
+_GIB: Final = 1024**3
+
+
+class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
+    """Where normal ends. Defaults are those of a box on the air."""
+
+    agent_silent_s: float = 60
+    offline_amber_s: float = 24 * _HOUR_S
+    ledger_red_s: float = 1 * _HOUR_S
+    ledger_amber_s: float = 12 * _HOUR_S
+    """The agent keeps it 24 hours long: half of that is time to come and look."""
+    soon_s: float = 2 * _HOUR_S
+    """What is not ready and airs within this is red."""
+    clock_offset_ms: float = 1000
+    temperature_c: float = 85
+    memory_used_share: float = 0.95
+
+
+def findings(seen: Snapshot, thresholds: Thresholds) -> tuple[Finding, ...]:
+    """All that is wrong, the worst first."""
+    found = [
+        *_of_agent(seen, thresholds),
+        *_of_clock(seen, thresholds),
+        *_of_storage(seen),
+        *_of_air(seen, thresholds),
+        *_of_coming(seen, thresholds),
+        *_of_link(seen, thresholds),
+        *_of_sync(seen),
+        *_of_orders(seen),
+        *_of_machine(seen, thresholds),
+    ]
+    return tuple(sorted(found, key=lambda finding: _RANK[finding.severity]))
+
+
+def alarms(found: Iterable[Finding], before: Iterable[Alarm], now_us: int) -> tuple[Alarm, ...]:
+    """The findings with the moment since when each holds: that of the same alarm before, else now."""
+    since_us = {alarm.id: alarm.since_us for alarm in before}
+    return tuple(
+        Alarm(
+            id=finding.id,
+            severity=finding.severity,
+            text=finding.text,
+            hint=finding.hint,
+            since_us=since_us.get(finding.id, now_us),
+        )
+        for finding in found
+    )
+
+
+_RANK: Final[dict[Severity, int]] = {"red": 0, "amber": 1, "info": 2}
+
+
+def _of_agent(seen: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
+    start = Text("请启动：songshan agent", "start it: songshan agent")
+    if seen.agent.state == "never":
+        yield _red("agent", Text("agent 从未运行", "the agent has never run"), start)
+    elif seen.agent.state == "silent" and seen.agent.at_us is not None:
+        silent = _duration(seen.now_us - seen.agent.at_us)
+        text = Text(
+            f"agent 已 {silent.zh} 无响应；播出按播出账继续",
+            f"the agent has been silent for {silent.en}; the air goes on from the ledger",
+        )
+        yield _red("agent", text, start)
+
+
+def _of_clock(seen: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
+    hint = Text("请检查时间服务：chronyc tracking", "check the time service: chronyc tracking")
+    if seen.now_us < YEAR_2025_US:
+        text = Text(f"时钟不对：{to_text(seen.now_us)}", f"the clock is wrong: {to_text(seen.now_us)}")
+        yield _red("clock", text, hint)
+        return
+    offset_ms = seen.clock.hub_offset_ms
+    if offset_ms is not None and abs(offset_ms) > thresholds.clock_offset_ms:
+        text = Text(
+            f"本机时钟与嵩山云相差 {offset_ms / 1000:.1f} 秒", f"the hub's clock differs by {offset_ms / 1000:.1f} s"
+        )
+        yield _amber("clock", text, hint)
+    elif seen.clock.synchronised is False:
+        yield _amber("clock", Text("时钟未与时间服务器同步", "the clock follows no time server"), hint)
+
+
+def _of_storage(seen: Snapshot) -> Iterator[Finding]:
+    disk = seen.storage
+    if disk is None:
+        return
+    hint = Text("请清理磁盘，或换更大的盘", "free some space, or fit a larger disk")
+    free = f"{disk.free_bytes / _GIB:.1f} GiB"
+    if disk.free_bytes < disk.reserve_bytes // 4:
+        yield _red("disk", Text(f"磁盘将满，只剩 {free}", f"the disk is nearly full, {free} left"), hint)
+    elif disk.free_bytes < disk.reserve_bytes:
+        yield _amber(
+            "disk", Text(f"磁盘剩余 {free}，低于预留", f"{free} left on the disk, less than the reserve"), hint
+        )
+    if disk.assets_bad:
+        yield _amber(
+            "bad-assets",
+            Text(f"{disk.assets_bad} 个媒资损坏", f"{disk.assets_bad} assets went bad"),
+            Text("将自动重新传输；若反复出现请检查磁盘", "they are fetched again; if it recurs, check the disk"),
+        )
+
+
+def _of_air(seen: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
+    for channel in seen.on_air:
+        yield from _of_ledger(channel, seen.now_us, thresholds)
+        if not channel.planned:
+            because = channel.reason or Text("没有节目单", "there is no schedule")
+            yield _amber(
+                f"filler:{channel.channel}",
+                Text(
+                    f"{channel.name} 正在播计划外垫片：{because.zh}",
+                    f"{channel.channel} plays filler that was not planned: {because.en}",
+                ),
+                Text("请看备播：songshan readiness", "see songshan readiness"),
+            )
+
+
+def _of_ledger(channel: OnAir, now_us: int, thresholds: Thresholds) -> Iterator[Finding]:
+    left_us = (channel.ledger_until_us or now_us) - now_us
+    if left_us >= thresholds.ledger_amber_s * US:
+        return
+    left = _duration(max(0, left_us))
+    text = Text(
+        f"{channel.name} 的播出账只剩 {left.zh}，之后只播垫片",
+        f"the air ledger of {channel.channel} ends in {left.en}; only the slate plays after it",
+    )
+    severity: Severity = "red" if left_us < thresholds.ledger_red_s * US else "amber"
+    hint = Text("请检查 agent 与节目单", "check the agent and the schedule")
+    yield Finding(id=f"ledger:{channel.channel}", severity=severity, text=text, hint=hint)
+
+
+def _of_coming(seen: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
+    missing = [entry for entry in seen.coming if entry.state != "ready_by"]
+    if not missing:
+        return
+    soonest = min(missing, key=lambda entry: entry.start_us)
+    soon = soonest.start_us - seen.now_us < thresholds.soon_s * US
+    because = soonest.reason or Text("", "")
+    yield Finding(
+        id="readiness",
+        severity="red" if soon else "amber",
+        text=Text(
+            f"{len(missing)} 条节目备播不足，最早《{soonest.title}》：{because.zh}",
+            f"{len(missing)} entries will not be ready, first {soonest.title!r}: {because.en}",
+        ),
+        hint=Text("请看备播：songshan readiness", "see songshan readiness"),
+    )
+
+
+def _of_link(seen: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
+    link = seen.link
+    if link.state == "locked_out":
+        yield _red(
+            "link",
+            Text("嵩山云不接受本站的密钥", "the hub does not accept this site's key"),
+            Text("请联系嵩山云运维：songshan-hub approve", "ask the hub's operator to approve this site"),
+        )
+    elif link.state == "offline":
+        away_us = seen.now_us - (link.since_us if link.since_us is not None else seen.now_us)
+        away = _duration(away_us)
+        yield Finding(
+            id="link",
+            severity="amber" if away_us > thresholds.offline_amber_s * US else "info",
+            text=Text(f"与嵩山云断线 {away.zh}，本地照常运行", f"offline for {away.en}; everything local goes on"),
+            hint=Text("无需操作；长时间断线请检查线路", "nothing to do; if it lasts, check the line"),
+        )
+
+
+def _of_sync(seen: Snapshot) -> Iterator[Finding]:
+    if seen.sync.parked_records:
+        yield _amber(
+            "parked",
+            Text(
+                f"{seen.sync.parked_records} 条记录无法执行，已搁置",
+                f"{seen.sync.parked_records} records could not be applied and are parked",
+            ),
+            Text("请看 songshan doctor；可能需要升级", "see songshan doctor; an upgrade may be needed"),
+        )
+    failed = seen.sync.down.failed + seen.sync.up.failed
+    if failed:
+        yield _amber(
+            "transfers",
+            Text(f"{failed} 个传输失败，稍后重试", f"{failed} transfers failed and will be tried again"),
+            Text("请看 songshan status", "see songshan status"),
+        )
+
+
+def _of_orders(seen: Snapshot) -> Iterator[Finding]:
+    waiting = [order for order in seen.orders if order.state == "new"]
+    overdue = [order for order in waiting if order.due_us is not None and order.due_us < seen.now_us]
+    if waiting:
+        yield Finding(
+            id="orders",
+            severity="amber" if overdue else "info",
+            text=Text(
+                f"{len(waiting)} 条调度指令待答，{len(overdue)} 条已过期",
+                f"{len(waiting)} orders wait for an answer, {len(overdue)} are overdue",
+            ),
+            hint=Text("songshan orders，songshan answer", "songshan orders, songshan answer"),
+        )
+
+
+def _of_machine(seen: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
+    machine = seen.machine
+    if machine.temperature_c is not None and machine.temperature_c > thresholds.temperature_c:
+        degrees = f"{machine.temperature_c:.0f} °C"
+        yield _amber(
+            "temperature",
+            Text(f"机器温度 {degrees}", f"the machine is at {degrees}"),
+            Text("请检查风扇和机房空调", "check fans and air conditioning"),
+        )
+    used, total = machine.memory_used_bytes, machine.memory_total_bytes
+    if used is not None and total and used / total > thresholds.memory_used_share:
+        yield _amber(
+            "memory",
+            Text(f"内存已用 {used / total:.0%}", f"{used / total:.0%} of the memory is in use"),
+            Text("请重启占用最多的服务", "restart what uses the most"),
+        )
+
+
+def _red(identity: str, text: Text, hint: Text) -> Finding:
+    return Finding(id=identity, severity="red", text=text, hint=hint)
+
+
+def _amber(identity: str, text: Text, hint: Text) -> Finding:
+    return Finding(id=identity, severity="amber", text=text, hint=hint)
+
+
+def _duration(span_us: int) -> Text:
+    """Two units at most: `3 天 4 小时`, `3 d 4 h`."""
+    minutes = max(0, span_us) // (60 * US)
+    if minutes < 60:
+        return Text(f"{minutes} 分钟", f"{minutes} min")
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return Text(f"{hours} 小时 {minutes} 分", f"{hours} h {minutes} min")
+    days, hours = divmod(hours, 24)
+    return Text(f"{days} 天 {hours} 小时", f"{days} d {hours} h")

@@ -1,0 +1,257 @@
+"""What the agent last saw, what is wrong, and the snapshot of it all that screens and programs show.
+
+look(config, now_us)               for anybody who only looks; works with no agent, no database, no disk
+snapshot(db, config, now_us)       the same with the database open
+set_status, keep_alarms, ...       for the agent
+"""
+
+import os
+from importlib import metadata
+from typing import Any, Final, TypeVar
+
+import msgspec
+from sqlite_utils import Database
+
+from appliance.config import Config
+from appliance.core.alarms import Thresholds, alarms, findings
+from appliance.core.errors import Text, WorldError
+from appliance.core.health import (
+    Agent,
+    Alarm,
+    Clock,
+    Finding,
+    Link,
+    Machine,
+    NotReady,
+    OnAir,
+    Queue,
+    Snapshot,
+    Storage,
+    StreamFact,
+    Sync,
+)
+from appliance.core.moment import US
+from appliance.store.database import Row, first, reading, rows, text_json, text_of
+from appliance.store.desk import orders, submissions
+from appliance.store.journals import cursors, parked_count, unsent
+
+SUBMISSIONS_SHOWN: Final = 50
+COMING_HOURS: Final = 24
+
+Status = Link | Clock | Machine | Agent
+_Fact = TypeVar("_Fact", Link, Clock, Machine, Agent)
+_NO_AGENT: Final = Text("agent 没有运行", "the agent does not run")
+_RAISED: Final = "raised:"
+"""Before the id of an alarm that only the agent knows of; the others are found anew in every snapshot."""
+
+
+def look(config: Config, now_us: int, thresholds: Thresholds = Thresholds()) -> Snapshot:  # noqa: B008  # frozen
+    """How the box is. Never raises for what the world did: what cannot be read is an alarm of the snapshot."""
+    try:
+        with reading(config.database) as db:
+            return snapshot(db, config, now_us, thresholds)
+    except WorldError as error:
+        bare = _bare(config, now_us)
+        problem = Finding(
+            id="database",
+            severity="red",
+            text=Text("；".join(each.zh for each in error.problems), "; ".join(each.en for each in error.problems)),
+            hint=error.hint or Text("请运行 songshan doctor", "run songshan doctor"),
+        )
+        return msgspec.structs.replace(bare, alarms=alarms((problem,), (), now_us))
+
+
+def snapshot(
+    db: Database,
+    config: Config,
+    now_us: int,
+    thresholds: Thresholds = Thresholds(),  # noqa: B008  # frozen
+) -> Snapshot:
+    """How the box is, with what is wrong."""
+    agent = _agent(db, now_us, thresholds.agent_silent_s)
+    seen = msgspec.structs.replace(
+        _bare(config, now_us),
+        on_air=_on_air(db, config, now_us),
+        coming=_coming(db, config, now_us),
+        link=_link(db, config, agent),
+        sync=_sync(db, config),
+        storage=_storage(config, db),
+        clock=_status(db, Clock),
+        machine=_status(db, Machine),
+        agent=agent,
+        submissions=submissions(db, SUBMISSIONS_SHOWN),
+        orders=orders(db),
+    )
+    before = _stored_alarms(db)
+    found = alarms(findings(seen, thresholds), before, now_us)
+    raised = tuple(alarm for alarm in before if alarm.id.startswith(_RAISED))
+    return msgspec.structs.replace(seen, alarms=(*raised, *found))
+
+
+def set_status(db: Database, value: Status, now_us: int) -> None:
+    """What the agent sees now of one thing; it replaces what it saw before."""
+    name = type(value).__name__.lower()
+    db.conn.execute(
+        "INSERT OR REPLACE INTO status (name, value, at_us) VALUES (?, ?, ?)",
+        (name, msgspec.json.encode(value).decode(), now_us),
+    )
+
+
+def keep_alarms(db: Database, current: tuple[Alarm, ...]) -> None:
+    """Remember since when what is wrong has been so; what is not in `current` is over."""
+    over = [alarm.id for alarm in _stored_alarms(db) if alarm.id not in {each.id for each in current}]
+    db.conn.executemany("DELETE FROM alarms WHERE id = ?", [(each,) for each in over])
+    for alarm in current:
+        _store_alarm(db, alarm)
+
+
+def raise_alarm(db: Database, finding: Finding, now_us: int) -> None:
+    """Something that only the agent knows of is wrong, until `clear_alarm`. Raised again it keeps its beginning."""
+    identity = _RAISED + finding.id
+    known = first(db, "SELECT since_us FROM alarms WHERE id = ?", (identity,))
+    since_us = known["since_us"] if known else now_us
+    _store_alarm(
+        db, Alarm(id=identity, severity=finding.severity, text=finding.text, hint=finding.hint, since_us=since_us)
+    )
+
+
+def clear_alarm(db: Database, finding_id: str) -> None:
+    """It is over."""
+    db.conn.execute("DELETE FROM alarms WHERE id = ?", (_RAISED + finding_id,))
+
+
+def version() -> str:
+    """Of this software."""
+    return metadata.version("songshan-edge")
+
+
+def _bare(config: Config, now_us: int) -> Snapshot:
+    """What can be told without the database."""
+    return Snapshot(
+        site=config.site,
+        name=config.name,
+        zone=config.zone,
+        now_us=now_us,
+        version=version(),
+        storage=_storage(config, None),
+        link=Link() if config.hub else Link(state="alone"),
+    )
+
+
+def _storage(config: Config, db: Database | None) -> Storage | None:
+    """From the disk itself, so that it is true also when the agent is dead; None when there is no such folder."""
+    folder = config.media if config.media.exists() else config.home
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return None
+    counts: Row = {}
+    if db is not None:
+        counts = rows(
+            db,
+            "SELECT coalesce(sum(size_bytes) FILTER (WHERE state = 'here'), 0) AS media_bytes,"
+            " count(*) FILTER (WHERE state = 'here') AS assets_here,"
+            " count(*) FILTER (WHERE state = 'wanted') AS assets_wanted,"
+            " count(*) FILTER (WHERE state = 'bad') AS assets_bad FROM assets",
+        )[0]
+    return Storage(
+        total_bytes=disk.f_blocks * disk.f_frsize,
+        free_bytes=disk.f_bavail * disk.f_frsize,
+        reserve_bytes=config.limits.reserve_bytes,
+        **counts,
+    )
+
+
+def _sync(db: Database, config: Config) -> Sync:
+    streams = tuple(
+        StreamFact(
+            stream=name,
+            epoch=cursor.position.epoch,
+            seq=cursor.position.seq,
+            checkpoint_at_us=cursor.seen_us or None,
+            next_by_us=cursor.next_by_us,
+        )
+        for name, cursor in cursors(db).items()
+    )
+    return Sync(
+        streams=streams,
+        down=_queue(db, "down"),
+        up=_queue(db, "up"),
+        unsent_records=unsent(db, f"{config.site}/report"),
+        parked_records=parked_count(db),
+        spool_waiting=_spool_waiting(config),
+    )
+
+
+def _queue(db: Database, direction: str) -> Queue:
+    row = rows(
+        db,
+        "SELECT count(*) FILTER (WHERE state = 'queued') AS waiting,"
+        " count(*) FILTER (WHERE state = 'running') AS running, count(*) FILTER (WHERE state = 'failed') AS failed,"
+        " coalesce(sum(max(0, size_bytes - done_bytes)) FILTER (WHERE state != 'done'), 0) AS left_bytes,"
+        " max(rate_bytes_per_s) FILTER (WHERE state = 'running') AS rate_bytes_per_s"
+        " FROM transfers WHERE direction = ?",
+        (direction,),
+    )[0]
+    return Queue(**row)
+
+
+def _spool_waiting(config: Config) -> int:
+    """The spool's own module may not be imported here; its names are not hidden, what is being written is."""
+    try:
+        return sum(not path.name.startswith(".") for path in (config.spool / "new").iterdir())
+    except OSError:
+        return 0
+
+
+def _link(db: Database, config: Config, agent: Agent) -> Link:
+    if config.hub is None:
+        return Link(state="alone")
+    said = _status(db, Link)
+    if agent.state == "running" or said.state != "connected":
+        return said
+    return msgspec.structs.replace(said, state="offline", since_us=agent.at_us, reason=_NO_AGENT)
+
+
+def _agent(db: Database, now_us: int, silent_s: float) -> Agent:
+    said = _status(db, Agent)
+    if said.at_us is None:
+        return Agent()
+    is_running = abs(now_us - said.at_us) <= silent_s * US
+    return msgspec.structs.replace(said, state="running" if is_running else "silent")
+
+
+def _status(db: Database, shape: type[_Fact]) -> _Fact:
+    """What the agent last said of one thing, with the moment; all unknown when it never did."""
+    row = first(db, "SELECT value, at_us FROM status WHERE name = ?", (shape.__name__.lower(),))
+    if row is None:
+        return shape()
+    return msgspec.structs.replace(msgspec.json.decode(row["value"], type=shape), at_us=row["at_us"])
+
+
+def _stored_alarms(db: Database) -> tuple[Alarm, ...]:
+    found = rows(db, "SELECT * FROM alarms ORDER BY since_us, id")
+    return tuple(
+        msgspec.convert({**row, "text": text_of(row["text"]), "hint": text_of(row["hint"])}, Alarm) for row in found
+    )
+
+
+def _store_alarm(db: Database, alarm: Alarm) -> None:
+    values: dict[str, Any] = {
+        **msgspec.structs.asdict(alarm),
+        "text": text_json(alarm.text),
+        "hint": text_json(alarm.hint),
+    }
+    db.conn.execute(
+        "INSERT OR REPLACE INTO alarms (id, severity, text, hint, since_us)"
+        " VALUES (:id, :severity, :text, :hint, :since_us)",
+        values,
+    )
+
+
+def _on_air(db: Database, config: Config, now_us: int) -> tuple[OnAir, ...]:
+    return ()
+
+
+def _coming(db: Database, config: Config, now_us: int) -> tuple[NotReady, ...]:
+    return ()
