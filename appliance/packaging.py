@@ -78,7 +78,8 @@ def package(source: Path, out: Path, progress: Progress = lambda done: None) -> 
 
 def probe(source: Path) -> Clip:
     """What a file holds, as its container says. Raises Refused when that is nothing which can be aired."""
-    refusal = refusal_of(_head_of(source))
+    head = _head_of(source)
+    refusal = refusal_of(head)
     if refusal is not None:
         raise Refused(refusal)
     try:
@@ -89,7 +90,7 @@ def probe(source: Path) -> Clip:
         raise Refused(Text("读取文件头超时", "its header could not be read in time")) from error
     except OSError as error:
         raise _no_ffmpeg() from error
-    return parse_probe(answer.stdout if answer.returncode == 0 else b"", answer.stderr.decode(errors="replace"))
+    return parse_probe(answer.stdout if answer.returncode == 0 else b"", is_mp4=head[4:8] == b"ftyp")
 
 
 def examine(path: Path) -> Packaged:
@@ -260,9 +261,10 @@ def _full_disk_is_told(part: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            folder = os.fsencode(part.parent).decode(errors="backslashreplace")
             raise WorldError(
                 Text("磁盘已满，未能转成播出格式", "the disk is full: the clip was not brought to house format"),
-                hint=Text(f"请在 {part.parent} 所在磁盘腾出空间", f"make room on the disk of {part.parent}"),
+                hint=Text(f"请在 {folder} 所在磁盘腾出空间", f"make room on the disk of {folder}"),
             ) from error
         raise WorldError(Text(f"写文件失败：{error.strerror}", f"writing failed: {error.strerror}")) from error
 

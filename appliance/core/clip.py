@@ -83,8 +83,11 @@ def probe_argv(source: str) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def parse_probe(answer: bytes, complaints: str = "") -> Clip:
-    """Read ffprobe's answer, b"" when it failed. Raises Refused when it is no clip that could be aired."""
+def parse_probe(answer: bytes, *, is_mp4: bool = False) -> Clip:
+    """Read ffprobe's answer, b"" when it failed. Raises Refused when it is no clip that could be aired.
+
+    `is_mp4` tells that the file begins as an MP4 does: one that then cannot be read lacks its index, which comes last.
+    """
     try:
         facts: dict[str, Any] = msgspec.json.decode(answer) if answer.strip() else {}
     except msgspec.DecodeError:
@@ -92,7 +95,7 @@ def parse_probe(answer: bytes, complaints: str = "") -> Clip:
     streams = facts.get("streams") or []
     container = str((facts.get("format") or {}).get("format_name", ""))
     if not container:
-        raise Refused(_unreadable(complaints))
+        raise Refused(_CUT_OFF if is_mp4 else _UNKNOWN)
     whole_s = _seconds(facts["format"].get("duration"))
     video = next((_stream(one, whole_s) for one in streams if _is_moving(one)), None)
     audio = next(
@@ -223,7 +226,5 @@ def _clock_seconds(text: object) -> float | None:
     return parts[0] * 3600 + parts[1] * 60 + parts[2] or None if len(parts) == 3 else None
 
 
-def _unreadable(complaints: str) -> Text:
-    if "moov atom not found" in complaints:
-        return Text("文件不完整：缺少索引（moov）", "the file is cut off: it has no index (moov)")
-    return Text("不是可识别的视频或音频文件", "not a video or sound file that is known here")
+_CUT_OFF: Final = Text("文件不完整：缺少索引（moov）", "the file is cut off: it has no index (moov)")
+_UNKNOWN: Final = Text("不是可识别的视频或音频文件", "not a video or sound file that is known here")
