@@ -1,0 +1,139 @@
+"""All that the plan may know, gathered once a turn by `edge_agent/observe.py`. Pure data; moments are microseconds.
+
+`now_us` never goes back, not even when the clock of the machine does (`appliance.core.air.air_now_us`).
+"""
+
+from typing import Literal
+
+import msgspec
+
+Work = Literal["fetch", "upload", "adopt", "verify", "package", "take"]
+"""What a child process of the agent can be busy with; `take` is reading a dropped or submitted file."""
+
+
+class Child(msgspec.Struct, frozen=True):
+    """A process at work. `subjects` are digests; for `take` the key of a drop or the name of a command."""
+
+    work: Work
+    subjects: tuple[str, ...]
+    deadline_us: int | None = None
+
+
+class Link(msgspec.Struct, frozen=True):
+    """The line to the hub. `alone`: this box has none. `may_deliver`: how many deliveries may be told now.
+
+    `is_settled`: nothing more is to be expected of it for now - it is away, or both sides have all there is.
+    """
+
+    state: Literal["alone", "away", "dialling", "connected"]
+    next_attempt_us: int = 0
+    may_deliver: int = 0
+    is_settled: bool = True
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """An asset that must be here and is not. `staged_bytes` of it lie in `incoming`."""
+
+    digest: str
+    size_bytes: int
+    staged_bytes: int = 0
+    deadline_us: int | None = None
+    is_due: bool = True
+    """False while it waits after a failure."""
+
+
+class Outgoing(msgspec.Struct, frozen=True):
+    """An asset of a submission. `is_there`: rsync has brought it up; `is_told`: in this session the hub was told so."""
+
+    digest: str
+    size_bytes: int
+    deadline_us: int | None = None
+    is_there: bool = False
+    is_told: bool = False
+    is_due: bool = True
+
+
+class Unpackaged(msgspec.Struct, frozen=True):
+    """An asset that is here and has to be brought to house format here."""
+
+    source: str
+    size_bytes: int
+    deadline_us: int | None = None
+    is_due: bool = True
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """A command of the spool or a settled file of the drop folder, by name or key."""
+
+    key: str
+    size_bytes: int = 0
+    is_due: bool = True
+
+
+class Space(msgspec.Struct, frozen=True):
+    """`evictable`: (digest, bytes) that may go, the first one first. `reserve_bytes` is to stay free."""
+
+    free_bytes: int
+    reserve_bytes: int
+    evictable: tuple[tuple[str, int], ...] = ()
+
+
+class Observation(msgspec.Struct, frozen=True):
+    """What the world looked like at `now_us`."""
+
+    now_us: int
+    space: Space
+    link: Link = Link("alone")
+    children: tuple[Child, ...] = ()
+    commands: tuple[Waiting, ...] = ()
+    drops: tuple[Waiting, ...] = ()
+    drops_to_tell: bool = False
+    is_settling: bool = False
+    """A file was dropped that will be taken if it stays as it is."""
+    wanted: tuple[Wanted, ...] = ()
+    outgoing: tuple[Outgoing, ...] = ()
+    unpackaged: tuple[Unpackaged, ...] = ()
+    servable: frozenset[str] = frozenset()
+    served: frozenset[str] = frozenset()
+    recalled: tuple[str, ...] = ()
+    """On disk, but nothing may use them any more."""
+    unwanted_staged: tuple[str, ...] = ()
+    unverified: tuple[str, ...] = ()
+    """Not read for too long, what airs soonest first."""
+    air_changed: bool = False
+    """Whether something was learned that the ledger does not know yet."""
+    compiled_us: int = 0
+    aired_us: int = 0
+    """When as-run rows were last written."""
+    reported_us: int = 0
+    next_moment_us: int | None = None
+    """When the world changes by itself: an item's time comes, a wait ends, a dropped file will have settled."""
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """Bounds on what runs at once, and how often what recurs recurs."""
+
+    fetches_max: int = 2
+    uploads_max: int = 1
+    packagings_max: int = 1
+    readings_max: int = 2
+    """Processes that read files through: adopt, verify, take."""
+    batch_files_max: int = 64
+    batch_bytes_max: int = 32 * 1024 * 1024
+    """Small assets travel together: one connection for many. A larger one travels alone."""
+    bytes_per_s: int = 0
+    exempt_us: int = 2 * 3600 * 1_000_000
+    """What is due within this time is not slowed down."""
+    preempt_us: int = 600 * 1_000_000
+    """A running transfer gives way to one that is due this much earlier."""
+    steps_max: int = 200
+    look_again_us: int = 5 * 1_000_000
+    """The longest pause between two looks: not every file system tells watchers of changes."""
+    progress_us: int = 1_000_000
+    """The longest pause while something runs."""
+    compile_pause_us: int = 100_000
+    """The shortest time between two compilations, so that a flood of records does not starve all else."""
+    compile_every_us: int = 60 * 1_000_000
+    """The ledger grows at its far end also when nothing happens."""
+    aired_every_us: int = 10 * 1_000_000
+    report_every_us: int = 10 * 1_000_000

@@ -1,0 +1,271 @@
+"""What to do now: a pure function of what was observed.
+
+    what must vanish or appear      links, recalled assets         in the turn in which it is known
+    the air                         compile, log                   before anything that takes long
+    what came in                    commands, dropped files
+    what arrived                    staged files become assets     also without a line
+    what travels                    by deadline; the more urgent takes the place of the less urgent
+    what takes time                 packaging, reading again
+
+Nothing is remembered between two plans. What was begun is seen as a child at work, what failed as work that is not due
+yet, what was done is no longer asked for; so the plan of a box where all succeeds is soon ().
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
+
+from edge_agent.core.observation import Observation, Outgoing, Policy, Unpackaged, Wanted, Work
+from edge_agent.core.steps import (
+    Adopt,
+    Compile,
+    Connect,
+    Deliver,
+    Discard,
+    Fetch,
+    LogAired,
+    Package,
+    Remove,
+    Report,
+    Serve,
+    Step,
+    Stop,
+    TakeCommand,
+    TakeDrop,
+    TellOfDrops,
+    Upload,
+    Verify,
+    Withdraw,
+)
+
+
+def plan(seen: Observation, policy: Policy) -> tuple[Step, ...]:
+    """The steps to take now, the most urgent first; () when all is done or has to wait."""
+    steps: list[Step] = []
+    room = _Room(seen)
+    for group in (_vanish(seen), _appear(seen), _air(seen, policy), _came_in(seen, policy, room), _connect(seen)):
+        steps += islice(group, policy.steps_max)
+    steps += _adopt(seen, policy)
+    steps += _fetch(seen, policy, room)
+    steps += _upload(seen, policy)
+    steps += _package(seen, policy, room)
+    steps += room.evictions()
+    steps += _verify(seen, policy)
+    if seen.now_us >= seen.reported_us + policy.report_every_us:
+        steps.append(Report())
+    return tuple(steps)
+
+
+def next_look_us(seen: Observation, policy: Policy) -> int:
+    """When to look again if nothing wakes us before."""
+    moments = [
+        seen.now_us + (policy.progress_us if seen.children else policy.look_again_us),
+        seen.reported_us + policy.report_every_us,
+        seen.compiled_us + policy.compile_every_us,
+    ]
+    if seen.air_changed:
+        moments.append(seen.compiled_us + policy.compile_pause_us)
+    if seen.link.state == "away":
+        moments.append(seen.link.next_attempt_us)
+    if seen.next_moment_us is not None:
+        moments.append(seen.next_moment_us)
+    return max(seen.now_us, min(moments))
+
+
+def is_idle(seen: Observation, steps: Iterable[Step]) -> bool:
+    """Whether nothing is left that could be done now; what merely recurs does not count."""
+    is_waiting = bool(seen.children) or seen.air_changed or seen.is_settling or not seen.link.is_settled
+    return not is_waiting and all(isinstance(step, Report | Compile | LogAired) for step in steps)
+
+
+def _vanish(seen: Observation) -> Iterator[Step]:
+    yield from (Withdraw(digest) for digest in sorted(seen.served - seen.servable))
+    yield from (Remove(digest) for digest in seen.recalled)
+    wanted = {wanted.digest for wanted in seen.wanted}
+    for child in seen.children:
+        if child.work == "fetch" and wanted.isdisjoint(child.subjects):
+            yield Stop(child.subjects)
+    yield from (Discard(digest) for digest in seen.unwanted_staged if not _is_busy(seen, digest))
+
+
+def _appear(seen: Observation) -> Iterator[Step]:
+    yield from (Serve(digest) for digest in sorted(seen.servable - seen.served))
+
+
+def _air(seen: Observation, policy: Policy) -> Iterator[Step]:
+    pause_us = policy.compile_pause_us if seen.air_changed else policy.compile_every_us
+    if seen.now_us >= seen.compiled_us + pause_us:
+        yield Compile()
+    if seen.now_us >= seen.aired_us + policy.aired_every_us:
+        yield LogAired()
+
+
+def _came_in(seen: Observation, policy: Policy, room: "_Room") -> Iterator[Step]:
+    if seen.drops_to_tell:
+        yield TellOfDrops()
+    due = [waiting for waiting in seen.commands if waiting.is_due and not _works_on(seen, "take", waiting.key)]
+    yield from (TakeCommand(command.key) for command in due)
+    free = policy.readings_max - _at_work(seen, "adopt", "verify", "take")
+    for drop in seen.drops:
+        if free <= 0:
+            return
+        if drop.is_due and not _works_on(seen, "take", drop.key) and room.take(drop.size_bytes):
+            free -= 1
+            yield TakeDrop(drop.key)
+
+
+def _connect(seen: Observation) -> Iterator[Step]:
+    if seen.link.state == "away" and seen.now_us >= seen.link.next_attempt_us:
+        yield Connect()
+
+
+def _adopt(seen: Observation, policy: Policy) -> Iterator[Step]:
+    arrived = (
+        wanted
+        for wanted in _by_deadline(seen.wanted)
+        if wanted.staged_bytes >= wanted.size_bytes and wanted.is_due and not _is_busy(seen, wanted.digest)
+    )
+    yield from (Adopt(wanted.digest) for wanted in islice(arrived, policy.steps_max))
+
+
+def _fetch(seen: Observation, policy: Policy, room: "_Room") -> Iterator[Step]:
+    """Fill the free places by deadline. Where there is none, make one for what is much more urgent."""
+    if seen.link.state != "connected":
+        return
+    missing = [
+        wanted
+        for wanted in _by_deadline(seen.wanted)
+        if wanted.staged_bytes < wanted.size_bytes and wanted.is_due and not _is_busy(seen, wanted.digest)
+    ]
+    running = sorted(
+        (child for child in seen.children if child.work == "fetch"), key=lambda child: _deadline(child.deadline_us)
+    )
+    free = policy.fetches_max - len(running)
+    while missing:
+        if free > 0:
+            free -= 1
+        elif running and _outranks(missing[0], running[-1].deadline_us, policy):
+            yield Stop(running.pop().subjects)
+        else:
+            return
+        batch = _batch(missing, policy, room)
+        if not batch:
+            return
+        missing = [wanted for wanted in missing if wanted not in batch]
+        yield Fetch(tuple(wanted.digest for wanted in batch), _speed(seen, policy, batch[0].deadline_us))
+
+
+def _batch(missing: list[Wanted], policy: Policy, room: "_Room") -> list[Wanted]:
+    """The first that there is room for; with it, when it is small, the small ones that follow."""
+    batch: list[Wanted] = []
+    size_bytes = 0
+    for wanted in missing:
+        left_bytes = wanted.size_bytes - wanted.staged_bytes
+        if batch and (size_bytes + left_bytes > policy.batch_bytes_max or len(batch) == policy.batch_files_max):
+            break
+        if room.take(left_bytes):
+            batch.append(wanted)
+            size_bytes += left_bytes
+    return batch
+
+
+def _upload(seen: Observation, policy: Policy) -> Iterator[Step]:
+    if seen.link.state != "connected":
+        return
+    ready = [outgoing for outgoing in seen.outgoing if outgoing.is_there and not outgoing.is_told and outgoing.is_due]
+    yield from (Deliver(outgoing.digest) for outgoing in ready[: seen.link.may_deliver])
+    free = policy.uploads_max - _at_work(seen, "upload")
+    waiting = (
+        outgoing
+        for outgoing in _by_deadline(seen.outgoing)
+        if not outgoing.is_there and outgoing.is_due and not _works_on(seen, "upload", outgoing.digest)
+    )
+    for outgoing in islice(waiting, max(0, free)):
+        yield Upload(outgoing.digest, _speed(seen, policy, outgoing.deadline_us))
+
+
+def _package(seen: Observation, policy: Policy, room: "_Room") -> Iterator[Step]:
+    free = policy.packagings_max - _at_work(seen, "package")
+    for unpackaged in _by_deadline(seen.unpackaged):
+        if free <= 0:
+            return
+        if unpackaged.is_due and not _is_busy(seen, unpackaged.source) and room.take(unpackaged.size_bytes):
+            free -= 1
+            yield Package(unpackaged.source)
+
+
+def _verify(seen: Observation, policy: Policy) -> Iterator[Step]:
+    """Only when nothing else wants the disk."""
+    if not seen.children and not seen.drops:
+        yield from (Verify(digest) for digest in seen.unverified[:1])
+
+
+class _Room:
+    """What may still be written in this plan, and what has to go so that the first thing without room gets some."""
+
+    def __init__(self, seen: Observation) -> None:
+        self._space = seen.space
+        coming_bytes = sum(
+            max(0, wanted.size_bytes - wanted.staged_bytes)
+            for wanted in seen.wanted
+            if _works_on(seen, "fetch", wanted.digest)
+        )
+        self._left_bytes = seen.space.free_bytes - seen.space.reserve_bytes - coming_bytes
+        self._short_bytes = 0
+
+    def take(self, size_bytes: int) -> bool:
+        """Whether there is room for so much more. What has none waits; what is smaller may still go before it."""
+        if size_bytes > self._left_bytes:
+            if not self._short_bytes and size_bytes <= self._left_bytes + self._evictable_bytes():
+                self._short_bytes = size_bytes - self._left_bytes
+            return False
+        self._left_bytes -= size_bytes
+        return True
+
+    def evictions(self) -> Iterator[Step]:
+        """Enough for the first that had no room, or for the reserve; nothing where all of it would not be enough."""
+        short_bytes = max(self._short_bytes, self._space.reserve_bytes - self._space.free_bytes)
+        for digest, size_bytes in self._space.evictable:
+            if short_bytes <= 0:
+                return
+            short_bytes -= size_bytes
+            yield Remove(digest)
+
+    def _evictable_bytes(self) -> int:
+        return sum(size_bytes for _digest, size_bytes in self._space.evictable)
+
+
+def _speed(seen: Observation, policy: Policy, deadline_us: int | None) -> int:
+    """What airs next is never slowed down."""
+    is_exempt = deadline_us is not None and deadline_us <= seen.now_us + policy.exempt_us
+    return 0 if is_exempt else policy.bytes_per_s
+
+
+def _outranks(wanted: Wanted, running_us: int | None, policy: Policy) -> bool:
+    return _deadline(wanted.deadline_us) + policy.preempt_us < _deadline(running_us)
+
+
+Dated = TypeVar("Dated", Wanted, Outgoing, Unpackaged)
+
+
+def _by_deadline(entries: Iterable[Dated]) -> list[Dated]:
+    return sorted(entries, key=lambda entry: (_deadline(entry.deadline_us), entry.size_bytes))
+
+
+def _deadline(deadline_us: int | None) -> int:
+    return 2**62 if deadline_us is None else deadline_us
+
+
+def _at_work(seen: Observation, *works: Work) -> int:
+    return sum(1 for child in seen.children if child.work in works)
+
+
+def _works_on(seen: Observation, work: Work, subject: str) -> bool:
+    return any(child.work == work and subject in child.subjects for child in seen.children)
+
+
+def _is_busy(seen: Observation, digest: str) -> bool:
+    """Whether a process writes it, or reads it for good."""
+    return any(
+        child.work in ("fetch", "adopt", "verify", "package") and digest in child.subjects for child in seen.children
+    )

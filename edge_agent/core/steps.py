@@ -1,0 +1,107 @@
+"""What the plan may ask for: frozen values with imperative names. How each is done is in `edge_agent/execute.py`."""
+
+import msgspec
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One thing to do now. Doing it twice is as good as doing it once."""
+
+
+class Withdraw(Step, frozen=True):
+    """Take an asset's public link away."""
+
+    digest: str
+
+
+class Serve(Step, frozen=True):
+    """Put an asset's public link there."""
+
+    digest: str
+
+
+class Compile(Step, frozen=True):
+    """Bring every channel's air ledger in line with what is known now."""
+
+
+class LogAired(Step, frozen=True):
+    """Write the as-run rows of what has ended."""
+
+
+class Connect(Step, frozen=True):
+    """Begin to reach the hub."""
+
+
+class TakeCommand(Step, frozen=True):
+    """Carry out a command of the spool."""
+
+    name: str
+
+
+class TakeDrop(Step, frozen=True):
+    """Make a submission of a file in the drop folder. `key` names the entry as it is now."""
+
+    key: str
+
+
+class TellOfDrops(Step, frozen=True):
+    """Say in the drop folder what was not taken, and why."""
+
+
+class Adopt(Step, frozen=True):
+    """Check a staged file and make it an asset."""
+
+    digest: str
+
+
+class Fetch(Step, frozen=True):
+    """Let rsync bring assets from the hub, as far as they are not staged yet; at most so fast where not 0."""
+
+    digests: tuple[str, ...]
+    bytes_per_s: int = 0
+
+
+class Upload(Step, frozen=True):
+    """Let rsync bring an asset to the hub."""
+
+    digest: str
+    bytes_per_s: int = 0
+
+
+class Deliver(Step, frozen=True):
+    """Tell the hub that an upload is complete."""
+
+    digest: str
+
+
+class Stop(Step, frozen=True):
+    """End a running transfer; it goes on later from where it was."""
+
+    digests: tuple[str, ...]
+
+
+class Package(Step, frozen=True):
+    """Bring an asset to house format."""
+
+    source: str
+
+
+class Remove(Step, frozen=True):
+    """Let go of an asset that was recalled, or that must make room."""
+
+    digest: str
+
+
+class Discard(Step, frozen=True):
+    """Let go of what is staged and no longer wanted."""
+
+    digest: str
+
+
+class Verify(Step, frozen=True):
+    """Read an asset again and compare it with its digest."""
+
+    digest: str
+
+
+class Report(Step, frozen=True):
+    """Note how the box is, and tell the hub."""

@@ -1,0 +1,359 @@
+"""The plan, played on worlds made of data."""
+
+import random
+from dataclasses import dataclass, field
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_agent.core.observation import (
+    Child,
+    Link,
+    Observation,
+    Outgoing,
+    Policy,
+    Space,
+    Unpackaged,
+    Waiting,
+    Wanted,
+)
+from edge_agent.core.plan import is_idle, next_look_us, plan
+from edge_agent.core.steps import (
+    Adopt,
+    Compile,
+    Connect,
+    Deliver,
+    Discard,
+    Fetch,
+    LogAired,
+    Package,
+    Remove,
+    Report,
+    Serve,
+    Step,
+    Stop,
+    TakeCommand,
+    TakeDrop,
+    TellOfDrops,
+    Upload,
+    Verify,
+    Withdraw,
+)
+
+NOW_US = 1_795_478_400_000_000
+MINUTE_US = 60_000_000
+MIB = 1024 * 1024
+POLICY = Policy()
+CONNECTED = Link("connected", may_deliver=64)
+ROOMY = Space(free_bytes=10**12, reserve_bytes=10**9)
+
+
+def seen(**facts: object) -> Observation:
+    """A world in which nothing recurs just now, but for these facts."""
+    quiet = {"now_us": NOW_US, "space": ROOMY, "compiled_us": NOW_US, "aired_us": NOW_US, "reported_us": NOW_US}
+    return Observation(**{**quiet, **facts})  # type: ignore[arg-type]
+
+
+def digest(number: int) -> str:
+    return f"sha256:{number:064x}"
+
+
+def test_a_box_where_all_is_done_has_nothing_to_do() -> None:
+    """Anything else would be a loop that never rests, or work done twice."""
+    assert plan(seen(link=CONNECTED), POLICY) == ()
+
+
+def test_what_must_vanish_comes_before_everything() -> None:
+    """A recall must not wait behind a hash, a compilation or a transfer that is begun in the same turn."""
+    steps = plan(
+        seen(
+            link=CONNECTED,
+            served=frozenset({digest(1), digest(2)}),
+            servable=frozenset({digest(2), digest(3)}),
+            recalled=(digest(1),),
+            air_changed=True,
+            compiled_us=NOW_US - MINUTE_US,
+            wanted=(Wanted(digest(4), 10), Wanted(digest(5), 10, staged_bytes=10)),
+            commands=(Waiting("c"),),
+        ),
+        POLICY,
+    )
+    expected = (Withdraw, Remove, Serve, Compile, TakeCommand, Adopt, Fetch)
+    assert tuple(type(step) for step in steps) == expected
+
+
+def test_a_flood_of_records_compiles_in_bursts() -> None:
+    """Each batch changes the air; compiling after each would starve the batches that follow."""
+    just_now = seen(air_changed=True, compiled_us=NOW_US - POLICY.compile_pause_us + 1)
+    assert plan(just_now, POLICY) == ()
+    assert next_look_us(just_now, POLICY) == NOW_US + 1
+    assert plan(seen(air_changed=True, compiled_us=NOW_US - POLICY.compile_pause_us), POLICY) == (Compile(),)
+
+
+def test_what_is_due_first_travels_first() -> None:
+    """The news at seven must not stand in line behind a film of next week."""
+    wanted = tuple(
+        Wanted(digest(n), 100 * MIB, deadline_us=NOW_US + due * MINUTE_US) for n, due in enumerate((90, 5, 40))
+    )
+    steps = plan(seen(link=CONNECTED, wanted=(Wanted(digest(9), 100 * MIB), *wanted)), POLICY)
+    assert steps == (Fetch((digest(1),)), Fetch((digest(2),)))
+
+
+def test_small_assets_travel_together() -> None:
+    """A page of forty pictures in forty connections takes forty times the round trips."""
+    wanted = tuple(Wanted(digest(n), 300_000) for n in range(100))
+    steps = plan(seen(link=CONNECTED, wanted=wanted), POLICY)
+    assert [len(step.digests) for step in steps if isinstance(step, Fetch)] == [64, 36]
+
+
+def test_more_urgent_work_takes_the_place_of_a_running_bulk_transfer() -> None:
+    """Both places are taken by films when the break-in of tonight is announced."""
+    films = (
+        Wanted(digest(1), 9 * 1024 * MIB, 5, deadline_us=NOW_US + 3000 * MINUTE_US),
+        Wanted(digest(2), 9 * 1024 * MIB),
+    )
+    running = tuple(Child("fetch", (film.digest,), film.deadline_us) for film in films)
+    urgent = Wanted(digest(3), 50 * MIB, deadline_us=NOW_US + 20 * MINUTE_US)
+    steps = plan(seen(link=CONNECTED, wanted=(*films, urgent), children=running), POLICY)
+    assert steps == (Stop((digest(2),)), Fetch((digest(3),)))
+    as_urgent = Wanted(digest(4), 50 * MIB, deadline_us=NOW_US + 2999 * MINUTE_US)
+    busy = (running[0], Child("fetch", (digest(3),), urgent.deadline_us))
+    assert plan(seen(link=CONNECTED, wanted=(*films, urgent, as_urgent), children=busy), POLICY) == ()
+
+
+def test_what_airs_next_is_not_slowed_down() -> None:
+    """The county's office may share the line; the air may not wait for it."""
+    policy = Policy(bytes_per_s=100_000)
+    wanted = (Wanted(digest(1), 90 * MIB, deadline_us=NOW_US + MINUTE_US), Wanted(digest(2), 90 * MIB))
+    steps = plan(seen(link=CONNECTED, wanted=wanted), policy)
+    assert steps == (Fetch((digest(1),), 0), Fetch((digest(2),), 100_000))
+
+
+def test_nothing_travels_while_the_hub_is_away_but_what_is_staged_is_taken_in() -> None:
+    """What arrived before the cut must air during it."""
+    wanted = (Wanted(digest(1), 10), Wanted(digest(2), 10, staged_bytes=10))
+    outgoing = (Outgoing(digest(3), 10), Outgoing(digest(4), 10, is_there=True))
+    away = seen(link=Link("away", NOW_US + 1), wanted=wanted, outgoing=outgoing)
+    assert plan(away, POLICY) == (Adopt(digest(2)),)
+    assert plan(seen(link=Link("away", NOW_US)), POLICY) == (Connect(),)
+    assert plan(seen(link=Link("alone")), POLICY) == ()
+
+
+def test_a_full_disk_makes_room_first_and_holds_only_what_has_none() -> None:
+    """One film that cannot be kept must not keep a hundred pictures away, nor eat the reserve."""
+    space = Space(free_bytes=30 * MIB, reserve_bytes=20 * MIB, evictable=((digest(7), 5 * MIB), (digest(8), 90 * MIB)))
+    wanted = (Wanted(digest(1), 60 * MIB, deadline_us=NOW_US), Wanted(digest(2), MIB))
+    steps = plan(seen(link=CONNECTED, space=space, wanted=wanted), POLICY)
+    assert steps == (Fetch((digest(2),)), Remove(digest(7)), Remove(digest(8)))
+    hopeless = (Wanted(digest(1), 900 * MIB, deadline_us=NOW_US),)
+    assert plan(seen(link=CONNECTED, space=space, wanted=hopeless), POLICY) == ()
+
+
+def test_the_reserve_is_won_back() -> None:
+    """Somebody else may fill the disk; the database must go on being written."""
+    space = Space(free_bytes=MIB, reserve_bytes=3 * MIB, evictable=tuple((digest(n), MIB) for n in range(5)))
+    assert plan(seen(space=space), POLICY) == (Remove(digest(0)), Remove(digest(1)))
+
+
+def test_running_transfers_have_taken_their_room() -> None:
+    """Counting free bytes while two films are coming in would promise the same bytes to a third."""
+    space = Space(free_bytes=100 * MIB, reserve_bytes=0)
+    wanted = (Wanted(digest(1), 80 * MIB, staged_bytes=10 * MIB), Wanted(digest(2), 60 * MIB))
+    children = (Child("fetch", (digest(1),)),)
+    assert plan(seen(link=CONNECTED, space=space, wanted=wanted, children=children), POLICY) == ()
+
+
+def test_a_transfer_that_nobody_wants_any_more_is_ended_and_its_bytes_let_go() -> None:
+    """A recall that arrives while the asset does must not let it finish."""
+    children = (Child("fetch", (digest(1),)),)
+    running = seen(link=CONNECTED, children=children, unwanted_staged=(digest(1),))
+    assert plan(running, POLICY) == (Stop((digest(1),)),)
+    assert plan(seen(link=CONNECTED, unwanted_staged=(digest(1),)), POLICY) == (Discard(digest(1)),)
+
+
+def test_the_hub_is_told_again_in_each_session_what_lies_in_incoming() -> None:
+    """The word that an upload is complete may have died with the line; the receipt would never come."""
+    outgoing = (Outgoing(digest(1), 5, is_there=True), Outgoing(digest(2), 5, is_there=True, is_told=True))
+    assert plan(seen(link=CONNECTED, outgoing=outgoing), POLICY) == (Deliver(digest(1)),)
+    full = Link("connected", may_deliver=0)
+    assert plan(seen(link=full, outgoing=outgoing), POLICY) == ()
+
+
+def test_scrubbing_waits_until_nothing_else_wants_the_disk() -> None:
+    """Reading a terabyte again must never delay what airs."""
+    assert plan(seen(unverified=(digest(1), digest(2))), POLICY) == (Verify(digest(1)),)
+    assert plan(seen(unverified=(digest(1),), children=(Child("package", (digest(5),)),)), POLICY) == ()
+
+
+def test_once_does_not_end_while_something_can_still_come_of_it() -> None:
+    """`agent --once` in a script is followed by what relies on it."""
+    for waiting in (
+        seen(children=(Child("fetch", (digest(1),)),)),
+        seen(is_settling=True),
+        seen(air_changed=True),
+        seen(link=Link("dialling", is_settled=False)),
+        seen(link=Link("away", next_attempt_us=NOW_US)),
+        seen(commands=(Waiting("c"),)),
+    ):
+        assert not is_idle(waiting, plan(waiting, POLICY)), waiting
+    for idle in (
+        seen(),
+        seen(link=Link("away", NOW_US + 1), outgoing=(Outgoing(digest(1), 5),), wanted=(Wanted(digest(2), 5),)),
+        seen(link=CONNECTED, wanted=(Wanted(digest(2), 5, is_due=False),)),
+        seen(reported_us=0, compiled_us=0, aired_us=0),
+    ):
+        assert is_idle(idle, plan(idle, POLICY)), idle
+
+
+@dataclass
+class World:
+    """A box of which a plan can be carried out at once. `held` maps what is on disk to its bytes."""
+
+    held: dict[str, int]
+    pinned: set[str]
+    servable: set[str]
+    wanted: dict[str, Wanted]
+    outgoing: dict[str, Outgoing]
+    unpackaged: dict[str, Unpackaged]
+    commands: set[str]
+    drops: set[str]
+    recalled: set[str]
+    unverified: set[str]
+    disk_bytes: int
+    link: Link = field(default_factory=lambda: Link("away"))
+    served: set[str] = field(default_factory=set)
+    staged: dict[str, int] = field(default_factory=dict)
+    done: list[Step] = field(default_factory=list)
+    compiled_us: int = 0
+    aired_us: int = 0
+    reported_us: int = 0
+
+    def observe(self) -> Observation:
+        evictable = sorted(set(self.held) - self.pinned)
+        return Observation(
+            now_us=NOW_US,
+            space=Space(
+                self.disk_bytes - sum(self.held.values()) - sum(self.staged.values()),
+                100,
+                tuple((each, self.held[each]) for each in evictable),
+            ),
+            link=self.link,
+            commands=tuple(Waiting(each) for each in sorted(self.commands)),
+            drops=tuple(Waiting(each) for each in sorted(self.drops)),
+            wanted=tuple(
+                Wanted(each, want.size_bytes, self.staged.get(each, 0), want.deadline_us)
+                for each, want in self.wanted.items()
+            ),
+            outgoing=tuple(self.outgoing.values()),
+            unpackaged=tuple(self.unpackaged.values()),
+            servable=frozenset(self.servable & set(self.held)),
+            served=frozenset(self.served),
+            recalled=tuple(sorted(self.recalled & set(self.held))),
+            unwanted_staged=tuple(sorted(set(self.staged) - set(self.wanted))),
+            unverified=tuple(sorted(self.unverified & set(self.held))),
+            compiled_us=self.compiled_us,
+            aired_us=self.aired_us,
+            reported_us=self.reported_us,
+        )
+
+    def do(self, step: Step) -> None:
+        """As if it had succeeded, and whatever it starts had ended."""
+        self.done.append(step)
+        match step:
+            case Withdraw(gone):
+                self.served.discard(gone)
+            case Serve(shown):
+                assert shown in self.held
+                self.served.add(shown)
+            case Connect():
+                self.link = CONNECTED
+            case Fetch(digests):
+                for each in digests:
+                    self.staged[each] = self.wanted[each].size_bytes
+                assert self.observe().space.free_bytes >= 100, "the reserve was eaten"
+            case Adopt(arrived):
+                self.held[arrived] = self.staged.pop(arrived)
+                self.pinned.add(arrived)
+                del self.wanted[arrived]
+            case Remove(gone):
+                assert gone not in self.pinned or gone in self.recalled, "a pinned asset was let go"
+                self.held.pop(gone, None)
+                self.served.discard(gone)
+                self.recalled.discard(gone)
+            case Discard(gone):
+                del self.staged[gone]
+            case Upload(up):
+                self.outgoing[up] = Outgoing(up, 1, is_there=True)
+            case Deliver(up):
+                del self.outgoing[up]
+            case Package(source):
+                del self.unpackaged[source]
+            case TakeCommand(name):
+                self.commands.remove(name)
+            case TakeDrop(key):
+                self.drops.remove(key)
+            case Verify(read):
+                self.unverified.discard(read)
+            case Compile():
+                self.compiled_us = NOW_US
+            case LogAired():
+                self.aired_us = NOW_US
+            case Report():
+                self.reported_us = NOW_US
+            case Stop() | TellOfDrops():
+                raise AssertionError("nothing runs, nothing is to tell")
+
+
+def _some(low: int, high: int) -> st.SearchStrategy[set[str]]:
+    return st.sets(st.integers(low, high).map(digest), max_size=12)
+
+
+_DUE = st.none() | st.integers(-60, 600).map(lambda minutes: NOW_US + minutes * MINUTE_US)
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    held = {each: draw(st.integers(1, 50)) for each in draw(_some(0, 20))}
+    pinned = {each for each in held if draw(st.booleans())}
+    wanted = {each: Wanted(each, draw(st.integers(1, 60)), deadline_us=draw(_DUE)) for each in draw(_some(30, 60))}
+    needed = sum(held[each] for each in pinned) + sum(want.size_bytes for want in wanted.values())
+    recalled = draw(st.sets(st.sampled_from(sorted(held)))) if held else set()
+    return World(
+        held=held,
+        pinned=pinned,
+        servable=draw(_some(0, 60)) - recalled,
+        served=draw(_some(0, 20)),
+        wanted=wanted,
+        staged={each: draw(st.integers(0, wanted[each].size_bytes)) for each in wanted if draw(st.booleans())}
+        | dict.fromkeys(draw(_some(70, 75)), 5),
+        outgoing={each: Outgoing(each, 1, is_there=draw(st.booleans())) for each in draw(_some(80, 99))},
+        unpackaged={each: Unpackaged(each, 1) for each in held},
+        commands=draw(st.sets(st.text(max_size=3), max_size=5)),
+        drops=draw(st.sets(st.text(max_size=3), max_size=5)),
+        recalled=recalled,
+        unverified=set(held) if draw(st.booleans()) else set(),
+        disk_bytes=max(needed, sum(held.values())) + 5 * 6 + 200 + draw(st.integers(0, 500)),
+    )
+
+
+@settings(max_examples=100, deadline=None)
+@given(world=worlds(), seed=st.integers(0, 2**32))
+def test_a_world_where_all_succeeds_comes_to_rest(world: World, seed: int) -> None:
+    """Planned, carried out in any order and planned again, the work ends, all that was wanted is here, nothing pinned
+    was lost and the reserve never eaten."""
+    order = random.Random(seed)
+    everything = set(world.wanted)
+    kept = world.pinned - world.recalled
+    for _round in range(200):
+        steps = list(plan(world.observe(), POLICY))
+        if not steps:
+            break
+        if order.random() < 0.5:
+            order.shuffle(steps)
+        for step in steps:
+            world.do(step)
+    assert plan(world.observe(), POLICY) == ()
+    assert everything | kept <= set(world.held)
+    assert world.served == world.servable & set(world.held)
+    assert (world.commands, world.drops, world.outgoing, world.unpackaged) == (set(), set(), {}, {})
+    assert set(world.staged) == set()
