@@ -15,7 +15,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 NPM_TIMEOUT_S = 300
 VENDORED = {
-    "hls.js/dist/hls.min.js": "hls.min.js",
+    "hls.js/dist/hls.light.min.js": "hls.light.min.js",
+    "hls.js/dist/hls.worker.js": "hls.worker.js",
     "hls.js/LICENSE": "hls.LICENSE.txt",
 }
 

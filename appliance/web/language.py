@@ -8,13 +8,15 @@ from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_skeleton
-from flask import g, request
+from flask import current_app, g, request
 from werkzeug.datastructures import LanguageAccept
 
 from appliance.core.moment import US
 
 Language = Literal["zh", "en"]
 LANGUAGES: Final[tuple[Language, ...]] = ("zh", "en")
+TEXTS: Final = "songshan-texts"
+"""Where an application keeps its catalogues: `app.extensions[TEXTS]`."""
 COOKIE: Final = "lang"
 COOKIE_S: Final = 365 * 86400
 HTML_LANG: Final[dict[Language, str]] = {"zh": "zh-CN", "en": "en"}
@@ -49,13 +51,13 @@ def language() -> Language:
 
 def say(message: str, **values: object) -> str:
     """A text in the language of the request, filled in."""
-    text: str = g.catalogues[language()].gettext(message)
+    text: str = current_app.extensions[TEXTS][language()].gettext(message)
     return text % values if values else text
 
 
 def say_plural(one: str, many: str, number: int) -> str:
     """The same for a number of things; `%(num)d` is the number."""
-    text: str = g.catalogues[language()].ngettext(one, many, number)
+    text: str = current_app.extensions[TEXTS][language()].ngettext(one, many, number)
     return text % {"num": number}
 
 

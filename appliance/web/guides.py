@@ -1,0 +1,43 @@
+"""The programme guides of a box's channels, read from the air ledger."""
+
+from datetime import date, datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from appliance.config import Config
+from appliance.core.moment import US
+from appliance.store import air
+from appliance.web.epg import Programme, now_and_next, programmes, tick_of
+from appliance.web.reading import Reading
+
+HOUR_US: Final = 3600 * US
+BACK_US: Final = 2 * HOUR_US
+"""A programme that is on began at most so long ago, or is told from there on."""
+AHEAD_US: Final = 6 * HOUR_US
+"""How far ahead the next programme is looked for."""
+
+
+class Guides:
+    """What airs, when."""
+
+    def __init__(self, config: Config, reading: Reading) -> None:
+        self._zone = ZoneInfo(config.zone)
+        self._reading = reading
+
+    def between(self, channel: str, from_us: int, to_us: int) -> tuple[Programme, ...]:
+        """The programmes that touch a time."""
+        with self._reading.look() as db:
+            return programmes(air.stretches(db, channel, tick_of(from_us), tick_of(to_us)))
+
+    def of_day(self, channel: str, day: date) -> tuple[Programme, ...]:
+        """Those that begin on a day of the county's zone."""
+        begin, end = (int(self._midnight(each).timestamp()) * US for each in (day, day + timedelta(days=1)))
+        found = self.between(channel, begin, end)
+        return tuple(each for each in found if begin <= each.start_us < end)
+
+    def now_and_next(self, channel: str, now_us: int) -> tuple[Programme | None, Programme | None]:
+        """What is on, and the first programme after it."""
+        return now_and_next(self.between(channel, now_us - BACK_US, now_us + AHEAD_US), now_us)
+
+    def _midnight(self, day: date) -> datetime:
+        return datetime.combine(day, time.min, self._zone)

@@ -1,0 +1,51 @@
+"""gunicorn around one application, with settings of its own."""
+
+from typing import Any, Final
+
+from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+
+from appliance.web.front import Front
+from appliance.web.worker import IDLE_S, LINE_BYTES_MAX, Worker
+
+WORKERS: Final = 2
+"""One for each core of the smallest box, and one left when a bug or a cut ends the other."""
+THREADS: Final = 8
+"""They never wait for clients, only for disk and database."""
+CONNECTIONS_MAX: Final = 2000
+"""Of each worker."""
+HUNG_S: Final = 30
+STOP_S: Final = 5
+
+
+class Gunicorn(BaseApplication):  # type: ignore[misc]
+    """gunicorn with one application and settings of its own; it reads no file, no environment and no control socket."""
+
+    def __init__(self, front: Any, address: str) -> None:
+        self._front: Front = front
+        self._address = address
+        super().__init__(prog="songshan web")
+
+    def load_config(self) -> None:
+        settings = {
+            "bind": self._address,
+            "workers": WORKERS,
+            "threads": THREADS,
+            "worker_class": Worker,
+            "worker_connections": CONNECTIONS_MAX,
+            "timeout": HUNG_S,
+            "graceful_timeout": STOP_S,
+            "keepalive": int(IDLE_S),
+            "limit_request_line": LINE_BYTES_MAX,
+            "limit_request_fields": 64,
+            # Made before the fork, so that the workers share its memory.
+            "preload_app": True,
+            "worker_tmp_dir": "/dev/shm",  # noqa: S108 - a heartbeat must not wait for a disk
+            "control_socket_disable": True,
+            "accesslog": None,
+            "loglevel": "warning",
+        }
+        for name, value in settings.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Front:
+        return self._front
