@@ -14,11 +14,11 @@ import msgspec
 
 from appliance.core.errors import Text
 from appliance.core.health import NotReady
-from appliance.core.moment import US, to_text
+from appliance.core.moment import US
 from appliance.core.stock import Holding, RenditionState, Transfer
 
 PACKAGING_S_PER_S: Final = 1.0
-"""How long packaging takes per second of programme, at worst: measured below 0.5 on two cores, with the air going on."""
+"""Packaging is promised at the speed of the programme itself: a forecast that comes true early does no harm."""
 
 State = Literal["ready", "ready_by", "late_by", "cannot"]
 
@@ -76,11 +76,11 @@ def rows(entries: Sequence[ComingEntry], stock: Stock) -> tuple[Ready, ...]:
     return tuple(_row(entry, stock, arrivals) for entry in entries)
 
 
-def not_ready(entries: Sequence[ComingEntry], stock: Stock) -> tuple[NotReady, ...]:
+def not_ready(found: Sequence[Ready]) -> tuple[NotReady, ...]:
     """Those that are not, as the overview shows them."""
     return tuple(
         NotReady(channel=row.channel, title=row.title, start_us=row.start_us, state=row.state, reason=row.reason)
-        for row in rows(entries, stock)
+        for row in found
         if row.state != "ready"
     )
 
@@ -185,13 +185,15 @@ _NOT_ASKED: Final = Text("尚未排入传输", "not in the transfer queue yet")
 
 
 def describe(row: Ready) -> Text:
-    """One row in words, for a terminal: what and why, without the time of the entry."""
+    """One row in words: what and why, without its own time."""
     if row.state == "ready":
         return Text("就绪", "ready")
-    because = (f"：{row.reason.zh}", f": {row.reason.en}") if row.reason else ("", "")
-    if row.state == "ready_by" and row.ready_at_us is not None:
-        moment = to_text(row.ready_at_us // US * US)
-        return Text(f"{moment} 前就绪{because[0]}", f"ready by {moment}{because[1]}")
-    if row.state == "late_by" and row.late_by_s is not None:
-        return Text(f"将迟 {row.late_by_s:.0f} 秒{because[0]}", f"late by {row.late_by_s:.0f} s{because[1]}")
-    return Text(f"不能播{because[0]}", f"cannot{because[1]}")
+    because = row.reason or Text("原因不明", "for no known reason")
+    if row.late_by_s is not None:
+        return Text(f"将迟 {row.late_by_s:.0f} 秒：{because.zh}", f"late by {row.late_by_s:.0f} s: {because.en}")
+    if row.ready_at_us is not None:
+        ahead_s = (row.start_us - row.ready_at_us) / US
+        return Text(
+            f"开播前 {ahead_s:.0f} 秒就绪：{because.zh}", f"ready {ahead_s:.0f} s before its start: {because.en}"
+        )
+    return Text(f"不能播：{because.zh}", f"cannot air: {because.en}")

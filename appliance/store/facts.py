@@ -31,9 +31,11 @@ from appliance.core.health import (
     Sync,
 )
 from appliance.core.moment import US
+from appliance.core.readiness import not_ready
 from appliance.store.database import Row, first, reading, rows, text_json, text_of
 from appliance.store.desk import orders, submissions
 from appliance.store.journals import cursors, parked_count, unsent
+from appliance.store.readiness import readiness_of
 
 SUBMISSIONS_SHOWN: Final = 50
 COMING_HOURS: Final = 24
@@ -254,4 +256,5 @@ def _on_air(db: Database, config: Config, now_us: int) -> tuple[OnAir, ...]:
 
 
 def _coming(db: Database, config: Config, now_us: int) -> tuple[NotReady, ...]:
-    return ()
+    until_us = now_us + COMING_HOURS * 3600 * US
+    return not_ready(readiness_of(db, config, [channel.id for channel in config.channels], now_us, until_us))

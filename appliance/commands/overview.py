@@ -1,0 +1,143 @@
+"""The overview in words: a snapshot as lines of text, the same facts as the screen's tiles. Pure."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from appliance.core.errors import Text
+from appliance.core.health import Alarm, OnAir, Queue, Snapshot
+from appliance.core.moment import US
+
+_LINK = {
+    "alone": Text("独立运行", "stands alone"),
+    "connecting": Text("连接中", "connecting"),
+    "connected": Text("已连接", "connected"),
+    "offline": Text("断线", "offline"),
+    "locked_out": Text("被拒绝", "locked out"),
+}
+_AGENT = {
+    "running": Text("运行中", "running"),
+    "silent": Text("无响应", "silent"),
+    "never": Text("从未运行", "has never run"),
+}
+_SEVERITY = {"red": Text("紧急", "RED"), "amber": Text("注意", "AMBER"), "info": Text("提示", "info")}
+_GIB = 1024**3
+_MIB = 1024**2
+
+
+def lines(seen: Snapshot) -> tuple[Text, ...]:
+    """Who, what is wrong, on the air, what is missing, link, sync, storage, time, agent, desk."""
+    return (
+        Text(
+            f"{seen.name}（{seen.site}） {clock_of(seen.now_us, seen.zone)}",
+            f"{seen.site} {clock_of(seen.now_us, seen.zone)}",
+        ),
+        *(_alarm(alarm, seen.zone) for alarm in seen.alarms),
+        *(_on_air(channel, seen.zone) for channel in seen.on_air),
+        *_coming(seen),
+        _link(seen),
+        _queue(seen.sync.down, Text("下行", "down")),
+        _queue(seen.sync.up, Text("上行", "up")),
+        Text(
+            f"待发记录 {seen.sync.unsent_records}，搁置 {seen.sync.parked_records}，收件箱 {seen.sync.spool_waiting}",
+            f"records to send {seen.sync.unsent_records}, parked {seen.sync.parked_records},"
+            f" spool {seen.sync.spool_waiting}",
+        ),
+        *_storage(seen),
+        _time(seen),
+        _agent(seen),
+        *_desk(seen),
+    )
+
+
+def clock_of(moment_us: int, zone: str) -> str:
+    """A moment on the site's own clock: `2026-11-24 06:00:00`."""
+    return f"{_local(moment_us, zone):%Y-%m-%d %H:%M:%S}"
+
+
+def _local(moment_us: int, zone: str) -> datetime:
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=moment_us)).astimezone(ZoneInfo(zone))
+
+
+def _alarm(alarm: Alarm, zone: str) -> Text:
+    since, word = clock_of(alarm.since_us, zone), _SEVERITY[alarm.severity]
+    return Text(
+        f"[{word.zh}] {alarm.text.zh}。{alarm.hint.zh}（自 {since}）",
+        f"[{word.en}] {alarm.text.en}. {alarm.hint.en} (since {since})",
+    )
+
+
+def _on_air(channel: OnAir, zone: str) -> Text:
+    until = f"{_local(channel.until_us, zone):%H:%M:%S}" if channel.until_us is not None else "-"
+    following = f"{_local(channel.next_at_us, zone):%H:%M:%S}" if channel.next_at_us is not None else "-"
+    what = channel.title or channel.kind
+    mark = ("", "") if channel.planned else ("（计划外）", " (not planned)")
+    return Text(
+        f"播出 {channel.name}：{what}{mark[0]} 至 {until}，下一条 {following} {channel.next_title}",
+        f"on air {channel.channel}: {what}{mark[1]} until {until}, next {following} {channel.next_title}",
+    )
+
+
+def _coming(seen: Snapshot) -> Iterator[Text]:
+    missing = [entry for entry in seen.coming if entry.state != "ready_by"]
+    under_way = len(seen.coming) - len(missing)
+    if seen.on_air:
+        yield Text(
+            f"24 小时备播：不足 {len(missing)} 条，传输中 {under_way} 条",
+            f"next 24 h: {len(missing)} entries will not be ready, {under_way} are on their way",
+        )
+
+
+def _link(seen: Snapshot) -> Text:
+    link = seen.link
+    word = _LINK[link.state]
+    since = f" {clock_of(link.since_us, seen.zone)}" if link.since_us is not None else ""
+    because = (f"：{link.reason.zh}", f": {link.reason.en}") if link.reason else ("", "")
+    trip = f" {link.round_trip_ms:.0f} ms" if link.round_trip_ms is not None else ""
+    return Text(f"嵩山云 {word.zh}{trip}{since}{because[0]}", f"hub {word.en}{trip}{since}{because[1]}")
+
+
+def _queue(queue: Queue, name: Text) -> Text:
+    left = f"{queue.left_bytes / _MIB:.1f} MiB"
+    rate = f" {queue.rate_bytes_per_s / _MIB:.1f} MiB/s" if queue.rate_bytes_per_s else ""
+    return Text(
+        f"{name.zh} 传输 {queue.running}，等待 {queue.waiting}，失败 {queue.failed}，剩余 {left}{rate}",
+        f"{name.en} running {queue.running}, waiting {queue.waiting}, failed {queue.failed}, left {left}{rate}",
+    )
+
+
+def _storage(seen: Snapshot) -> Iterator[Text]:
+    disk = seen.storage
+    if disk is None:
+        return
+    free, total, media = (each / _GIB for each in (disk.free_bytes, disk.total_bytes, disk.media_bytes))
+    yield Text(
+        f"磁盘 剩余 {free:.1f}/{total:.1f} GiB，媒资 {disk.assets_here} 个 {media:.1f} GiB，待取 {disk.assets_wanted}",
+        f"disk {free:.1f} of {total:.1f} GiB free, {disk.assets_here} assets {media:.1f} GiB,"
+        f" {disk.assets_wanted} to come",
+    )
+
+
+def _time(seen: Snapshot) -> Text:
+    known = seen.clock.synchronised
+    word = Text("未知", "unknown")
+    if known is not None:
+        word = Text("已同步", "synchronised") if known else Text("未同步", "not synchronised")
+    offset_ms = seen.clock.hub_offset_ms
+    offset = (f"，与嵩山云差 {offset_ms:.0f} 毫秒", f", the hub is {offset_ms:.0f} ms ahead") if offset_ms else ("", "")
+    return Text(f"时间 {word.zh}{offset[0]}", f"time {word.en}{offset[1]}")
+
+
+def _agent(seen: Snapshot) -> Text:
+    agent, word = seen.agent, _AGENT[seen.agent.state]
+    age = f" {(seen.now_us - agent.at_us) / US:.0f} s" if agent.at_us is not None else ""
+    return Text(f"agent {word.zh}{age}，版本 {seen.version}", f"agent {word.en}{age}, version {seen.version}")
+
+
+def _desk(seen: Snapshot) -> Iterator[Text]:
+    unanswered = sum(order.state == "new" for order in seen.orders)
+    under_way = sum(submission.state not in ("accepted", "refused") for submission in seen.submissions)
+    yield Text(
+        f"待答调度指令 {unanswered}，在途回传 {under_way}",
+        f"orders to answer {unanswered}, submissions on their way {under_way}",
+    )

@@ -1,0 +1,54 @@
+"""Readiness from the database: what the channels' schedules need, and the stock that it is measured against."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from sqlite_utils import Database
+
+from appliance.config import Config
+from appliance.core.moment import US
+from appliance.core.readiness import ComingEntry, Ready, Stock, rows
+from appliance.core.ts import HOUSE_PROFILE
+from appliance.store import database
+from appliance.store.assets import holdings, renditions, transfers
+
+UNMEASURED_BYTES_PER_S: Final = 1_000_000
+"""What an open line is taken to carry before anything was measured on it."""
+ASKED_US: Final = 60 * US
+"""A link is taken as open when the agent said so within this time."""
+
+
+def readiness_of(
+    db: Database, config: Config, channels: Iterable[str], from_us: int, until_us: int
+) -> tuple[Ready, ...]:
+    """How ready the entries are that start in this time, in the order in which they start."""
+    coming = [entry for channel in channels for entry in _coming(db, config, channel, from_us, until_us)]
+    return rows(sorted(coming, key=lambda entry: (entry.start_us, entry.channel)), stock(db, config, from_us))
+
+
+def stock(db: Database, config: Config, now_us: int) -> Stock:
+    """What the box holds, has in house format and is fetching. While the line is down nothing more is expected."""
+    moving = transfers(db)
+    measured = [each.rate_bytes_per_s for each in moving if each.rate_bytes_per_s]
+    recalled = database.rows(db, "SELECT target FROM tombstones WHERE target LIKE 'sha256:%'")
+    return Stock(
+        now_us=now_us,
+        holdings=holdings(db),
+        renditions=renditions(db, HOUSE_PROFILE),
+        transfers=moving,
+        recalled=frozenset(row["target"] for row in recalled),
+        rate_bytes_per_s=max(measured, default=float(UNMEASURED_BYTES_PER_S)) if _is_open(db, now_us) else None,
+    )
+
+
+def _is_open(db: Database, now_us: int) -> bool:
+    said = database.first(
+        db,
+        "SELECT value ->> 'state' AS state, at_us FROM status WHERE name = 'link' AND at_us > ?",
+        (now_us - ASKED_US,),
+    )
+    return said is not None and said["state"] == "connected"
+
+
+def _coming(db: Database, config: Config, channel: str, from_us: int, until_us: int) -> tuple[ComingEntry, ...]:
+    return ()
