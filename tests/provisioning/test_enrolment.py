@@ -86,7 +86,7 @@ def test_a_claim_lets_nothing_through_but_join(hub: LiveHub, tmp_path: Path) -> 
 
 
 def test_nonsense_handed_in_for_keys_is_refused_and_spends_nothing(hub: LiveHub, tmp_path: Path) -> None:
-    """What a box hands in goes into authorized_keys: only a key may get there, and a bad try must not cost the claim."""
+    """What a box hands in goes into authorized_keys: only a key may, and a bad try must not cost the claim."""
     bundle = tmp_path / "b"
     hub.run("enrol", "erqi", "--approve", "--out", str(bundle))
     box = LiveBox(hub, "erqi", tmp_path / "box", read_bundle(bundle))
