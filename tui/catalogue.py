@@ -1,0 +1,23 @@
+"""The catalogue of the screens' texts: English in the code, Chinese in locale/zh_CN, compiled for the wheel."""
+
+import gettext
+from datetime import tzinfo
+from pathlib import Path
+from typing import Final
+
+from tui.look import Look
+
+LOCALE: Final = Path(__file__).parent / "locale"
+DOMAIN: Final = "tui"
+CATALOGUE: Final = LOCALE / "zh_CN" / "LC_MESSAGES" / f"{DOMAIN}.po"
+
+
+def looks(zone: tzinfo, languages: tuple[str, ...] = ("zh", "en"), plain: bool = False) -> dict[str, Look]:
+    """How this terminal may be spoken to, by language."""
+    return {language: Look(language, _translations(language).gettext, zone, plain) for language in languages}
+
+
+def _translations(language: str) -> gettext.NullTranslations:
+    if language == "en":
+        return gettext.NullTranslations()
+    return gettext.translation(DOMAIN, LOCALE, languages=["zh_CN"])

@@ -1,0 +1,37 @@
+"""`songshan tui`: the technician's screens."""
+
+import os
+import sys
+from functools import partial
+
+import click
+
+from appliance.command import Box, language, pass_box
+from appliance.core.errors import OperatorError, Text
+
+
+@click.command()
+@click.option("--lang", type=click.Choice(["zh", "en"]), help="the language; by default that of all commands")
+@pass_box
+def tui(box: Box, lang: str | None) -> None:
+    """技术员终端。 The technician's screens: on air, what is wrong, what to do. Changes nothing.
+
+    Example: songshan tui --lang en
+    """
+    if not (sys.__stdin__ and sys.__stdin__.isatty() and sys.__stderr__ and sys.__stderr__.isatty()):
+        raise OperatorError(
+            Text("songshan tui 需要终端", "songshan tui needs a terminal"),
+            hint=Text("非终端请用 songshan status --plain", "without one: songshan status --plain"),
+        )
+    # The screens take a moment to load; `--help` and the complaint above need none of it.
+    from tui.app import TechnicianApp
+    from tui.catalogue import looks
+    from tui.snapshot import gather, zone_of
+    from tui.terminal import terminal
+
+    found = terminal(os.ttyname(sys.__stdin__.fileno()), os.environ, language(), lang)
+    shown = looks(zone_of(box.home, os.environ), found.languages, found.plain)
+    app = TechnicianApp(partial(gather, box.home, os.environ), shown, found.languages[0], found.refresh_s)
+    # Without the mouse: there is nothing to click, and a dropped line would leave a terminal that sprays escapes.
+    app.run(mouse=False)
+    sys.exit(app.return_code or 0)

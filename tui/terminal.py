@@ -1,0 +1,38 @@
+"""What the terminal that we were started on can do. PURE; the caller asks the system for the facts."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+REFRESH_S: Final = 2.0
+REFRESH_ECO_S: Final = 5.0
+"""Over SSH: a poor line is paid by the byte, and somebody else's bulk transfer shares it."""
+
+_NO_CHINESE: Final = re.compile(r"/dev/(tty(S|AMA|USB)?\d+|hvc\d+|console)")
+"""The kernel's own consoles hold 256 or 512 glyphs, no Chinese among them; what hangs on a serial line is unknown.
+
+The name tells, TERM does not: a console program that can draw Chinese gives its shells /dev/pts like any other.
+"""
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """How to speak to it: in which languages, with which glyphs, how often."""
+
+    languages: tuple[str, ...]
+    """The first is the one to begin with; the key for the language goes through them."""
+    plain: bool
+    refresh_s: float
+
+
+def terminal(name: str, environ: Mapping[str, str], preferred: str, asked: str | None = None) -> Terminal:
+    """The terminal called `name`, as in /dev. `preferred` is the language of this box's commands.
+
+    `asked` is a language that the person named: it is believed, for they see what they see.
+    """
+    plain = _NO_CHINESE.fullmatch(name) is not None and asked != "zh"
+    is_remote = bool(environ.get("SSH_CONNECTION") or environ.get("SSH_TTY"))
+    first = asked or preferred
+    languages = ("en",) if plain else (first, "zh" if first == "en" else "en")
+    return Terminal(languages, plain, REFRESH_ECO_S if is_remote else REFRESH_S)
