@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from appliance.command import say
 
@@ -270,7 +270,7 @@ def _new_clip(stage: Stage, name: str) -> Path:
     return path
 
 
-def _offer(stage: Stage, title: str) -> dict[str, object] | None:
+def _offer(stage: Stage, title: str) -> dict[str, Any] | None:
     return next((offer for offer in stage.hub_facts("market")["offers"] if offer["title"] == title), None)
 
 

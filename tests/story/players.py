@@ -99,7 +99,7 @@ def watch_vlc(url: str, seconds: float) -> Watched:
 def _watch(
     position: Callable[[], float | None], seconds: float, player: subprocess.Popen[bytes], per_second: float = 1.0
 ) -> tuple[float, float]:
-    """How far it played and how long it stood still, in seconds, from its first picture on; `per_second` is its clock's."""
+    """How far it played and how long it stood still, in seconds, from its first picture on."""
     began = time.monotonic()
     while not (at := position()):
         assert player.poll() is None, "the player ended before its first picture"
