@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from appliance.command import say
-
 from appliance.core.errors import Text
 from provisioning.demo import content, intruder
 from provisioning.demo.publishing import Published, live_segments, send_schedule
@@ -114,6 +113,7 @@ def dropped_and_taken(stage: Stage, published: Published) -> None:
     clip = _new_clip(stage, "乡村故事")
     (dengfeng.home / "drop" / "乡村故事.mp4").write_bytes(clip.read_bytes())
     offer = until("the drop in the supermarket", lambda: _offer(stage, "乡村故事"))
+    assert offer is not None, "it was waited for"
     digest = "sha256:" + hashlib.sha256(clip.read_bytes()).hexdigest()
     _see(any(asset["digest"] == digest for asset in offer["assets"]), "the offer names the digest of what was dropped")
     until("the receipt at dengfeng", lambda: "accepted" in _submission_states(stage, dengfeng, digest))
