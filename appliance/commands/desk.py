@@ -32,7 +32,7 @@ POLL_S: Final = 0.05
 
 
 @click.command()
-@click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--title", help="what the item is called; else as its first file is")
 @click.option("--section", default="news", show_default=True, type=click.Choice(SECTIONS))
 @click.option("--summary", default="", help="a sentence or two")

@@ -137,6 +137,7 @@ def _bare(config: Config, now_us: int) -> Snapshot:
         version=version(),
         storage=_storage(config, None),
         link=Link() if config.hub else Link(state="alone"),
+        sync=Sync(spool_waiting=_spool_waiting(config)),
     )
 
 

@@ -1,0 +1,245 @@
+"""What `songshan doctor` looks at: each part of the box by itself, with the cause and the next step.
+
+No check needs another to pass: the agent may be dead, the database missing, the config broken, the line cut. A check
+reads and connects; it never writes, repairs or sends anything.
+"""
+
+import os
+import shutil
+import socket
+import sqlite3
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from appliance.command import Box
+from appliance.config import Config
+from appliance.core.alarms import YEAR_2025_US
+from appliance.core.errors import SongshanError, Text, WorldError
+from appliance.core.moment import to_text
+from appliance.store.database import open_read_only, reading
+from appliance.store.facts import look
+from appliance.store.journals import parked
+
+CONNECT_TIMEOUT_S: Final = 3.0
+BANNER_BYTES: Final = 64
+PROGRAMS: Final = ("rsync", "ssh", "ffmpeg", "ffprobe", "setpriv")
+PARKED_SHOWN: Final = 5
+
+State = Literal["good", "warning", "bad"]
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """What was looked at and found. `hint` is the next step, where one is due."""
+
+    name: str
+    state: State
+    found: Text
+    hint: Text | None = None
+
+
+def all_checks(box: Box, now_us: int) -> tuple[Check, ...]:
+    """Everything that can be looked at, most basic first."""
+    try:
+        config = box.config
+    except SongshanError as error:
+        broken = tuple(Check(name="config", state="bad", found=problem, hint=error.hint) for problem in error.problems)
+        return (*broken, *_programs(), _clock(now_us))
+    checks: tuple[Callable[[Config, int], Iterator[Check]], ...] = (
+        _config, _folders, _keys, _disk, _database, _agent, _spool, _hub, _web, _parked, _alarms,
+    )  # fmt: skip
+    found = [check for each in checks for check in each(config, now_us)]
+    return (*found, *_programs(), _clock(now_us))
+
+
+def _config(config: Config, _now_us: int) -> Iterator[Check]:
+    channels = len(config.channels)
+    yield _good("config", f"{config.site}，{channels} 个频道", f"{config.site}, {channels} channels")
+
+
+def _folders(config: Config, _now_us: int) -> Iterator[Check]:
+    needed = (config.home, config.database.parent, config.incoming, config.public, config.spool / "new", config.drop)
+    missing = [str(folder) for folder in needed if not folder.is_dir()]
+    closed = [str(folder) for folder in needed if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK)]
+    if missing:
+        names = ", ".join(missing)
+        hint = Text("启动 agent 会建立文件夹", "the agent makes them when it starts")
+        yield _check("folders", "warning", Text(f"缺少 {names}", f"missing: {names}"), hint)
+    if closed:
+        names = ", ".join(closed)
+        hint = Text("请用节点的用户运行，或检查权限", "run this as the box's user, or check the modes")
+        yield _check("folders", "warning", Text(f"无权读 {names}", f"not readable: {names}"), hint)
+    if not missing and not closed:
+        yield _good("folders", str(config.home), str(config.home))
+
+
+def _keys(config: Config, _now_us: int) -> Iterator[Check]:
+    if config.hub is None:
+        return
+    for path in (config.ssh_key, config.sign_key):
+        try:
+            mode = stat.S_IMODE(path.stat().st_mode)
+        except OSError as error:
+            hint = Text("用 songshan join 重新加入嵩山云", "enrol this box again: songshan join BUNDLE")
+            yield _check("keys", "bad", Text(f"读不到 {path}：{error.strerror}", f"{path}: {error.strerror}"), hint)
+            continue
+        if mode & 0o077:
+            text = Text(f"{path} 的权限 {mode:o} 太宽", f"{path} has mode {mode:o}, open to others")
+            yield _check("keys", "bad", text, Text(f"chmod 600 {path}", f"chmod 600 {path}"))
+        else:
+            yield _good("keys", str(path), str(path))
+
+
+def _disk(config: Config, now_us: int) -> Iterator[Check]:
+    disk = look(config, now_us).storage
+    if disk is None:
+        hint = Text("请检查磁盘是否挂载", "see whether the disk is mounted")
+        yield _check("disk", "bad", Text(f"读不到 {config.home}", f"cannot read {config.home}"), hint)
+        return
+    free_mib, reserve_mib = disk.free_bytes // 2**20, disk.reserve_bytes // 2**20
+    state: State = "good" if free_mib >= reserve_mib else "bad"
+    text = Text(f"剩余 {free_mib} MiB，预留 {reserve_mib}", f"{free_mib} MiB free, reserve {reserve_mib}")
+    yield _check("disk", state, text, Text("请清理磁盘", "free some space on it") if state == "bad" else None)
+
+
+def _database(config: Config, _now_us: int) -> Iterator[Check]:
+    try:
+        db = open_read_only(config.database)
+    except WorldError as error:
+        yield _from_error("database", error)
+        return
+    try:
+        said = [row[0] for row in db.conn.execute("PRAGMA quick_check(5)")]
+    except sqlite3.DatabaseError as error:
+        said = [str(error)]
+    finally:
+        db.close()
+    if said == ["ok"]:
+        yield _good("database", f"{config.database} 完好", f"{config.database} is sound")
+    else:
+        hint = Text(
+            "停止 agent，移走 state/box.db，再启动：内容会从嵩山云重新取得",
+            "stop the agent, move state/box.db away, start again: what it held comes from the hub again",
+        )
+        yield _check("database", "bad", Text(f"数据库损坏：{said[0]}", f"the database is damaged: {said[0]}"), hint)
+
+
+def _agent(config: Config, now_us: int) -> Iterator[Check]:
+    agent = look(config, now_us).agent
+    if agent.state == "running":
+        yield _good("agent", f"运行中，进程 {agent.pid}", f"running as process {agent.pid}")
+        return
+    since = to_text(agent.at_us) if agent.at_us is not None else None
+    text = Text(f"agent 没有运行（最后 {since or '从未'}）", f"the agent does not run (last seen: {since or 'never'})")
+    hint = Text("songshan agent；日志：journalctl -u edge-agent", "songshan agent; its log: journalctl -u edge-agent")
+    yield _check("agent", "bad", text, hint)
+
+
+def _spool(config: Config, now_us: int) -> Iterator[Check]:
+    waiting = look(config, now_us).sync.spool_waiting
+    refused = _count(config.spool / "refused")
+    text = Text(f"等待 {waiting}，曾拒绝 {refused // 2}", f"{waiting} wait, {refused // 2} were refused")
+    full = waiting >= config.limits.spool_waiting_max
+    hint = Text("请先恢复 agent", "bring the agent back first") if full else None
+    yield _check("spool", "bad" if full else "good", text, hint)
+
+
+def _hub(config: Config, now_us: int) -> Iterator[Check]:
+    if config.hub is None:
+        yield _good("hub", "独立运行，没有嵩山云", "this box stands alone")
+        return
+    where = f"{config.hub.host}:{config.hub.port}"
+    try:
+        banner = _banner(config.hub.host, config.hub.port)
+    except socket.gaierror as error:
+        hint = Text("请检查 DNS，或在 appliance.toml 里写地址", "check the DNS, or write an address in appliance.toml")
+        yield _check("hub", "warning", Text(f"找不到 {where}：{error.strerror}", f"{where}: {error.strerror}"), hint)
+        return
+    except OSError as error:
+        cause = error.strerror or str(error)
+        hint = Text("请检查线路和防火墙；本地照常运行", "check the line and the firewall; everything local goes on")
+        yield _check("hub", "warning", Text(f"连不上 {where}：{cause}", f"{where}: {cause}"), hint)
+        return
+    if not banner.startswith(b"SSH-"):
+        hint = Text("端口上不是 SSH：请检查 appliance.toml", "no SSH on that port: check appliance.toml")
+        yield _check("hub", "bad", Text(f"{where} 不是 SSH", f"{where} does not speak SSH"), hint)
+        return
+    if look(config, now_us).link.state == "locked_out":
+        hint = Text("请嵩山云运维 songshan-hub approve", "have the hub's operator run songshan-hub approve")
+        yield _check("hub", "bad", Text("嵩山云不接受本站密钥", "the hub does not accept this site's key"), hint)
+        return
+    yield _good("hub", f"{where} 可达", f"{where} can be reached")
+
+
+def _web(config: Config, _now_us: int) -> Iterator[Check]:
+    host, _colon, port = config.web_bind.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), CONNECT_TIMEOUT_S):
+            yield _good("web", f"{config.web_bind} 有应答", f"{config.web_bind} answers")
+    except OSError:
+        text = Text(f"{config.web_bind} 无人应答", f"nothing answers on {config.web_bind}")
+        yield _check("web", "warning", text, Text("songshan web", "songshan web"))
+
+
+def _parked(config: Config, _now_us: int) -> Iterator[Check]:
+    try:
+        with reading(config.database) as db:
+            held = parked(db, PARKED_SHOWN)
+    except WorldError:
+        return
+    for each in held:
+        where = f"{each.stream} {each.epoch}:{each.seq} {each.kind}"
+        text = Text(f"搁置 {where}：{each.reason.zh}", f"parked {where}: {each.reason.en}")
+        yield _check("parked", "warning", text, Text("可能需要升级", "an upgrade may be needed"))
+
+
+def _alarms(config: Config, now_us: int) -> Iterator[Check]:
+    for alarm in look(config, now_us).alarms:
+        if alarm.severity != "info" and alarm.id not in ("agent", "database", "clock"):
+            yield _check("alarm", "bad" if alarm.severity == "red" else "warning", alarm.text, alarm.hint)
+
+
+def _programs() -> Iterator[Check]:
+    missing = [program for program in PROGRAMS if shutil.which(program) is None]
+    if missing:
+        names = ", ".join(missing)
+        command = "apt-get install rsync openssh-client ffmpeg util-linux"
+        yield _check("programs", "bad", Text(f"缺少 {names}", f"missing: {names}"), Text(command, command))
+    else:
+        yield _good("programs", "齐全", "all there")
+
+
+def _clock(now_us: int) -> Check:
+    if now_us < YEAR_2025_US:
+        hint = Text("请检查时间服务：chronyc tracking", "check the time service: chronyc tracking")
+        return _check("clock", "bad", Text(f"时钟不对：{to_text(now_us)}", f"wrong: {to_text(now_us)}"), hint)
+    return _good("clock", to_text(now_us), to_text(now_us))
+
+
+def _banner(host: str, port: int) -> bytes:
+    with socket.create_connection((host, port), CONNECT_TIMEOUT_S) as line:
+        line.settimeout(CONNECT_TIMEOUT_S)
+        return line.recv(BANNER_BYTES)
+
+
+def _count(folder: Path) -> int:
+    try:
+        return sum(1 for _ in folder.iterdir())
+    except OSError:
+        return 0
+
+
+def _from_error(name: str, error: SongshanError) -> Check:
+    text = Text("；".join(each.zh for each in error.problems), "; ".join(each.en for each in error.problems))
+    return _check(name, "bad", text, error.hint)
+
+
+def _good(name: str, zh: str, en: str) -> Check:
+    return Check(name=name, state="good", found=Text(zh, en))
+
+
+def _check(name: str, state: State, found: Text, hint: Text | None) -> Check:
+    return Check(name=name, state=state, found=found, hint=hint)
