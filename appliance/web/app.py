@@ -117,7 +117,7 @@ def _guard(response: Response) -> Response:
 def _compress(response: Response) -> Response:
     """Text at a third of its size, to whoever can read that."""
     response.vary.add("Accept-Encoding")
-    if "gzip" in request.accept_encodings and response.status_code == 200 and not response.is_streamed:
+    if request.accept_encodings.quality("gzip") > 0 and response.status_code == 200 and not response.is_streamed:
         data = response.get_data()
         if len(data) >= COMPRESSED_FROM_BYTES:
             response.set_data(gzip.compress(data, COMPRESSION_LEVEL))

@@ -25,7 +25,7 @@ from appliance.web.listing import Asked, read_asked
 from appliance.web.problems import words_of
 from appliance.web.prose import sanitised
 from appliance.web.reading import Reading
-from appliance.web.sync_age import last_seen
+from appliance.web.sync_age import SyncAge
 from appliance.web.tips import CONTACT_CHARS_MAX, TEXT_CHARS_MAX
 
 SHIFT_US: Final = 2 * 3600 * US
@@ -80,6 +80,7 @@ class Pages:
         self._config = config
         self._reading = reading
         self._guides = guides
+        self._sync_age = SyncAge(config, reading)
         self._zone = ZoneInfo(config.zone)
 
     def front(self) -> str:
@@ -93,7 +94,7 @@ class Pages:
         if section not in SECTIONS:
             raise NotFound()
         asked = read_asked(request.args)._replace(section=section)
-        heading = SECTION_NAMES[section].in_language(language())  # type: ignore[index]
+        heading = SECTION_NAMES[section].in_language(language())
         listing = self._listing(asked, f"/sections/{section}")
         return self._page("stories.html", section, listing=listing, on_air=(), heading=heading)
 
@@ -132,9 +133,13 @@ class Pages:
         today = local(now_us, self._zone)
         days = []
         for at, words in ((today, say("Today")), (today + timedelta(days=1), say("Tomorrow"))):
-            lines = [self._line(each, now_us) for each in self._guides.of_day(channel_id, at.date())]
-            if lines:
-                days.append({"words": f"{words} {day(at)}", "programmes": lines})
+            found = [self._line(each, now_us) for each in self._guides.of_day(channel_id, at.date())]
+            # What only joins programmes is told while it is on, lest the guide seem to stand still.
+            told = [line for line in found if not line.is_filler or line.state == "current"]
+            earlier = [line for line in told if line.state == "past" and line.shift_ms is None]
+            if told:
+                later = told[len(earlier) :]
+                days.append({"words": f"{words} {day(at)}", "earlier": earlier, "programmes": later})
         return self._page("live.html", "live", channel=self._channel(channel_id, now_us), days=days)
 
     def tip(self) -> str:
@@ -170,17 +175,16 @@ class Pages:
 
     def _sync_words(self) -> dict[str, str | None]:
         """How old what is shown may be; a notice when the hub is away, for that is when it matters."""
-        now_us = _now_us()
         try:
-            seen = last_seen(self._reading, now_us)
+            link = self._sync_age.link()
         except WorldError:
             return {"synced": "", "notice": say("This box is starting; its pages will be here in a moment.")}
-        if seen.at_us is None:
-            return {"synced": "", "notice": None}
-        since = age((now_us - seen.at_us) / US)
-        if seen.is_connected:
+        if link.state == "connected":
             return {"synced": say("Up to date with Songshan Cloud"), "notice": None}
-        notice = say("No line to Songshan Cloud for %(age)s. What you see here goes on.", age=since)
+        if link.state == "alone" or link.since_us is None:
+            return {"synced": "", "notice": None}
+        since = age((_now_us() - link.since_us) / US)
+        notice = say("Offline from Songshan Cloud for %(age)s. Pages and live channels go on.", age=since)
         return {"synced": say("Last news from Songshan Cloud %(age)s ago", age=since), "notice": notice}
 
     def _listing(self, asked: Asked, path: str) -> Listing:

@@ -141,7 +141,7 @@ def _gauge(name: str, what: str, value: float) -> GaugeMetricFamily:
 
 def _snapshot(config: Config, reading: Reading, now_us: int) -> Snapshot:
     with reading.look() as db:
-        return facts.snapshot(config, db, now_us)
+        return facts.snapshot(db, config, now_us)
 
 
 def _answer(body: bytes, media_type: str, status: int = 200) -> Response:

@@ -1,17 +1,30 @@
-"""How fresh what a box shows is: when the hub was last heard."""
+"""How fresh what a box shows is: whether the hub is there, and since when it is not."""
 
-from typing import NamedTuple
+import time
+from typing import Final
 
+from appliance.config import Config
+from appliance.core.health import Link
+from appliance.store import facts
 from appliance.web.reading import Reading
 
-
-class Seen(NamedTuple):
-    """`at_us` is None where the hub was never heard: a box that stands alone, or a new one."""
-
-    at_us: int | None
-    is_connected: bool
+LOOKED_S: Final = 5.0
+"""A page tells minutes; it need not ask anew for each reader."""
 
 
-def last_seen(reading: Reading, now_us: int) -> Seen:
-    """When the hub was last heard, and whether the line stands. Raises WorldError when there is no database."""
-    raise NotImplementedError
+class SyncAge:
+    """The line to the hub as pages tell it."""
+
+    def __init__(self, config: Config, reading: Reading) -> None:
+        self._config = config
+        self._reading = reading
+        self._seen: tuple[float, Link] | None = None
+
+    def link(self) -> Link:
+        """As of a few seconds ago at most. Raises WorldError when there is no database."""
+        seen = self._seen
+        if seen is None or time.monotonic() - seen[0] > LOOKED_S:
+            with self._reading.look() as db:
+                found = facts.snapshot(db, self._config, time.time_ns() // 1000).link
+            self._seen = seen = (time.monotonic(), found)
+        return seen[1]
