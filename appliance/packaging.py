@@ -5,7 +5,6 @@ so the layout of the file owes nothing to a muxer's version. Run as `python -m a
 its progress on standard output in JSON lines and can be killed at any time: OUT is there whole or not at all.
 """
 
-import errno
 import hashlib
 import os
 import selectors
@@ -25,6 +24,7 @@ from appliance.core.asset import Rendition
 from appliance.core.clip import Clip, encode_argv, frames_expected, parse_probe, probe_argv, refusal_of
 from appliance.core.errors import Refused, SongshanError, Text, WorldError
 from appliance.core.grid import Grid
+from appliance.durable import STAGED_SUFFIX, disk_errors, put_in_place, regular_file
 
 PROBE_TIMEOUT_S: Final = 60.0
 STALL_TIMEOUT_S: Final = 120.0
@@ -64,13 +64,13 @@ def package(source: Path, out: Path, progress: Progress = lambda done: None) -> 
     off, neither picture nor sound), WorldError when disk or ffmpeg failed; in both cases there is no `out`.
     """
     clip = probe(source)
-    part = out.with_name(out.name + ".part")
+    # Always the same name, so that what a killed run left behind is overwritten by the next.
+    part = out.with_name(f"{out.name}{STAGED_SUFFIX}")
     try:
-        with _full_disk_is_told(part), part.open("wb") as file:
+        with disk_errors(out), part.open("wb") as file:
             packaged = _encode(source, clip, file, progress)
             file.flush()
-            os.fsync(file.fileno())
-        part.replace(out)
+            put_in_place(file.fileno(), part, out)
     finally:
         part.unlink(missing_ok=True)
     return packaged
@@ -106,7 +106,8 @@ def examine(path: Path) -> Packaged:
                 size += len(piece)
                 yield piece
 
-    segments = ts.index(pieces())
+    with disk_errors(path):
+        segments = ts.index(pieces())
     return _packaged(digest.hexdigest(), size, segments, ())
 
 
@@ -248,25 +249,8 @@ def _deadline(clip: Clip) -> float:
 
 
 def _head_of(source: Path) -> bytes:
-    try:
-        with source.open("rb") as file:
-            return file.read(64)
-    except OSError as error:
-        raise WorldError(Text(f"读不了文件：{error.strerror}", f"the file cannot be read: {error.strerror}")) from error
-
-
-@contextmanager
-def _full_disk_is_told(part: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            folder = os.fsencode(part.parent).decode(errors="backslashreplace")
-            raise WorldError(
-                Text("磁盘已满，未能转成播出格式", "the disk is full: the clip was not brought to house format"),
-                hint=Text(f"请在 {folder} 所在磁盘腾出空间", f"make room on the disk of {folder}"),
-            ) from error
-        raise WorldError(Text(f"写文件失败：{error.strerror}", f"writing failed: {error.strerror}")) from error
+    with regular_file(source, follow=True) as descriptor, disk_errors(source):
+        return os.read(descriptor, 64)
 
 
 def _first_line(said: str) -> Text | None:
@@ -282,9 +266,12 @@ def _no_ffmpeg() -> WorldError:
 
 
 def main(arguments: list[str]) -> int:
-    """`python -m appliance.packaging SOURCE OUT`; the last line tells the outcome. 0 done, 1 not done, 2 wrong use."""
+    """`python -m appliance.packaging SOURCE OUT`, or `--examine FILE` for what is packaged already.
+
+    The last line tells the outcome. 0 done, 1 not done, 2 wrong use.
+    """
     if len(arguments) != 2:
-        sys.stderr.write("usage: python -m appliance.packaging SOURCE OUT\n")
+        sys.stderr.write("usage: python -m appliance.packaging SOURCE OUT | --examine FILE\n")
         return 2
     told = 0.0
 
@@ -295,7 +282,10 @@ def main(arguments: list[str]) -> int:
             _say({"done": round(done, 3)})
 
     try:
-        packaged = package(Path(arguments[0]), Path(arguments[1]), progress)
+        if arguments[0] == "--examine":
+            packaged = examine(Path(arguments[1]))
+        else:
+            packaged = package(Path(arguments[0]), Path(arguments[1]), progress)
     except Refused as error:
         _say({"refused": error.problems[0], "hint": error.hint})
         return 1

@@ -182,13 +182,10 @@ def index(data: bytes | Iterable[bytes]) -> tuple[SegmentInfo, ...]:
             raise _not_house("不以段首开始", "it does not begin with a segment")
         frames[-1] += _pictures(kinds, pids, at, len(kinds))
         size += len(piece)
-    if (
-        not frames
-        or any(count != FRAMES_PER_SEGMENT for count in frames[:-1])
-        or not 0 < frames[-1] <= FRAMES_PER_SEGMENT
-    ):
-        raise _not_house("段长不对", "a segment has not the frames it must have")
-    sizes = (after - before for before, after in zip(starts, [*starts[1:], size], strict=True))
+    sizes = [after - before for before, after in zip(starts, [*starts[1:], size], strict=False)]
+    uneven = any(count != FRAMES_PER_SEGMENT for count in frames[:-1]) or any(one % (TURN * PACKET) for one in sizes)
+    if not frames or uneven or not 0 < frames[-1] <= FRAMES_PER_SEGMENT:
+        raise _not_house("段长不对", "a segment has not the frames or packets it must have")
     return tuple(SegmentInfo(*fields) for fields in zip(starts, sizes, frames, strict=True))
 
 

@@ -1,5 +1,6 @@
 """Packaging takes what newsrooms have, gives house format, and refuses what would fail on the air."""
 
+import base64
 import json
 import os
 import shutil
@@ -14,7 +15,7 @@ import pytest
 from appliance import packaging
 from appliance.core import ts
 from appliance.core.clip import encode_argv, parse_probe, probe_argv
-from appliance.core.errors import Refused, WorldError
+from appliance.core.errors import DiskFull, Refused, WorldError
 from tests.appliance import clips
 
 ROOT = Path(__file__).parents[2]
@@ -236,10 +237,13 @@ def test_any_file_name_is_only_a_name(name: str | bytes, tmp_path: Path) -> None
     assert packaging.package(source, tmp_path / "out.ts") == clips.packaged("small")[0]
 
 
-def test_what_is_no_file_is_an_error_of_the_world(tmp_path: Path) -> None:
-    """A folder or a missing file is not the clip's fault: whoever called may try again."""
-    for source in (tmp_path, tmp_path / "none.mp4"):
-        with pytest.raises(WorldError):
+def test_what_is_no_file_is_no_clip(tmp_path: Path) -> None:
+    """A missing file is not the clip's fault; a folder or a fifo is refused at once, and never waited for."""
+    os.mkfifo(tmp_path / "fifo.mp4")
+    with pytest.raises(WorldError):
+        packaging.package(tmp_path / "none.mp4", tmp_path / "out.ts")
+    for source in (tmp_path, tmp_path / "fifo.mp4"):
+        with pytest.raises(Refused):
             packaging.package(source, tmp_path / "out.ts")
 
 
@@ -251,10 +255,8 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(disk)], check=True, timeout=30)
     try:
-        with pytest.raises(WorldError) as caught:
+        with pytest.raises(DiskFull):
             packaging.package(clips.clip("long"), disk / "out.ts")
-        assert "disk is full" in caught.value.problems[0].en
-        assert caught.value.retryable and caught.value.hint is not None
         assert list(disk.iterdir()) == []
     finally:
         subprocess.run(["umount", str(disk)], check=True, timeout=30)
@@ -269,6 +271,16 @@ def test_as_a_program_it_tells_progress_and_the_outcome(tmp_path: Path) -> None:
     assert all(0 < line["done"] <= 1 for line in lines[:-1]) and len(lines) > 1
     assert lines[-1]["rendition"]["digest"] == made.rendition.digest
     assert lines[-1]["rendition"]["frames"] == 100
+
+
+def test_as_a_program_it_examines_what_came_packaged(tmp_path: Path) -> None:
+    """A rendition from the hub is hashed and its table found in the same reading, before it may air."""
+    made, data = clips.packaged("small")
+    came = tmp_path / "came"
+    came.write_bytes(data)
+    assert json.loads(run(Path("--examine"), came).stdout)["segments"] == base64.b64encode(made.segments).decode()
+    came.write_bytes(data[:-188])
+    assert "refused" in json.loads(run(Path("--examine"), came).stdout)
 
 
 def test_as_a_program_it_tells_refusals_and_wrong_use(tmp_path: Path) -> None:
