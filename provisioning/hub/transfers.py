@@ -2,6 +2,7 @@
 
 import os
 import resource
+import signal
 import stat
 import subprocess
 from pathlib import Path
@@ -18,13 +19,13 @@ END_TIMEOUT_S: Final = 5.0
 
 def download(folder: HubFolder, site: str) -> int:
     """Let rsync read `readable/`; its exit status."""
-    return _run(folder, site, ["-ro", str(folder.site(site).readable)])
+    return _run(folder, site, ["-ro", "-no-lock", str(folder.site(site).readable)])
 
 
 def upload(folder: HubFolder, site: str) -> int:
     """Let rsync write `incoming/`, no file larger than the hub takes; its exit status.
 
-    Without -no-overwrite, which would forbid to resume; without rrsync's lock, which a dead predecessor would hold.
+    Without -no-overwrite, which would forbid to resume.
     """
     settings = folder.settings()
     own = folder.site(site)
@@ -36,13 +37,17 @@ def upload(folder: HubFolder, site: str) -> int:
 
 
 def _run(folder: HubFolder, site: str, restriction: list[str]) -> int:
-    """rrsync reads what was asked from SSH_ORIGINAL_COMMAND, and speaks over our own stdin and stdout."""
+    """rrsync reads what was asked from SSH_ORIGINAL_COMMAND, and speaks over our own stdin and stdout.
+
+    With -no-lock it becomes rsync instead of starting it, so that it dies with us; its lock would also make a site wait
+    for a dead predecessor.
+    """
     program = next((path for path in RRSYNC_PLACES if os.access(path, os.X_OK)), None)
     if program is None:
         raise WorldError(
             Text("没有 rrsync", "there is no rrsync"), hint=Text("apt-get install rsync", "apt-get install rsync")
         )
-    rsync = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", program, *restriction])
+    rsync = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", program, *restriction], start_new_session=True)
     while True:
         try:
             return rsync.wait(LOOK_EVERY_S)
@@ -52,11 +57,11 @@ def _run(folder: HubFolder, site: str, restriction: list[str]) -> int:
 
 
 def _end(rsync: subprocess.Popen[bytes]) -> int:
-    rsync.terminate()
+    os.killpg(rsync.pid, signal.SIGTERM)
     try:
         rsync.wait(END_TIMEOUT_S)
     except subprocess.TimeoutExpired:
-        rsync.kill()
+        os.killpg(rsync.pid, signal.SIGKILL)
         rsync.wait()
     return 1
 
