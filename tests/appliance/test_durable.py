@@ -1,0 +1,146 @@
+"""A file is whole or not there: at a kill, on a full disk, and for whoever looks meanwhile."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from appliance.core.errors import DiskFull, Refused, WorldError
+from appliance.durable import copy_settled, hash_of, make_folder, regular_file, staged_beside, write_atomically
+from tests.appliance.boxes import small_disk, started
+
+WRITER = """
+import sys
+from pathlib import Path
+from appliance.durable import write_atomically
+path = Path(sys.argv[1])
+print("ready", flush=True)
+number = 0
+while True:
+    number += 1
+    write_atomically(path, str(number).encode() * 50_000)
+"""
+
+
+def test_a_reader_sees_the_old_file_or_the_new_one(tmp_path: Path) -> None:
+    """The old name must never hold half of the new bytes."""
+    path = tmp_path / "a"
+    write_atomically(path, b"old")
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_killed_at_any_moment_the_file_is_whole(tmp_path: Path) -> None:
+    """A power cut in the middle of a write must leave a file that can be read."""
+    path = tmp_path / "a"
+    for round_number in range(12):
+        writer = started(WRITER, path)
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        deadline = time.monotonic() + 0.003 * round_number
+        while time.monotonic() < deadline:
+            pass
+        writer.send_signal(signal.SIGKILL)
+        writer.wait(10)
+        writer.stdout.close()
+        if path.exists():
+            held = path.read_bytes()
+            assert held == held[: len(held) // 50_000] * 50_000
+
+
+@pytest.mark.root
+def test_on_a_full_disk_the_old_file_stands_and_nothing_half_is_left(tmp_path: Path) -> None:
+    """A full disk is a state with a name, not a crash, and it must not cost what was there."""
+    with small_disk(tmp_path / "disk") as disk:
+        write_atomically(disk / "a", b"old")
+        with pytest.raises(DiskFull) as caught:
+            write_atomically(disk / "a", bytes(2 * 1024 * 1024))
+        assert caught.value.hint is not None
+        assert (disk / "a").read_bytes() == b"old"
+        assert os.listdir(disk) == ["a"]
+
+
+def test_a_folder_that_is_not_there_is_told_by_name(tmp_path: Path) -> None:
+    """The message has to say which path, or nobody can act on it."""
+    with pytest.raises(WorldError, match="nowhere"):
+        write_atomically(tmp_path / "nowhere" / "a", b"x")
+
+
+def test_a_name_as_long_as_the_file_system_allows_can_be_written(tmp_path: Path) -> None:
+    """The staged file must not be named after the final one, whose name may have no room left."""
+    name = "嵩" * 85
+    write_atomically(tmp_path / name, b"x")
+    assert (tmp_path / name).read_bytes() == b"x"
+
+
+def test_what_was_staged_and_not_put_in_place_goes_away(tmp_path: Path) -> None:
+    """A failed write leaves no litter."""
+    with pytest.raises(RuntimeError), staged_beside(tmp_path / "a"):
+        raise RuntimeError
+    assert os.listdir(tmp_path) == []
+
+
+def test_only_regular_files_are_opened_and_a_fifo_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """A fifo in the drop folder would hang the one control thread; a link would lead out of the folder."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("/etc/passwd")
+    for name in ("fifo", "folder", "link"):
+        with pytest.raises(Refused, match="not a regular file"), regular_file(tmp_path / name):
+            pass
+    with pytest.raises(WorldError, match="No such file"), regular_file(tmp_path / "none"):
+        pass
+    (tmp_path / "file").write_bytes(b"abc")
+    (tmp_path / "good").symlink_to("file")
+    with regular_file(tmp_path / "good", follow=True) as descriptor:
+        assert hash_of(descriptor) == (
+            "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+            3,
+        )
+
+
+@pytest.mark.parametrize(("held", "said"), [(b"", "is empty"), (b"12345", "more than 4 bytes")])
+def test_empty_and_oversized_files_are_refused(tmp_path: Path, held: bytes, said: str) -> None:
+    """Neither is a clip, and the second would fill the disk."""
+    (tmp_path / "a").write_bytes(held)
+    with (
+        pytest.raises(Refused, match=said),
+        regular_file(tmp_path / "a") as source,
+        staged_beside(tmp_path / "b") as (into, _staged),
+    ):
+        copy_settled(source, into, tmp_path / "a", 4)
+
+
+def test_a_file_that_grows_while_it_is_copied_is_refused(tmp_path: Path) -> None:
+    """Half a clip with the right digest of its half would be aired as if it were whole."""
+    path, over = tmp_path / "a", threading.Event()
+    path.write_bytes(bytes(8 * 1024 * 1024))
+
+    def grow() -> None:
+        with path.open("ab", buffering=0) as file:
+            while not over.is_set():
+                file.write(b"more")
+
+    writer = threading.Thread(target=grow)
+    writer.start()
+    try:
+        with (
+            pytest.raises(Refused, match="still changing"),
+            regular_file(path) as source,
+            staged_beside(tmp_path / "b") as (into, _staged),
+        ):
+            copy_settled(source, into, path, 2**40)
+    finally:
+        over.set()
+        writer.join(10)
+
+
+def test_folders_are_made_with_those_above(tmp_path: Path) -> None:
+    """And again without complaint."""
+    make_folder(tmp_path / "a" / "b" / "c")
+    make_folder(tmp_path / "a" / "b" / "c")
+    assert (tmp_path / "a" / "b" / "c").is_dir()
