@@ -1,4 +1,8 @@
-"""The catalogue of the screens' texts: English in the code, Chinese in locale/zh_CN, compiled for the wheel."""
+"""The catalogue of the screens' texts: English in the code, Chinese in locale/zh_CN, compiled for the wheel.
+
+pybabel extract -k say -k count:1,2 -o tui.pot tui
+pybabel update -D tui -i tui.pot -d tui/locale -l zh_CN --no-wrap --ignore-obsolete
+"""
 
 import gettext
 from datetime import tzinfo
@@ -14,7 +18,8 @@ CATALOGUE: Final = LOCALE / "zh_CN" / "LC_MESSAGES" / f"{DOMAIN}.po"
 
 def looks(zone: tzinfo, languages: tuple[str, ...] = ("zh", "en"), plain: bool = False) -> dict[str, Look]:
     """How this terminal may be spoken to, by language."""
-    return {language: Look(language, _translations(language).gettext, zone, plain) for language in languages}
+    found = {language: _translations(language) for language in languages}
+    return {language: Look(language, texts.gettext, texts.ngettext, zone, plain) for language, texts in found.items()}
 
 
 def _translations(language: str) -> gettext.NullTranslations:

@@ -27,6 +27,8 @@ class Look:
     """`zh` or `en`."""
     say: Callable[[str], str]
     """An English text of the screens, in the language."""
+    count: Callable[[str, str, int], str]
+    """The same for a number of things: the English for one, the English for many, the number."""
     zone: tzinfo = UTC
     plain: bool = False
     """The terminal can draw ASCII only: a raw console, a serial line."""
@@ -37,7 +39,8 @@ class Look:
 
     def of(self, text: Text) -> str:
         """A text that came with data, fit for the screen."""
-        return self.data(text.in_language(self.language))
+        said = text.in_language(self.language)
+        return self.data(said) if said.strip() else ""
 
     def data(self, text: str, instead: str = "?") -> str:
         """A title or a name, fit for the screen; `instead` (an id) where this terminal can draw nothing of it."""

@@ -57,6 +57,8 @@ class Fact:
     value: str
     aside: str = ""
     level: Level | None = None
+    is_title: bool = False
+    """A title is cut where it and what stands at the right do not both fit; of a figure nothing is cut for its age."""
 
 
 @dataclass(frozen=True)
@@ -167,8 +169,8 @@ def _fact_row(fact: Fact, column: int, cells: int, look: Look) -> Row:
     if not fact.aside:
         return blank_filled(row, cells, look)
     aside = " " * GAP + fact.aside
-    # The value says more than its age: where there is room for one only, the age goes.
-    if row_width(tuple(row)) + width(aside) > cells and width(aside) > cells // 3:
+    room = cells - column - GAP - width(aside)
+    if row_width(tuple(row)) + width(aside) > cells and (not fact.is_title or room < width(aside) // 2):
         return blank_filled(row, cells, look)
     return spread(row, [Span(aside, "aside")], cells, look)
 

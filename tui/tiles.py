@@ -15,6 +15,9 @@ from tui.rows import Advice, Fact, Heading, Level, Line, Tile
 LEDGER_SHORT_S: Final = 12 * 3600
 """The air ledger reaches a day ahead; with less than this left, its end is shown."""
 
+CHANNELS_IN_FULL: Final = 2
+"""With more channels than these, what follows is left out: what plays now must be on the screen for all of them."""
+
 SEVERITIES: Final = {"red": Level.BAD, "amber": Level.WARN, "info": Level.NOTE}
 
 
@@ -60,13 +63,13 @@ def _channel(channel: OnAir, snapshot: Snapshot, now_us: int, look: Look) -> Ite
     until = ""
     if channel.until_us is not None:
         left = look.duration((channel.until_us - now_us) / US)
-        until = look.say("until {clock}, {left} left").format(clock=look.clock(channel.until_us, now_us), left=left)
-    yield Fact(look.say("Now"), look.data(channel.title, kind), until)
+        until = look.say("to {clock}, {left}").format(clock=look.clock(channel.until_us, now_us), left=left)
+    yield Fact(look.say("Now"), look.data(channel.title, kind), until, is_title=True)
     if channel.reason is not None:
         yield Fact(look.say("Why"), look.of(channel.reason), level=level)
-    if channel.next_at_us is not None:
+    if channel.next_at_us is not None and len(snapshot.on_air) <= CHANNELS_IN_FULL:
         following = look.data(channel.next_title, _kind(channel.next_kind, look))
-        yield Fact(look.say("Next"), following, look.clock(channel.next_at_us, now_us))
+        yield Fact(look.say("Next"), following, look.clock(channel.next_at_us, now_us), is_title=True)
     if channel.ledger_until_us is not None and channel.ledger_until_us - now_us < LEDGER_SHORT_S * US:
         ends = look.say("committed until {clock}").format(clock=look.clock(channel.ledger_until_us, now_us))
         yield Fact(look.say("Ledger"), ends, level=level)
@@ -103,18 +106,20 @@ def sync(snapshot: Snapshot, now_us: int, look: Look) -> Tile:
     waiting = sum(1 for each in snapshot.submissions if each.state in ("waiting", "sending", "sent"))
     unanswered = sum(1 for order in snapshot.orders if order.state == "new")
     signed = _checkpoint_age(state, now_us, look)
-    facts: list[Line] = [
-        _queue(look.say("Down"), state.down, now_us, look),
-        _queue(look.say("Up"), state.up, now_us, look),
+    facts: list[Fact] = [
+        *_queue(look.say("Down"), state.down, now_us, look),
+        *_queue(look.say("Up"), state.up, now_us, look),
         Fact(look.say("Submissions"), look.say("{n} without receipt").format(n=waiting)),
         Fact(look.say("Records"), look.say("{n} to send").format(n=state.unsent_records), signed),
     ]
     if state.parked_records:
-        facts.append(Fact(look.say("Parked"), look.say("{n} records").format(n=state.parked_records), level=Level.WARN))
+        parked = look.count("{n} record", "{n} records", state.parked_records).format(n=state.parked_records)
+        facts.append(Fact(look.say("Parked"), parked, level=Level.WARN))
     if unanswered:
         facts.append(Fact(look.say("Orders"), look.say("{n} to answer").format(n=unanswered), level=Level.NOTE))
     if state.spool_waiting:
         facts.append(Fact(look.say("Spool"), look.say("{n} waiting").format(n=state.spool_waiting), level=Level.NOTE))
+    facts.sort(key=lambda fact: -(fact.level or Level.GOOD))
     word, level = _sync_state(snapshot, waiting, look)
     return Tile(look.say("Sync"), word, level, tuple(facts))
 
@@ -131,20 +136,17 @@ def _sync_state(snapshot: Snapshot, waiting: int, look: Look) -> tuple[str, Leve
     return look.say("waiting for the hub"), Level.NOTE
 
 
-def _queue(label: str, queue: Queue, now_us: int, look: Look) -> Fact:
-    files = queue.waiting + queue.running
-    if not files and not queue.failed:
-        return Fact(label, look.say("nothing"))
-    parts = [look.say("{n} files, {size}").format(n=files, size=look.size(queue.left_bytes))] if files else []
+def _queue(label: str, queue: Queue, now_us: int, look: Look) -> Iterator[Fact]:
+    files, left = queue.waiting + queue.running, look.size(queue.left_bytes)
+    parts = [look.count("{n} file, {size}", "{n} files, {size}", files).format(n=files, size=left)] if files else []
     if queue.failed:
         parts.append(look.say("{n} failed").format(n=queue.failed))
-    aside = ""
+    level = Level.WARN if queue.failed else None
+    yield Fact(label, look.say(", ").join(parts) or look.say("nothing"), level=level)
     if queue.running and queue.rate_bytes_per_s:
         ends_us = now_us + int(queue.left_bytes / queue.rate_bytes_per_s * US)
-        aside = look.say("{rate}, done {clock}").format(
-            rate=look.rate(queue.rate_bytes_per_s), clock=look.clock(ends_us, now_us)
-        )
-    return Fact(label, ", ".join(parts), aside, Level.WARN if queue.failed else None)
+        ends = look.say("done {clock}").format(clock=look.clock(ends_us, now_us))
+        yield Fact("", look.rate(queue.rate_bytes_per_s), ends, level)
 
 
 def _checkpoint_age(sync: Sync, now_us: int, look: Look) -> str:
@@ -197,10 +199,12 @@ def storage(snapshot: Snapshot, _now_us: int, look: Look) -> Tile:
     facts: list[Line] = [
         Fact(look.say("Free"), free, level=level or None),
         Fact(look.say("Reserve"), look.size(disk.reserve_bytes)),
-        Fact(look.say("Assets"), assets, look.size(disk.media_bytes)),
     ]
+    if not level_of(snapshot, "database"):
+        facts.append(Fact(look.say("Assets"), assets, look.size(disk.media_bytes)))
     if disk.assets_bad:
-        facts.append(Fact(look.say("Damaged"), look.say("{n} assets").format(n=disk.assets_bad), level=Level.WARN))
+        damaged = look.count("{n} asset", "{n} assets", disk.assets_bad).format(n=disk.assets_bad)
+        facts.append(Fact(look.say("Damaged"), damaged, level=Level.WARN))
     return Tile(look.say("Storage"), word, level_of(snapshot, "disk", "bad-assets"), tuple(facts))
 
 

@@ -102,7 +102,8 @@ def header(reading: Reading | None, cells: int, look: Look) -> Row:
     if reading is None:
         return blank_filled([*left, Span("  " + look.say("looking"), "bar")], cells, look)
     if snapshot is not None:
-        left.append(Span(f"  {look.data(snapshot.name, snapshot.site)} {snapshot.site}", "bar"))
+        name = look.data(snapshot.name, "")
+        left.append(Span(f"  {name} {snapshot.site}" if name else f"  {snapshot.site}", "bar"))
     right: list[Span] = []
     if snapshot is not None:
         link = tiles.link(snapshot, reading.at_us, look)

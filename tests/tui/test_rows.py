@@ -8,6 +8,7 @@ from rich.cells import cell_len
 
 from tui.catalogue import looks
 from tui.cells import drawable
+from tui.look import Look
 from tui.rows import Advice, Fact, Level, Row, Tile, body_rows, draw
 
 ZH, EN = looks(UTC).values()
@@ -23,9 +24,9 @@ def text_of(row: Row) -> str:
 
 
 @given(TILES, st.integers(1, 80), st.integers(1, 20), st.integers(0, 5), st.sampled_from([ZH, EN]))
-def test_every_row_takes_exactly_its_cells(tile: Tile, cells: int, lines: int, skip: int, look: object) -> None:
-    """A row one cell too long wraps and breaks every row under it, and some terminal is always narrower than thought."""
-    rows = draw(tile, cells, lines, look, skip)  # type: ignore[arg-type]
+def test_every_row_takes_exactly_its_cells(tile: Tile, cells: int, lines: int, skip: int, look: Look) -> None:
+    """A row one cell too long wraps and breaks all under it, and some terminal is always narrower than thought."""
+    rows = draw(tile, cells, lines, look, skip)
     assert len(rows) == lines
     assert {cell_len(text_of(row)) for row in rows} == {cells}
 
