@@ -1,5 +1,6 @@
 """`/api/v1`: the app's items, channels and guide as JSON, and the tips it sends."""
 
+import re
 import time
 from datetime import UTC, date, datetime
 from importlib.metadata import version
@@ -20,13 +21,15 @@ from appliance.web import openapi, shapes, stories
 from appliance.web.epg import Programme
 from appliance.web.guides import Guides
 from appliance.web.listing import Asked, read_asked
-from appliance.web.problems import MEDIA_TYPE, Wrong, problem_of
+from appliance.web.problems import MEDIA_TYPE, Wrong, headers_of, problem_of
 from appliance.web.prose import sanitised
 from appliance.web.reading import Reading
 from appliance.web.tips import Tips
 
 CACHED: Final = "public, max-age=1"
 PREFIX: Final = "/api/v1"
+
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def blueprint(config: Config, reading: Reading, guides: Guides) -> Blueprint:
@@ -85,12 +88,7 @@ def answer(shape: object) -> Response:
 def problem(error: HTTPException) -> Response:
     """An error as the API tells it."""
     found = problem_of(error)
-    response = error.get_response()
-    assert isinstance(response, Response)
-    response.status_code = found.status
-    response.data = msgspec.json.encode(found)
-    response.content_type = MEDIA_TYPE
-    return response
+    return Response(msgspec.json.encode(found), found.status, headers_of(error), content_type=MEDIA_TYPE)
 
 
 def find_item(reading: Reading, item_id: str) -> Item:
@@ -192,7 +190,7 @@ def read_day(given: str | None, today: date) -> date:
     if given is None:
         return today
     try:
-        if len(given) != len("2026-11-24"):
+        if not _DAY.fullmatch(given):
             raise ValueError(given)
         return date.fromisoformat(given)
     except ValueError:

@@ -10,6 +10,9 @@ from appliance.store import air
 from appliance.web.epg import Programme, now_and_next, programmes, tick_of
 from appliance.web.reading import Reading
 
+FIRST_DAY: Final = date(2000, 1, 1)
+LAST_DAY: Final = date(2999, 12, 31)
+"""No ledger reaches beyond; what lies there need not be reckoned."""
 HOUR_US: Final = 3600 * US
 BACK_US: Final = 2 * HOUR_US
 """A programme that is on began at most so long ago, or is told from there on."""
@@ -31,6 +34,8 @@ class Guides:
 
     def of_day(self, channel: str, day: date) -> tuple[Programme, ...]:
         """Those that begin on a day of the county's zone."""
+        if not FIRST_DAY <= day <= LAST_DAY:
+            return ()
         begin, end = (int(self._midnight(each).timestamp()) * US for each in (day, day + timedelta(days=1)))
         found = self.between(channel, begin, end)
         return tuple(each for each in found if begin <= each.start_us < end)

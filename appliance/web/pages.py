@@ -22,7 +22,7 @@ from appliance.web.epg import Programme
 from appliance.web.guides import Guides
 from appliance.web.language import HTML_LANG, Language, age, day, language, length, local, say, size, when
 from appliance.web.listing import Asked, read_asked
-from appliance.web.problems import words_of
+from appliance.web.problems import headers_of, words_of
 from appliance.web.prose import sanitised
 from appliance.web.reading import Reading
 from appliance.web.sync_age import SyncAge
@@ -152,11 +152,7 @@ class Pages:
         words = words_of(status).in_language(language())
         more = say("Perhaps it was moved or withdrawn. The newest is on the home page.") if status in (404, 410) else ""
         page = self._page("error.html", "", heading=words, explanation=more)
-        response = make_response(page, status)
-        for name, value in error.get_response().headers.items():
-            if name in ("Allow", "Retry-After"):
-                response.headers[name] = value
-        return response
+        return make_response(page, status, headers_of(error))
 
     def _page(self, template: str, tab: str, **values: Any) -> str:
         other, other_name = OTHER[language()]

@@ -47,6 +47,11 @@ def problem_of(error: HTTPException) -> Problem:
     return Problem(status, error.name, texts)
 
 
+def headers_of(error: HTTPException) -> dict[str, str]:
+    """What an error says beside its text: what else may be done, or when to come back."""
+    return {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
+
+
 class Wrong(HTTPException):
     """A request that cannot be answered, and why; 400 unless said otherwise."""
 
