@@ -5,7 +5,7 @@ thing. Whether a file is there is the disk's word; these rows say what it was wh
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlite_utils import Database
@@ -15,28 +15,59 @@ from appliance.core.errors import Text
 from appliance.core.stock import Holding, RenditionState, Transfer
 from appliance.store.database import Row, first, rows, text_json, text_of
 
+RENDITION_TYPE: Final = "video/mp2t"
+
 
 def want(db: Database, asset: Asset, why: str, now_us: int) -> None:
-    """Note that an asset must come here, with the rendition that the hub made of it; what is known already stays."""
-    _want(db, asset.digest, asset.size_bytes, asset.media_type, asset.name, asset.role, why, now_us, asset.duration_s)
+    """Note that an asset must come here, and the rendition that the hub made of it; what is known already stays."""
+    _want(
+        db,
+        Holding(
+            digest=asset.digest,
+            size_bytes=asset.size_bytes,
+            media_type=asset.media_type,
+            name=asset.name,
+            role=asset.role,
+            why=why,
+            last_used_us=now_us,
+            duration_s=asset.duration_s,
+        ),
+    )
+    want_rendition(db, asset, why, now_us)
+
+
+def want_rendition(db: Database, asset: Asset, why: str, now_us: int) -> None:
+    """Note that only the rendition of an asset must come here, as for the air; nothing happens where it has none."""
     made = asset.rendition
     if made is None:
         return
-    _want(db, made.digest, made.size_bytes, "video/mp2t", asset.name, "rendition", why, now_us, asset.duration_s)
-    here = (holding(db, made.digest) or Holding(digest=made.digest, size_bytes=0)).state == "here"
-    known = rendition(db, asset.digest, made.profile)
-    if known is None or (known.state != "here" and known.digest != made.digest):
-        set_rendition(
-            db,
-            RenditionState(
-                source=asset.digest,
-                profile=made.profile,
-                digest=made.digest,
-                size_bytes=made.size_bytes,
-                frames=made.frames,
-                state="here" if here else "wanted",
-            ),
-        )
+    _want(
+        db,
+        Holding(
+            digest=made.digest,
+            size_bytes=made.size_bytes,
+            media_type=RENDITION_TYPE,
+            name=asset.name,
+            role="rendition",
+            why=why,
+            last_used_us=now_us,
+            duration_s=asset.duration_s,
+        ),
+    )
+    known, bytes_here = rendition(db, asset.digest, made.profile), holding(db, made.digest)
+    if known is not None and (known.state == "here" or known.digest == made.digest):
+        return
+    set_rendition(
+        db,
+        RenditionState(
+            source=asset.digest,
+            profile=made.profile,
+            digest=made.digest,
+            size_bytes=made.size_bytes,
+            frames=made.frames,
+            state="here" if bytes_here is not None and bytes_here.state == "here" else "wanted",
+        ),
+    )
 
 
 def arrived(db: Database, digest: str, size_bytes: int, now_us: int) -> None:
@@ -144,21 +175,12 @@ def transfers(db: Database) -> tuple[Transfer, ...]:
     return tuple(msgspec.convert({**row, "reason": text_of(row["reason"])}, Transfer) for row in found)
 
 
-def _want(
-    db: Database,
-    digest: str,
-    size_bytes: int,
-    media_type: str,
-    name: str,
-    role: str,
-    why: str,
-    now_us: int,
-    duration_s: float | None,
-) -> None:
+def _want(db: Database, wanted: Holding) -> None:
     db.conn.execute(
         "INSERT INTO assets (digest, size_bytes, media_type, name, role, state, why, last_used_us, duration_s)"
-        " VALUES (?, ?, ?, ?, ?, 'wanted', ?, ?, ?) ON CONFLICT (digest) DO NOTHING",
-        (digest, size_bytes, media_type, name, role, why, now_us, duration_s),
+        " VALUES (:digest, :size_bytes, :media_type, :name, :role, 'wanted', :why, :last_used_us, :duration_s)"
+        " ON CONFLICT (digest) DO NOTHING",
+        msgspec.structs.asdict(wanted),
     )
 
 
