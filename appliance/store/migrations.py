@@ -110,3 +110,67 @@ def facts(db: Database) -> None:
             text TEXT NOT NULL, hint TEXT NOT NULL, since_us INTEGER NOT NULL
         ) STRICT;
     """)
+
+
+@migrations()
+def the_air(db: Database) -> None:
+    """Channels, what they should play, what they have committed to play, what they played; docs/formats.md, 7.
+
+    The ledger guards itself: what lies before a channel's `frozen_tick` can be neither removed nor changed. A row that
+    reaches beyond it may be cut there or run on. Rows of a month ago may go.
+    """
+    db.executescript("""
+        CREATE TABLE channels (
+            id TEXT PRIMARY KEY, zone TEXT NOT NULL, epoch_tick INTEGER NOT NULL, first_msn INTEGER NOT NULL,
+            frozen_tick INTEGER NOT NULL, reported_seq INTEGER NOT NULL DEFAULT 0
+        ) STRICT;
+        CREATE TABLE schedules (
+            channel TEXT NOT NULL, date TEXT NOT NULL, version INTEGER NOT NULL, document BLOB NOT NULL,
+            received_at_us INTEGER NOT NULL, PRIMARY KEY (channel, date, version)
+        ) STRICT;
+        CREATE TABLE fillers (
+            channel TEXT NOT NULL, digest TEXT NOT NULL, ordinal INTEGER NOT NULL, PRIMARY KEY (channel, digest)
+        ) STRICT;
+        CREATE TABLE inserts (
+            id TEXT PRIMARY KEY, channel TEXT NOT NULL, digest TEXT NOT NULL, received_at_us INTEGER NOT NULL,
+            at_us INTEGER, until_us INTEGER, not_after_us INTEGER, start_tick INTEGER, end_tick INTEGER,
+            stopped INTEGER NOT NULL DEFAULT 0,
+            state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'placed', 'over', 'missed'))
+        ) STRICT;
+        CREATE INDEX inserts_open ON inserts (channel, received_at_us) WHERE state IN ('waiting', 'placed');
+        CREATE TABLE ledger (
+            channel TEXT NOT NULL REFERENCES channels (id), first_msn INTEGER NOT NULL,
+            segments INTEGER NOT NULL CHECK (segments > 0), start_tick INTEGER NOT NULL,
+            frames INTEGER NOT NULL CHECK (frames > (segments - 1) * 50 AND frames <= segments * 50),
+            rendition TEXT NOT NULL, first_segment INTEGER NOT NULL, source TEXT, entry_id TEXT, title TEXT NOT NULL,
+            kind TEXT NOT NULL, planned INTEGER NOT NULL, reason TEXT, date TEXT, version INTEGER,
+            PRIMARY KEY (channel, first_msn)
+        ) STRICT;
+        CREATE UNIQUE INDEX ledger_time ON ledger (channel, start_tick);
+        CREATE TRIGGER ledger_keeps BEFORE DELETE ON ledger
+        WHEN OLD.start_tick < (SELECT frozen_tick FROM channels WHERE id = OLD.channel)
+            AND OLD.start_tick > (SELECT frozen_tick FROM channels WHERE id = OLD.channel) - 31 * 86400 * 90000
+        BEGIN SELECT raise(ABORT, 'a committed segment cannot go'); END;
+        CREATE TRIGGER ledger_stands BEFORE UPDATE ON ledger
+        WHEN OLD.start_tick < (SELECT frozen_tick FROM channels WHERE id = OLD.channel) AND NOT (
+            NEW.channel IS OLD.channel AND NEW.first_msn IS OLD.first_msn AND NEW.start_tick IS OLD.start_tick
+            AND NEW.rendition IS OLD.rendition AND NEW.first_segment IS OLD.first_segment AND NEW.source IS OLD.source
+            AND NEW.entry_id IS OLD.entry_id AND NEW.kind IS OLD.kind AND NEW.title IS OLD.title
+            AND (NEW.frames >= OLD.frames OR NEW.start_tick + NEW.frames * 3600
+                >= (SELECT frozen_tick FROM channels WHERE id = OLD.channel))
+        )
+        BEGIN SELECT raise(ABORT, 'a committed segment cannot change'); END;
+        CREATE TRIGGER freeze_stays BEFORE UPDATE OF frozen_tick ON channels
+        WHEN NEW.frozen_tick < OLD.frozen_tick BEGIN SELECT raise(ABORT, 'what is frozen stays so'); END;
+        CREATE TABLE asrun (
+            channel TEXT NOT NULL, seq INTEGER NOT NULL, start_tick INTEGER NOT NULL, end_tick INTEGER NOT NULL,
+            hash TEXT NOT NULL, document BLOB NOT NULL, PRIMARY KEY (channel, seq)
+        ) STRICT;
+        CREATE INDEX asrun_time ON asrun (channel, end_tick);
+        CREATE TRIGGER asrun_keeps BEFORE DELETE ON asrun BEGIN SELECT raise(ABORT, 'what aired, aired'); END;
+        CREATE TRIGGER asrun_stands BEFORE UPDATE ON asrun BEGIN SELECT raise(ABORT, 'what aired, aired'); END;
+        CREATE TABLE air_clock (
+            id INTEGER PRIMARY KEY CHECK (id = 1), air_us INTEGER NOT NULL, running_us INTEGER NOT NULL,
+            rate INTEGER NOT NULL
+        ) STRICT;
+    """)

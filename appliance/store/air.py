@@ -1,0 +1,363 @@
+"""The air in the database: channels, schedules, fillers, insertions, the ledger, and the clock of it all.
+
+    ensure_channel, receive_schedule, set_fillers, add_insert, resume    what changes what should play
+    recompile                                                            brings the ledger in line with it
+    stretches, segment_place, on_air, coming_entries                     for readers
+
+Functions that write are called inside `with transaction(db)`. Moments are microseconds of air time: see `now_us`.
+"""
+
+import time
+from collections.abc import Collection, Sequence
+from functools import lru_cache
+from typing import Any, Final, Protocol
+
+import msgspec
+from sqlite_utils import Database
+
+from appliance import slate
+from appliance.core import records, ts
+from appliance.core.air import URGENT_TICKS, Wants, compile_ledger
+from appliance.core.airtime import Mark, air_now_us, is_plausible, mark_now
+from appliance.core.errors import Refused, Text
+from appliance.core.health import OnAir
+from appliance.core.insertion import Break, Placement
+from appliance.core.ledger import PRE_ROLL_S, Channel, Stretch, with_slate
+from appliance.core.moment import to_us
+from appliance.core.readiness import ComingEntry
+from appliance.core.rundown import SLATE, Day, Packed, Slot, slots, tick_of, us_of
+from appliance.core.schedule import Schedule, day_bounds_us, day_of, parse_schedule
+from appliance.store.assets import segments_of as table_of
+from appliance.store.database import Row, first, rows, text_json, text_of
+
+DAY_US: Final = 86_400 * 1_000_000
+HOUR_US: Final = 3600 * 1_000_000
+
+
+class Service(Protocol):
+    """A channel's id and what people call it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+
+
+def now_us(db: Database) -> int:
+    """What time it is on the air; every process that asks gets the same answer, and it never goes back."""
+    wall_us, running_us = _clocks()
+    return air_now_us(_mark(db), wall_us, running_us)
+
+
+def keep_clock(db: Database) -> int:
+    """Note what time it is on the air, for `now_us` to reckon from; the agent does so every few seconds."""
+    wall_us, running_us = _clocks()
+    mark = mark_now(_mark(db), wall_us, running_us)
+    db.conn.execute(
+        "INSERT OR REPLACE INTO air_clock (id, air_us, running_us, rate) VALUES (1, ?, ?, ?)",
+        (mark.air_us, mark.running_us, mark.rate),
+    )
+    return mark.air_us
+
+
+def ensure_channel(db: Database, channel: str, zone: str, at_us: int) -> bool:
+    """Begin a channel's timeline where there is none. False while the clock cannot be right, and nothing is begun.
+
+    Its first media sequence number is the Unix time, so that a channel begun anew after the disk was lost goes on above
+    the old one: it needs a number every two seconds at the most.
+    """
+    if not is_plausible(at_us):
+        return _exists(db, channel)
+    epoch = tick_of(at_us - PRE_ROLL_S * 1_000_000)
+    db.conn.execute(
+        "INSERT INTO channels (id, zone, epoch_tick, first_msn, frozen_tick) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (id) DO UPDATE SET zone = excluded.zone",
+        (channel, zone, epoch, at_us // 1_000_000, epoch),
+    )
+    return True
+
+
+def receive_schedule(db: Database, body: records.Schedule, zone: str, channels: Collection[str], at_us: int) -> None:
+    """Keep a schedule that came in. Raises OperatorError with all problems, and then the last good one goes on."""
+    document = bytes(body.document)
+    schedule = parse_schedule(document, zone, channels)
+    if (schedule.channel, schedule.date, schedule.version) != (body.channel, body.date, body.version):
+        raise Refused(Text("节目单与其记录不符", "the schedule is not the one that its record names"))
+    db.conn.execute(
+        "INSERT OR REPLACE INTO schedules (channel, date, version, document, received_at_us) VALUES (?, ?, ?, ?, ?)",
+        (schedule.channel, schedule.date, schedule.version, document, at_us),
+    )
+
+
+def set_fillers(db: Database, channel: str, digests: Sequence[str]) -> None:
+    """The fillers of a channel, all of them."""
+    db.conn.execute("DELETE FROM fillers WHERE channel = ?", (channel,))
+    db.conn.executemany(
+        "INSERT INTO fillers (channel, digest, ordinal) VALUES (?, ?, ?)",
+        [(channel, digest, ordinal) for ordinal, digest in enumerate(dict.fromkeys(digests))],
+    )
+
+
+def add_insert(
+    db: Database,
+    identity: str,
+    channel: str,
+    digest: str,
+    received_at_us: int,
+    at: str | None = None,
+    until: str | None = None,
+    not_after: str | None = None,
+) -> None:
+    """Break into a channel. The same insertion come again changes nothing. Raises Refused for an unknown channel."""
+    if not _exists(db, channel):
+        raise Refused(Text(f"没有频道 {channel}", f"there is no channel {channel}"))
+    moments = [to_us(moment) if moment is not None else None for moment in (at, until, not_after)]
+    db.conn.execute(
+        "INSERT INTO inserts (id, channel, digest, received_at_us, at_us, until_us, not_after_us)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+        (identity, channel, digest, received_at_us, *moments),
+    )
+
+
+def resume(db: Database, channel: str) -> None:
+    """Let a channel go back to its schedule: every insertion that is on or coming ends."""
+    db.conn.execute("UPDATE inserts SET stopped = 1 WHERE channel = ? AND state IN ('waiting', 'placed')", (channel,))
+
+
+def recompile(db: Database, channel: str, at_us: int, hours: int) -> None:
+    """Bring a channel's ledger in line with all that is known, `hours` ahead. Nothing happens to what is frozen."""
+    facts = first(db, "SELECT * FROM channels WHERE id = ?", (channel,))
+    if facts is None:
+        return
+    state = Channel(facts["epoch_tick"], facts["first_msn"], facts["frozen_tick"])
+    now_tick, horizon_us = tick_of(at_us), at_us + hours * HOUR_US
+    ready = ready_assets(db)
+    breaks = _breaks(db, channel)
+    wants = Wants(
+        slots=channel_slots(db, channel, facts["zone"], at_us, horizon_us),
+        ready=ready,
+        fillers=[row["digest"] for row in rows(db, _FILLERS, (channel,))],
+        breaks=breaks,
+    )
+    committed = _rows_from(db, channel, min(now_tick, state.frozen_tick))
+    made = compile_ledger(state, committed, wants, now_tick, tick_of(horizon_us))
+    db.conn.execute(
+        "UPDATE channels SET frozen_tick = max(frozen_tick, ?) WHERE id = ?", (now_tick + URGENT_TICKS, channel)
+    )
+    _replace(db, channel, committed, made.stretches)
+    _keep_placements(db, breaks, made.placements)
+
+
+def stretches(db: Database, channel: str, from_tick: int, to_tick: int) -> tuple[Stretch, ...]:
+    """What a channel plays between two ticks: the rows that touch that time, and the slate where they end.
+
+    () for a channel that has not begun, and before it began.
+    """
+    facts = first(db, "SELECT * FROM channels WHERE id = ?", (channel,))
+    if facts is None or to_tick <= facts["epoch_tick"]:
+        return ()
+    known = _rows_from(db, channel, from_tick, to_tick)
+    state = Channel(facts["epoch_tick"], facts["first_msn"], facts["frozen_tick"])
+    found = with_slate(state, known, to_tick)
+    return tuple(stretch for stretch in found if stretch.end_tick > from_tick and stretch.start_tick < to_tick)
+
+
+def segment_place(db: Database, rendition: str, number: int) -> tuple[int, int] | None:
+    """Offset and size of a segment in the file of a rendition; None when there is none such."""
+    table = _slate_table() if rendition == SLATE else table_of(db, rendition)
+    return ts.place(table, number) if table is not None else None
+
+
+def on_air(db: Database, channel: Service, at_us: int) -> OnAir:
+    """What a channel plays now and next."""
+    now_tick = tick_of(at_us)
+    around = stretches(db, channel.id, now_tick, now_tick + 24 * 3600 * ts.TICKS_PER_S)
+    until = first(db, "SELECT max(start_tick + frames * 3600) AS tick FROM ledger WHERE channel = ?", (channel.id,))
+    if not around:
+        return OnAir(channel=channel.id, name=channel.name, reason=Text("频道尚未开播", "the channel has not begun"))
+    now = around[0]
+    coming = next((each for each in around[1:] if each.kind not in ("filler", "slate")), None)
+    return OnAir(
+        channel=channel.id,
+        name=channel.name,
+        title=now.title,
+        kind=now.kind,
+        planned=now.planned,
+        reason=now.reason,
+        since_us=us_of(now.start_tick),
+        until_us=us_of(now.end_tick),
+        next_title=coming.title if coming else "",
+        next_kind=coming.kind if coming else "",
+        next_at_us=us_of(coming.start_tick) if coming else None,
+        schedule_version=now.version,
+        ledger_until_us=us_of(until["tick"]) if until and until["tick"] is not None else None,
+        insert=now.source if now.kind == "emergency" else None,
+    )
+
+
+def coming_entries(db: Database, channel: str, at_us: int, until_us: int) -> tuple[ComingEntry, ...]:
+    """The entries of the schedules that run or begin in this time, with the moments that they will begin at."""
+    facts = first(db, "SELECT zone FROM channels WHERE id = ?", (channel,))
+    if facts is None:
+        return ()
+    found = channel_slots(db, channel, facts["zone"], at_us, until_us)
+    return tuple(
+        ComingEntry(
+            channel=channel,
+            entry_id=slot.entry.id,
+            title=slot.entry.title,
+            kind=slot.entry.kind,
+            start_us=us_of(slot.start_tick),
+            asset=slot.entry.asset,
+        )
+        for slot in found
+        if slot.entry is not None and us_of(slot.end_tick) > at_us and us_of(slot.start_tick) < until_us
+    )
+
+
+def channel_slots(db: Database, channel: str, zone: str, from_us: int, to_us: int) -> tuple[Slot, ...]:
+    """The rundown of the broadcast days from the one before `from_us` to that of `to_us`."""
+    days = []
+    moment = from_us - DAY_US
+    while moment <= to_us:
+        date = day_of(moment, zone)
+        begin_us, end_us = day_bounds_us(date, zone)
+        days.append(Day(date, tick_of(begin_us), tick_of(end_us), schedule_of(db, channel, date, zone)))
+        moment = end_us
+    lengths = {row["source"]: row["frames"] for row in rows(db, _LENGTHS, (ts.FRAMES_PER_S, ts.HOUSE_PROFILE))}
+    return slots(days, lengths)
+
+
+def schedule_of(db: Database, channel: str, date: str, zone: str) -> Schedule | None:
+    """The newest schedule of a day; None when there is none."""
+    row = first(
+        db,
+        "SELECT document FROM schedules WHERE channel = ? AND date = ? ORDER BY version DESC LIMIT 1",
+        (channel, date),
+    )
+    return _parsed(bytes(row["document"]), zone, channel) if row else None
+
+
+def ready_assets(db: Database) -> dict[str, Packed]:
+    """What can air: assets whose rendition is on disk, verified, and not recalled, by their own digest."""
+    return {row["source"]: Packed(row["digest"], row["frames"]) for row in rows(db, _READY, (ts.HOUSE_PROFILE,))}
+
+
+_FILLERS: Final = "SELECT digest FROM fillers WHERE channel = ? ORDER BY ordinal"
+_READY: Final = """
+    SELECT renditions.source, renditions.digest, renditions.frames FROM renditions
+    LEFT JOIN assets ON assets.digest = renditions.digest
+    WHERE profile = ? AND renditions.state = 'here' AND segments IS NOT NULL AND renditions.frames > 0
+        AND coalesce(assets.state, 'here') = 'here'
+        AND renditions.source NOT IN (SELECT target FROM tombstones)
+        AND renditions.digest NOT IN (SELECT target FROM tombstones)
+"""
+_LENGTHS: Final = """
+    SELECT assets.digest AS source, cast(round(duration_s * ?) AS INTEGER) AS frames FROM assets
+    WHERE duration_s > 0 AND digest NOT IN (SELECT source FROM renditions WHERE frames > 0)
+    UNION ALL SELECT source, frames FROM renditions WHERE profile = ? AND frames > 0
+"""
+_COLUMNS: Final = (
+    "first_msn", "segments", "start_tick", "frames", "rendition", "first_segment", "source", "entry_id", "title",
+    "kind", "planned", "reason", "date", "version",
+)  # fmt: skip
+_PLACES: Final = ", ".join(f":{name}" for name in _COLUMNS)
+_INSERT: Final = f"INSERT INTO ledger (channel, {', '.join(_COLUMNS)}) VALUES (:channel, {_PLACES})"  # noqa: S608
+
+
+@lru_cache(maxsize=16)
+def _parsed(document: bytes, zone: str, channel: str) -> Schedule:
+    return parse_schedule(document, zone, (channel,))
+
+
+@lru_cache(maxsize=1)
+def _slate_table() -> bytes:
+    return ts.pack_table(ts.index(slate.slate_path().read_bytes()))
+
+
+def _rows_from(db: Database, channel: str, from_tick: int, to_tick: int | None = None) -> list[Stretch]:
+    """Rows from the one that plays at `from_tick`, or the last before it, in order."""
+    found = rows(
+        db,
+        f"SELECT {', '.join(_COLUMNS)} FROM ledger WHERE channel = :channel AND start_tick < :to_tick"  # noqa: S608
+        " AND start_tick >= coalesce((SELECT max(start_tick) FROM ledger WHERE channel = :channel"
+        " AND start_tick <= :from_tick), 0) ORDER BY start_tick",
+        {"channel": channel, "from_tick": from_tick, "to_tick": to_tick if to_tick is not None else 2**62},
+    )
+    return [_stretch(row) for row in found]
+
+
+def _stretch(row: Row) -> Stretch:
+    return Stretch(**{**row, "planned": bool(row["planned"]), "reason": text_of(row["reason"])})
+
+
+def _columns(channel: str, stretch: Stretch) -> dict[str, Any]:
+    return {**msgspec.structs.asdict(stretch), "channel": channel, "reason": text_json(stretch.reason)}
+
+
+def _replace(db: Database, channel: str, committed: Sequence[Stretch], made: Sequence[Stretch]) -> None:
+    """Make the rows from the first of `made` on be `made`; what is there already is not touched."""
+    old = [stretch for stretch in committed if stretch.first_msn >= made[0].first_msn]
+    same = 0
+    while same < min(len(old), len(made)) and old[same] == made[same]:
+        same += 1
+    if same < min(len(old), len(made)) and old[same].start_tick == made[same].start_tick:
+        before, after = old[same], made[same]
+        resized = msgspec.structs.replace(before, frames=after.frames, segments=after.segments)
+        if resized == after:
+            db.conn.execute(
+                "UPDATE ledger SET frames = ?, segments = ? WHERE channel = ? AND first_msn = ?",
+                (after.frames, after.segments, channel, after.first_msn),
+            )
+            same += 1
+    db.conn.executemany(
+        "DELETE FROM ledger WHERE channel = ? AND first_msn = ?", [(channel, each.first_msn) for each in old[same:]]
+    )
+    db.conn.executemany(_INSERT, [_columns(channel, stretch) for stretch in made[same:]])
+
+
+def _breaks(db: Database, channel: str) -> list[Break]:
+    found = rows(
+        db,
+        "SELECT * FROM inserts WHERE channel = ? AND state IN ('waiting', 'placed') ORDER BY received_at_us, id",
+        (channel,),
+    )
+    return [
+        Break(
+            id=row["id"],
+            source=row["digest"],
+            at_tick=_tick(row["at_us"]),
+            until_tick=_tick(row["until_us"]),
+            not_after_tick=_tick(row["not_after_us"]),
+            start_tick=row["start_tick"],
+            end_tick=row["end_tick"],
+            stopped=bool(row["stopped"]),
+        )
+        for row in found
+    ]
+
+
+def _keep_placements(db: Database, breaks: Sequence[Break], placements: Sequence[Placement]) -> None:
+    for placement in placements:
+        db.conn.execute(
+            "UPDATE inserts SET state = ?, start_tick = ?, end_tick = ? WHERE id = ?",
+            (placement.state, placement.start_tick, placement.end_tick, placement.id),
+        )
+
+
+def _tick(moment_us: int | None) -> int | None:
+    return None if moment_us is None else tick_of(moment_us)
+
+
+def _exists(db: Database, channel: str) -> bool:
+    return first(db, "SELECT id FROM channels WHERE id = ?", (channel,)) is not None
+
+
+def _mark(db: Database) -> Mark | None:
+    row = first(db, "SELECT air_us, running_us, rate FROM air_clock")
+    return Mark(**row) if row else None
+
+
+def _clocks() -> tuple[int, int]:
+    """The wall clock, and the one that runs from the machine's start and never steps."""
+    return time.time_ns() // 1000, time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
