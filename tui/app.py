@@ -12,6 +12,7 @@ from textual import work
 from textual.app import App
 from textual.binding import Binding, BindingType
 
+from tui.driver import TerminalDriver
 from tui.keys import KEYS
 from tui.look import Look
 from tui.messages import SnapshotChanged
@@ -28,6 +29,7 @@ class TechnicianApp(App[None]):
     """`gather` reads the box and may take its time; it is called on a worker thread, one call at a time."""
 
     CSS_PATH = "app.tcss"
+    TITLE = "songshan tui"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(",".join(key.names), key.action, show=False, priority=True) for key in KEYS
@@ -36,7 +38,7 @@ class TechnicianApp(App[None]):
     def __init__(
         self, gather: Callable[[], Reading], looks: Mapping[str, Look], language: str, refresh_s: float
     ) -> None:
-        super().__init__()
+        super().__init__(driver_class=TerminalDriver)
         self._gather = gather
         self._looks = looks
         self._language = language
