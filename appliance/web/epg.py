@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple, Protocol
 
-from appliance.core.moment import US
-from appliance.core.ts import TICKS_PER_FRAME, TICKS_PER_S
+from appliance.core.rundown import us_of
+from appliance.core.ts import TICKS_PER_FRAME
 
 QUIET_KINDS: Final = frozenset({"filler", "ad", "promo", "slate", "test"})
 """Not told as programmes of their own: a reader looks for programmes, not for what joins them."""
@@ -63,13 +63,3 @@ def now_and_next(guide: Iterable[Programme], now_us: int) -> tuple[Programme | N
         elif programme.start_us > now_us and programme.kind != "filler":
             return current, programme
     return current, None
-
-
-def us_of(tick: int) -> int:
-    """Microseconds since 1970 of a tick of the channel's clock; exact for whole frames."""
-    return tick * US // TICKS_PER_S
-
-
-def tick_of(moment_us: int) -> int:
-    """The tick at or before a moment."""
-    return moment_us * TICKS_PER_S // US

@@ -6,8 +6,9 @@ from zoneinfo import ZoneInfo
 
 from appliance.config import Config
 from appliance.core.moment import US
+from appliance.core.rundown import tick_of
 from appliance.store import air
-from appliance.web.epg import Programme, now_and_next, programmes, tick_of
+from appliance.web.epg import Programme, now_and_next, programmes
 from appliance.web.reading import Reading
 
 FIRST_DAY: Final = date(2000, 1, 1)

@@ -139,7 +139,7 @@ server {{
         proxy_pass http://songshan;
     }}
 
-    # Pages and API. How long an answer is kept, if at all, is said by the answer.
+    # Pages and API. How long an answer is kept, if at all, is said by the answer (X-Accel-Expires, Cache-Control).
     location / {{
         proxy_pass http://songshan;
         proxy_cache songshan_answers;

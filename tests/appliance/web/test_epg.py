@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 
-from hypothesis import given
-from hypothesis import strategies as st
-
+from appliance.core.rundown import us_of
 from appliance.core.ts import TICKS_PER_FRAME
-from appliance.web.epg import Programme, now_and_next, programmes, tick_of, us_of
+from appliance.web.epg import Programme, now_and_next, programmes
 
 START = 1_795_478_400 * 90_000
 S = 1_000_000
@@ -60,10 +58,3 @@ def test_what_is_on_and_what_comes_next() -> None:
     assert now_and_next(told, begin + 12 * S) == (told[1], told[2])
     assert now_and_next(told, begin + 25 * S) == (told[2], None)
     assert now_and_next((), begin) == (None, None)
-
-
-@given(st.integers(0, 10**15))
-def test_moments_of_frames_survive_the_way_to_ticks_and_back(frame: int) -> None:
-    """Rounding must not move a programme into another minute, or a seek into another frame."""
-    tick = frame * TICKS_PER_FRAME
-    assert tick_of(us_of(tick)) == tick
