@@ -27,6 +27,7 @@ from appliance.core.events import (
 )
 from appliance.core.judge import Verdict, judge
 from appliance.core.session import ProtocolError, Session, batch_of
+from appliance.durable import disk_errors
 from provisioning.hub.folder import HubFolder, now_us
 from provisioning.hub.intake import Checking, FileAnswer, Intake
 from provisioning.hub.journals import HubJournals, streams_of
@@ -53,7 +54,7 @@ _SILENT: Final = Text("对方没有问候", "no hello came")
 
 def run(folder: HubFolder, site: str) -> int:
     """Speak with the box until one of the two ends it; 0 when it ended in order."""
-    with session_of(folder, site) as presence, Watch(folder.journals) as watch:
+    with disk_errors(folder.path), session_of(folder, site) as presence, Watch(folder.journals) as watch:
         return Conversation(folder, site, presence, watch).run()
 
 

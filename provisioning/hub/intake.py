@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import shutil
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ from provisioning.hub.refusals import log_refusal
 
 STEP_BYTES: Final = 8 * 1024 * 1024
 """Hashed between two looks at the session: about ten milliseconds."""
+UPLOADS_KEPT_S: Final = 14 * 86_400
 
 FileVerdict = Literal["taken", "missing", "corrupt", "refused"]
 
@@ -102,7 +104,8 @@ class Intake:
         return Checking(digest, checking, kept)
 
     def set_right(self) -> None:
-        """Make up for links that the site missed."""
+        """Make up for links that the site missed, and let go of what it never claimed."""
+        self._forget_old_uploads()
         self._look()
         links.set_right(Library(self.folder), self.catalogue, self.site)
 
@@ -126,7 +129,7 @@ class Intake:
         waiting = self.waiting()
         if not waiting:
             return 0
-        answered = 0
+        answered: list[records.Submission] = []
         with self.journals.writing() as pen:
             for submission in self.waiting():
                 self._look()
@@ -135,8 +138,9 @@ class Intake:
                     continue
                 receipt = self._refuse(submission, refusal) if refusal else self._accept(pen, submission)
                 pen.append(f"{self.site}/control", "receipt", submission.id, receipt)
-                answered += 1
-        return answered
+                answered.append(submission)
+            self._clear(answered)
+        return len(answered)
 
     def waiting(self) -> list[records.Submission]:
         """Submissions without a receipt, the oldest first."""
@@ -176,7 +180,15 @@ class Intake:
         limit = self.folder.settings().upload_bytes_max
         if any(asset.size_bytes > limit for asset in item.assets):
             return Text(f"文件超过 {limit} 字节", f"a file of more than {limit} bytes")
-        return None
+        wrong = [asset for asset in item.assets if self._size_of(asset.digest) not in (None, asset.size_bytes)]
+        return Text("文件大小与所报不符", "a file has another size than was said") if wrong else None
+
+    def _size_of(self, digest: str) -> int | None:
+        """Bytes of a file that has come up; None before that."""
+        try:
+            return (self.folder.site(self.site).uploaded / hex_of(digest)).stat().st_size
+        except FileNotFoundError:
+            return None
 
     def _missing(self, item: Item) -> bool:
         own, library = self.folder.site(self.site), Library(self.folder)
@@ -196,15 +208,28 @@ class Intake:
         if settings.offer_submissions and item.id not in self.catalogue.offered:
             sign_off = SignOff("final", settings.id, moment.to_text(now_us()))
             pen.append("all/content", "offer", item.id, msgspec.structs.replace(item, sign_offs=(sign_off,)))
-        for asset in item.assets:
-            (self.folder.site(self.site).uploaded / hex_of(asset.digest)).unlink(missing_ok=True)
         return records.Receipt(submission.id, item.id, "accepted", Text("已收", "accepted"))
 
     def _refuse(self, submission: records.Submission, reason: Text) -> records.Receipt:
         log_refusal(self.folder, self.site, "submission", f"{submission.id} {submission.item.id}", reason)
-        for asset in submission.item.assets:
-            (self.folder.site(self.site).uploaded / hex_of(asset.digest)).unlink(missing_ok=True)
         return records.Receipt(submission.id, submission.item.id, "refused", reason)
+
+    def _clear(self, answered: list[records.Submission]) -> None:
+        """Let go of the uploads of what was answered, unless another submission still waits with the same file."""
+        needed = {asset.digest for submission in self.waiting() for asset in submission.item.assets}
+        for submission in answered:
+            for asset in submission.item.assets:
+                if asset.digest not in needed:
+                    (self.folder.site(self.site).uploaded / hex_of(asset.digest)).unlink(missing_ok=True)
+
+    def _forget_old_uploads(self) -> None:
+        """Files that nobody claimed in UPLOADS_KEPT_S, so that they cannot fill the site's allowance for ever."""
+        own = self.folder.site(self.site)
+        needed = {hex_of(asset.digest) for submission in self.waiting() for asset in submission.item.assets}
+        oldest_s = now_us() / moment.US - UPLOADS_KEPT_S
+        for entry in (*own.incoming.iterdir(), *own.uploaded.iterdir()):
+            if entry.name.removesuffix(".checking") not in needed and entry.lstat().st_ctime < oldest_s:
+                remove_entry(entry)
 
 
 def _problem(path: Path) -> Text | None:
@@ -214,9 +239,24 @@ def _problem(path: Path) -> Text | None:
     except FileNotFoundError:
         return _MISSING
     if not stat.S_ISREG(facts.st_mode) or facts.st_nlink != 1:
-        path.unlink()
+        remove_entry(path)
         return _NO_FILE
     return None
+
+
+def sweep(folder: Path) -> None:
+    """Take out whatever is no plain file, so that nothing is ever written through a link."""
+    for entry in folder.iterdir():
+        if not stat.S_ISREG(entry.lstat().st_mode):
+            remove_entry(entry)
+
+
+def remove_entry(path: Path) -> None:
+    """Remove what a site put there, whatever it is; links are not followed."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _is_open_for_writing(path: Path) -> bool:

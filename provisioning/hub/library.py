@@ -10,6 +10,7 @@ import msgspec
 
 from appliance.core.asset import Asset, Digest, hex_of
 from appliance.core.errors import Text
+from appliance.core.moment import US
 from appliance.durable import (
     copy_settled,
     disk_errors,
@@ -22,6 +23,7 @@ from appliance.durable import (
 from provisioning.hub.folder import HubFolder
 
 ASSET_MODE: Final = 0o444
+LEFTOVERS_KEPT_US: Final = 86_400 * US
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -66,8 +68,17 @@ class Library:
         _link(verified, path)
         return True
 
+    def sweep(self, now_us: int) -> None:
+        """Remove what killed publishers left half-written a day ago or earlier."""
+        for entry in self.folder.assets.glob(".*"):
+            if entry.lstat().st_mtime_ns // 1000 < now_us - LEFTOVERS_KEPT_US:
+                entry.unlink(missing_ok=True)
+
     def remove(self, digest: str) -> None:
-        """Take an asset out of the pile, with what is known of its rendition."""
+        """Take an asset out of the pile, and its rendition with it."""
+        facts = self.facts(digest)
+        if facts is not None and facts.asset.rendition is not None:
+            self.path_of(facts.asset.rendition.digest).unlink(missing_ok=True)
         self.path_of(digest).unlink(missing_ok=True)
         self._facts_file(digest).unlink(missing_ok=True)
 

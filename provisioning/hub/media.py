@@ -1,8 +1,9 @@
 """From a file to an asset: what it is, its place in the pile, and for clips the house format, once for all sites."""
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -32,24 +33,34 @@ _FILES: Final = {".pdf": "application/pdf", ".txt": "text/plain", ".zip": "appli
 Progress = Callable[[Path, float], None]
 
 
-def take_in(library: Library, sources: Sequence[Path], bytes_max: int, progress: Progress) -> tuple[Asset, ...]:
+@dataclass(frozen=True)
+class Intent:
+    """Under which conditions files are brought in."""
+
+    bytes_max: int
+    recalled: Collection[str]
+    """Digests that may not come back."""
+    progress: Progress
+
+
+def take_in(library: Library, sources: Sequence[Path], intent: Intent) -> tuple[Asset, ...]:
     """Bring files into the pile, and clips to house format. All of them or none: Refused with every file's reason."""
     assets: list[Asset] = []
     problems: list[Text] = []
     new: list[str] = []
-    for source in sources:
-        try:
-            with _named(source):
-                asset, is_new = _take_in(library, source, bytes_max, progress)
-        except Refused as refused:
-            problems += refused.problems
-            continue
-        assets.append(asset)
-        new += [asset.digest] if is_new else []
-    if problems:
+    try:
+        for source in sources:
+            try:
+                with _named(source):
+                    assets.append(_take_in(library, source, intent, new))
+            except Refused as refused:
+                problems += refused.problems
+        if problems:
+            raise Refused(*problems)
+    except SongshanError:
         for digest in new:
             library.remove(digest)
-        raise Refused(*problems)
+        raise
     return _with_poster(tuple(assets))
 
 
@@ -63,22 +74,20 @@ def with_rendition(library: Library, asset: Asset, progress: Progress) -> Asset:
     return msgspec.structs.replace(asset, rendition=known.asset.rendition, duration_s=known.asset.duration_s)
 
 
-def _take_in(library: Library, source: Path, bytes_max: int, progress: Progress) -> tuple[Asset, bool]:
+def _take_in(library: Library, source: Path, intent: Intent, new: list[str]) -> Asset:
+    """One file; what it adds to the pile is noted in `new` first."""
     media_type, role = _kind_of(source)
-    digest, size_bytes, is_new = library.copy_in(source, bytes_max)
+    digest, size_bytes, is_new = library.copy_in(source, intent.bytes_max)
+    new += [digest] if is_new else []
+    if digest in intent.recalled:
+        raise Refused(Text("已被撤回", "it was recalled"))
     asset = Asset(digest, size_bytes, source.name, media_type, role)
     if source.suffix.lower() not in CLIPS:
-        return asset, is_new
-    known = library.facts(digest)
-    try:
-        aired = with_rendition(library, asset, lambda _path, done: progress(source, done))
-    except SongshanError:
-        if is_new or (known is None and not library.facts(digest)):
-            library.remove(digest)
-        raise
+        return asset
+    aired = with_rendition(library, asset, lambda _path, done: intent.progress(source, done))
     facts = library.facts(digest)
     assert facts is not None
-    return msgspec.structs.replace(aired, role=facts.asset.role), is_new
+    return msgspec.structs.replace(aired, role=facts.asset.role)
 
 
 def _package(library: Library, asset: Asset, progress: Progress) -> Facts:

@@ -116,7 +116,10 @@ def check_not_recalled(catalogue: Catalogue, assets: Sequence[Asset]) -> None:
 
 def _assets(folder: HubFolder, files: Sequence[Path], bytes_max: int) -> tuple[Asset, ...]:
     _check_files(files)
-    return media.take_in(Library(folder), files, bytes_max, show_progress)
+    library = Library(folder)
+    library.sweep(now_us())
+    recalled = Catalogue().read(HubJournals(folder), ()).recalled
+    return media.take_in(library, files, media.Intent(bytes_max, recalled, show_progress))
 
 
 def _send_item(folder: HubFolder, item: Item, to: str, sites: Sequence[Site], offer: bool) -> None:

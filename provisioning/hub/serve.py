@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ import click
 import msgspec
 
 from appliance.command import say
-from appliance.core.errors import Refused, Text, WorldError
+from appliance.core.errors import OperatorError, Refused, Text, WorldError
 from appliance.durable import write_atomically
 from provisioning.command import pass_hub
 from provisioning.hub.folder import HubFolder, HubSettings, now_us, render_settings
@@ -28,6 +29,8 @@ from provisioning.hub.sites import write_authorized_keys
 LOOPBACK: Final = "127.0.0.1"
 PRIVILEGE_SEPARATION: Final = Path("/run/sshd")
 SSHD_PLACES: Final = ("/usr/sbin/sshd", "/usr/local/sbin/sshd")
+START_TIMEOUT_S: Final = 10.0
+START_POLL_S: Final = 0.05
 END_TIMEOUT_S: Final = 5
 
 
@@ -40,6 +43,7 @@ def serve(folder: HubFolder, port: int | None) -> None:
     The port is written into hub.toml, from where bundles take it. Example: songshan-hub --hub hub serve --port 2222
     """
     settings = folder.settings()
+    _check_account(settings.user)
     with _serving(folder) as mark:
         settings = _settle_port(folder, settings, port)
         with folder.locked():
@@ -127,7 +131,8 @@ def _run(folder: HubFolder, config: Path, port: int) -> int:
         PRIVILEGE_SEPARATION.mkdir(mode=0o755, parents=True, exist_ok=True)
     folder.log.mkdir(parents=True, exist_ok=True)
     told: list[int] = []
-    with (folder.log / "sshd.log").open("ab") as log:
+    log_file = folder.log / "sshd.log"
+    with log_file.open("ab") as log:
         argv = ["setpriv", "--pdeathsig", "KILL", "--", program, "-D", "-e", "-f", str(config)]
         sshd = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
@@ -137,10 +142,23 @@ def _run(folder: HubFolder, config: Path, port: int) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, end)
+    _await(sshd, port)
+    if sshd.poll() is not None and not told:
+        raise WorldError(Text("sshd 没有启动", "sshd did not start"), hint=Text(*[_last_line(log_file)] * 2))
     say(Text(f"嵩山云在 {LOOPBACK}:{port} 服务，Ctrl-C 结束", f"serving on {LOOPBACK}:{port}, Ctrl-C ends it"))
     sys.stdout.flush()
     status = sshd.wait()
     return 0 if told else status or 1
+
+
+def _await(sshd: subprocess.Popen[bytes], port: int) -> None:
+    """Until it listens, or has ended, which the caller sees."""
+    deadline_s = time.monotonic() + START_TIMEOUT_S
+    while sshd.poll() is None and time.monotonic() < deadline_s:
+        with socket.socket() as probe:
+            if probe.connect_ex((LOOPBACK, port)) == 0:
+                return
+        time.sleep(START_POLL_S)
 
 
 def _end(sshd: subprocess.Popen[bytes]) -> None:
@@ -162,7 +180,16 @@ def _end(sshd: subprocess.Popen[bytes]) -> None:
         process.kill()
 
 
-def account_shell_problem(user: str) -> str | None:
-    """Why sshd could not start a forced command for this account, or None."""
-    shell = Path(pwd.getpwnam(user).pw_shell or "/bin/sh")
-    return str(shell) if shell.name in ("nologin", "false") else None
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines()
+    return lines[-1] if lines else str(log)
+
+
+def _check_account(user: str) -> None:
+    """sshd starts forced commands with the account's shell; OperatorError when there is none that would."""
+    try:
+        shell = pwd.getpwnam(user).pw_shell
+    except KeyError as error:
+        raise OperatorError(Text(f"没有账户 {user}", f"there is no account {user}")) from error
+    if Path(shell).name in ("nologin", "false"):
+        raise OperatorError(Text(f"账户 {user} 的 shell 是 {shell}", f"the shell of account {user} is {shell}"))

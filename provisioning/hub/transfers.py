@@ -3,13 +3,12 @@
 import os
 import resource
 import signal
-import stat
 import subprocess
-from pathlib import Path
 from typing import Final
 
 from appliance.core.errors import Refused, Text, WorldError
-from provisioning.hub.folder import HubFolder, SiteFolder
+from provisioning.hub.folder import HubFolder
+from provisioning.hub.intake import sweep
 from provisioning.hub.presence import may_go_on
 
 RRSYNC_PLACES: Final = ("/usr/bin/rrsync", "/usr/local/bin/rrsync")
@@ -29,7 +28,7 @@ def upload(folder: HubFolder, site: str) -> int:
     """
     settings = folder.settings()
     own = folder.site(site)
-    _sweep(own)
+    sweep(own.incoming)
     if sum(1 for _ in own.incoming.iterdir()) + sum(1 for _ in own.uploaded.iterdir()) >= settings.uploads_max:
         raise Refused(Text("待收文件太多", "too many files wait to be accepted"))
     resource.setrlimit(resource.RLIMIT_FSIZE, (settings.upload_bytes_max, settings.upload_bytes_max))
@@ -64,19 +63,3 @@ def _end(rsync: subprocess.Popen[bytes]) -> int:
         os.killpg(rsync.pid, signal.SIGKILL)
         rsync.wait()
     return 1
-
-
-def _sweep(own: SiteFolder) -> None:
-    """Take out of `incoming/` whatever is no plain file, so that nothing is ever written through a link."""
-    for entry in own.incoming.iterdir():
-        mode = entry.lstat().st_mode
-        if stat.S_ISDIR(mode):
-            _remove_folder(entry)
-        elif not stat.S_ISREG(mode):
-            entry.unlink()
-
-
-def _remove_folder(path: Path) -> None:
-    import shutil
-
-    shutil.rmtree(path)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from appliance.core import journal, records
-from appliance.core.events import Event
+from appliance.core.events import Event, RecordsArrived
 from appliance.core.journal import Checkpoint, Position, Record, genesis
 from appliance.core.session import Session
 from provisioning import identity
@@ -192,7 +192,7 @@ class BoxSession:
     ended: bool = False
 
     def pump(self, wait_s: float = 0.05) -> None:
-        """Send what is queued, read what is there."""
+        """Send what is queued, read what is there; records are acknowledged unjudged."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         data = self.session.data_to_send()
@@ -202,7 +202,11 @@ class BoxSession:
         if select.select([self.process.stdout], [], [], wait_s)[0]:
             data = os.read(self.process.stdout.fileno(), 1 << 20)
             self.ended = not data
-            self.events += self.session.receive(data)
+            arrived = self.session.receive(data)
+            for event in arrived:
+                if isinstance(event, RecordsArrived):
+                    self.session.ack(journal.position_after(event.records[-1]))
+            self.events += arrived
 
     def wait(self, kind: type[E], matching: Callable[[E], bool] = lambda _event: True) -> E:
         """The first event of a kind that matches; it and all before it are forgotten."""
