@@ -198,12 +198,16 @@ def _document(path: Path) -> dict[str, Any]:
         ) from error
     if len(data) > CONFIG_BYTES_MAX:
         raise OperatorError(
-            Text(f"{path} 超过 {CONFIG_BYTES_MAX} 字节", f"{path} has more than {CONFIG_BYTES_MAX} bytes")
+            Text(f"{path} 超过 {CONFIG_BYTES_MAX} 字节", f"{path} has more than {CONFIG_BYTES_MAX} bytes"),
+            hint=Text("这不是配置文件", "this is no config"),
         )
     try:
         return tomllib.loads(data.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise OperatorError(Text(f"{path} 不是 TOML：{error}", f"{path} is not TOML: {error}")) from error
+        raise OperatorError(
+            Text(f"{path} 不是 TOML：{error}", f"{path} is not TOML: {error}"),
+            hint=Text(f"请改正 {path}", f"correct {path}"),
+        ) from error
 
 
 def _config(document: dict[str, Any], home: Path | None) -> Config:
