@@ -45,9 +45,9 @@ def submit(box: Box, paths: Sequence[Path], title: str | None, section: str, sum
     names = tuple(files.name_for_people(path) for path in paths)
     called = title if title is not None else files.name_for_people(Path(paths[0].stem))
     command = Submit(
-        title=called[:TITLE_CHARS_MAX], files=names, section=section, summary=summary, by=_who(), via="cli", at=_when()
+        title=called[:TITLE_CHARS_MAX], files=names, section=section, summary=summary, by=who(), via="cli", at=when()
     )
-    _hand_over(box.config, command, paths)
+    hand_over(box.config, command, paths)
 
 
 @click.command()
@@ -58,7 +58,7 @@ def take(box: Box, item: str) -> None:
 
     Example: songshan take 7f3a9c
     """
-    _hand_over(box.config, Take(item=item, by=_who(), via="cli", at=_when()))
+    hand_over(box.config, Take(item=item, by=who(), via="cli", at=when()))
 
 
 @click.command()
@@ -69,7 +69,7 @@ def untake(box: Box, item: str) -> None:
 
     Example: songshan untake 7f3a9c
     """
-    _hand_over(box.config, Untake(item=item, by=_who(), via="cli", at=_when()))
+    hand_over(box.config, Untake(item=item, by=who(), via="cli", at=when()))
 
 
 @click.command()
@@ -101,14 +101,15 @@ def answer(box: Box, order: str, said: Literal["accepted", "done", "declined"], 
 
     Example: songshan answer o-17 accepted --note 已派记者
     """
-    _hand_over(box.config, Answer(order=order, answer=said, note=note, by=_who(), via="cli", at=_when()))
+    hand_over(box.config, Answer(order=order, answer=said, note=note, by=who(), via="cli", at=when()))
 
 
-def _when() -> str:
+def when() -> str:
+    """Now, as a command says it."""
     return to_text(now_us())
 
 
-def _who() -> str:
+def who() -> str:
     """Whoever called it, also under sudo; a user without a name by number."""
     try:
         return os.environ.get("SUDO_USER") or getpass.getuser()
@@ -116,7 +117,8 @@ def _who() -> str:
         return str(os.getuid())
 
 
-def _hand_over(config: Config, command: Command, attachments: Sequence[Path] = ()) -> None:
+def hand_over(config: Config, command: Command, attachments: Sequence[Path] = ()) -> None:
+    """Put a command into the spool and tell what became of it. Raises Refused when the agent refused it."""
     name = spool.put(config, command, attachments)
     if look(config, now_us()).agent.state != "running":
         say(

@@ -139,7 +139,7 @@ def recompile(db: Database, channel: str, at_us: int, hours: int) -> None:
         fillers=[row["digest"] for row in rows(db, _FILLERS, (channel,))],
         breaks=breaks,
     )
-    committed = _rows_from(db, channel, min(now_tick, state.frozen_tick))
+    committed = rows_between(db, channel, min(now_tick, state.frozen_tick))
     made = compile_ledger(state, committed, wants, now_tick, tick_of(horizon_us))
     db.conn.execute(
         "UPDATE channels SET frozen_tick = max(frozen_tick, ?) WHERE id = ?", (now_tick + URGENT_TICKS, channel)
@@ -156,7 +156,7 @@ def stretches(db: Database, channel: str, from_tick: int, to_tick: int) -> tuple
     facts = first(db, "SELECT * FROM channels WHERE id = ?", (channel,))
     if facts is None or to_tick <= facts["epoch_tick"]:
         return ()
-    known = _rows_from(db, channel, from_tick, to_tick)
+    known = rows_between(db, channel, from_tick, to_tick)
     state = Channel(facts["epoch_tick"], facts["first_msn"], facts["frozen_tick"])
     found = with_slate(state, known, to_tick)
     return tuple(stretch for stretch in found if stretch.end_tick > from_tick and stretch.start_tick < to_tick)
@@ -275,8 +275,8 @@ def _slate_table() -> bytes:
     return ts.pack_table(ts.index(slate.slate_path().read_bytes()))
 
 
-def _rows_from(db: Database, channel: str, from_tick: int, to_tick: int | None = None) -> list[Stretch]:
-    """Rows from the one that plays at `from_tick`, or the last before it, in order."""
+def rows_between(db: Database, channel: str, from_tick: int, to_tick: int | None = None) -> list[Stretch]:
+    """Rows from the one that plays at `from_tick`, or the last before it, in order; without the slate beyond."""
     found = rows(
         db,
         f"SELECT {', '.join(_COLUMNS)} FROM ledger WHERE channel = :channel AND start_tick < :to_tick"  # noqa: S608

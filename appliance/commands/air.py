@@ -1,0 +1,205 @@
+"""`songshan ledger`, `asrun` and `air`: what a channel will play, what it played, and breaking into it."""
+
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import click
+import msgspec
+
+from appliance.command import Box, pass_box, say, say_json
+from appliance.commands.desk import hand_over, when, who
+from appliance.commands.overview import clock_of
+from appliance.config import Config
+from appliance.core.asrun import AiredRow
+from appliance.core.asset import parse_digest
+from appliance.core.command import Insert, Resume
+from appliance.core.errors import OperatorError, Text
+from appliance.core.ledger import Stretch
+from appliance.core.moment import to_text, to_us
+from appliance.core.rundown import tick_of, us_of
+from appliance.core.schedule import day_bounds_us, day_of
+from appliance.core.ts import FRAMES_PER_S
+from appliance.store import air as store
+from appliance.store import asrun as log
+from appliance.store.database import reading
+
+FAR_US: Final = 400 * 86_400 * 1_000_000
+
+KINDS: Final = {
+    "programme": Text("节目", "programme"),
+    "ad": Text("广告", "ad"),
+    "promo": Text("宣传片", "promo"),
+    "filler": Text("垫片", "filler"),
+    "live": Text("直播", "live"),
+    "test": Text("测试", "test"),
+    "emergency": Text("应急插播", "emergency"),
+    "slate": Text("静帧垫片", "slate"),
+}
+
+
+@click.command()
+@click.argument("channel")
+@click.option("--from", "begin", help="a time; now when not given")
+@click.option("--to", "end", help="a time; the ledger's end when not given")
+@click.option("--json", "as_json", is_flag=True, help="for programs")
+@pass_box
+def ledger(box: Box, channel: str, begin: str | None, end: str | None, as_json: bool) -> None:
+    """播出账：频道已定的播出内容。 What the channel has committed to play.
+
+    Times are RFC 3339, or the site's own: 19:00, 19:00:00, 2026-11-24T19:00.
+
+    Example: songshan ledger dengfeng-1 --from 18:55 --to 19:05
+    """
+    config = box.config
+    _check_channel(config, channel)
+    with reading(config.database) as db:
+        now_us = store.now_us(db)
+        from_us = _moment(config, begin, now_us) if begin is not None else now_us
+        last = store.on_air(db, _named(config, channel), now_us).ledger_until_us
+        to_us_ = _moment(config, end, now_us) if end is not None else max(last or 0, from_us + 1_000_000)
+        if not from_us < to_us_ <= from_us + FAR_US:
+            raise OperatorError(
+                Text("--from 须早于 --to，且不超过 400 天", "--from must be before --to, by 400 days at most")
+            )
+        found = store.stretches(db, channel, tick_of(from_us), tick_of(to_us_))
+    if as_json:
+        rows = [_stretch_facts(stretch) for stretch in found]
+        say_json({"channel": channel, "now": to_text(now_us), "rows": rows})
+        return
+    for stretch in found:
+        _say_stretch(stretch, config.zone)
+
+
+@click.command()
+@click.argument("channel")
+@click.option("--date", help="the broadcast day, 2026-11-24; today when not given")
+@click.option("--json", "as_json", is_flag=True, help="for programs")
+@pass_box
+def asrun(box: Box, channel: str, date: str | None, as_json: bool) -> None:
+    """播出日志：频道实际播出了什么。 What really aired, from the air ledger, and how it compares with the plan.
+
+    Example: songshan asrun dengfeng-1 --date 2026-11-24
+    """
+    config = box.config
+    _check_channel(config, channel)
+    with reading(config.database) as db:
+        day = date if date is not None else day_of(store.now_us(db), config.zone)
+        begin_us, end_us = day_bounds_us(day, config.zone)
+        found = log.aired(db, channel, begin_us, end_us)
+    if as_json:
+        say_json({"channel": channel, "date": day, "rows": found})
+        return
+    for row in found:
+        _say_aired(row, config.zone)
+    if not found:
+        say(Text(f"{day} 没有播出记录", f"nothing is logged for {day}"))
+
+
+@click.group()
+def air() -> None:
+    """应急插播与恢复。 Break into a channel, and let it go back to its schedule."""
+
+
+@air.command()
+@click.argument("channel")
+@click.argument("digest")
+@click.option("--at", help="a time; at once when not given")
+@click.option("--until", help="a time; the asset's end when not given, else it is repeated")
+@click.option("--reason", default="", help="why, for the audit log")
+@pass_box
+def insert(box: Box, channel: str, digest: str, at: str | None, until: str | None, reason: str) -> None:
+    """应急插播：立即或定时播出一个媒资，到时自动恢复。 Emergency insertion; works with the line to the hub cut.
+
+    Example: songshan air insert dengfeng-1 sha256:9f86d0… --reason 防汛预警
+    """
+    config = box.config
+    _check_channel(config, channel)
+    asked_us = to_us(when())
+    command = Insert(
+        channel=channel,
+        digest=parse_digest(digest),
+        reason=reason,
+        at_air=to_text(_moment(config, at, asked_us)) if at is not None else None,
+        until=to_text(_moment(config, until, asked_us)) if until is not None else None,
+        by=who(),
+        via="cli",
+        at=to_text(asked_us),
+    )
+    hand_over(config, command)
+
+
+@air.command()
+@click.argument("channel")
+@click.option("--reason", default="", help="why, for the audit log")
+@pass_box
+def resume(box: Box, channel: str, reason: str) -> None:
+    """结束应急插播，回到节目单的当前位置。 End every insertion; the channel goes on where the wall clock is.
+
+    Example: songshan air resume dengfeng-1
+    """
+    _check_channel(box.config, channel)
+    hand_over(box.config, Resume(channel=channel, reason=reason, by=who(), via="cli", at=when()))
+
+
+def _stretch_facts(stretch: Stretch) -> dict[str, Any]:
+    """The row as it stands, its times as moments, and the numbers of its first and last segment."""
+    facts = msgspec.structs.asdict(stretch)
+    del facts["start_tick"]
+    return {
+        "start": to_text(us_of(stretch.start_tick)),
+        "end": to_text(us_of(stretch.end_tick)),
+        "duration_s": stretch.frames / FRAMES_PER_S,
+        **facts,
+        "last_msn": stretch.next_msn - 1,
+    }
+
+
+def _say_stretch(stretch: Stretch, zone: str) -> None:
+    start = clock_of(us_of(stretch.start_tick), zone)
+    length = f"{stretch.frames / FRAMES_PER_S:.2f}"
+    kind, reason = KINDS[stretch.kind], stretch.reason
+    say(
+        Text(
+            f"{start} {length:>9} 秒 {kind.zh} {stretch.title}" + (f"（{reason.zh}）" if reason else ""),
+            f"{start} {length:>9} s {kind.en} {stretch.title}" + (f" ({reason.en})" if reason else ""),
+        )
+    )
+
+
+def _say_aired(row: AiredRow, zone: str) -> None:
+    start, status, kind = clock_of(to_us(row.start), zone), ", ".join(row.status), KINDS.get(row.kind)
+    named = kind if kind is not None else Text(row.kind, row.kind)
+    say(
+        Text(
+            f"{start} {row.duration_s:>9.2f} 秒 {named.zh} {row.title} {status}",
+            f"{start} {row.duration_s:>9.2f} s {named.en} {row.title} {status}",
+        )
+    )
+
+
+def _check_channel(config: Config, channel: str) -> None:
+    if config.channel(channel) is None:
+        known = [each.id for each in config.channels]
+        raise OperatorError(
+            Text(f"没有频道 {channel}", f"there is no channel {channel}"), hint=Text("、".join(known), ", ".join(known))
+        )
+
+
+def _named(config: Config, channel: str) -> store.Service:
+    found = config.channel(channel)
+    assert found is not None, "the channel was checked"
+    return found
+
+
+def _moment(config: Config, text: str, now_us: int) -> int:
+    """A moment as a person writes it; without a zone it is the site's, without a date it is today's."""
+    day = day_of(now_us, config.zone)
+    try:
+        local = datetime.fromisoformat(text if "-" in text else f"{day}T{text}")
+    except ValueError as error:
+        raise OperatorError(
+            Text(f"不是时间：{text[:40]!r}", f"not a time: {text[:40]!r}"),
+            hint=Text("例：19:00:00 或 2026-11-24T19:00", "for example 19:00:00 or 2026-11-24T19:00"),
+        ) from error
+    return to_us((local if local.tzinfo else local.replace(tzinfo=ZoneInfo(config.zone))).isoformat())
