@@ -10,9 +10,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
 import click
@@ -29,6 +28,7 @@ from provisioning.hub.sites import write_authorized_keys
 LOOPBACK: Final = "127.0.0.1"
 PRIVILEGE_SEPARATION: Final = Path("/run/sshd")
 SSHD_PLACES: Final = ("/usr/sbin/sshd", "/usr/local/sbin/sshd")
+TOLD: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 START_TIMEOUT_S: Final = 10.0
 START_POLL_S: Final = 0.05
 END_TIMEOUT_S: Final = 5
@@ -130,25 +130,21 @@ def _run(folder: HubFolder, config: Path, port: int) -> int:
     if os.getuid() == 0:
         PRIVILEGE_SEPARATION.mkdir(mode=0o755, parents=True, exist_ok=True)
     folder.log.mkdir(parents=True, exist_ok=True)
-    told: list[int] = []
     log_file = folder.log / "sshd.log"
     with log_file.open("ab") as log:
         argv = ["setpriv", "--pdeathsig", "KILL", "--", program, "-D", "-e", "-f", str(config)]
         sshd = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-
-    def end(number: int, _frame: FrameType | None) -> None:
-        told.append(number)
-        _end(sshd)
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, end)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {*TOLD, signal.SIGCHLD})
     _await(sshd, port)
-    if sshd.poll() is not None and not told:
+    if sshd.poll() is not None:
         raise WorldError(Text("sshd 没有启动", "sshd did not start"), hint=Text(*[_last_line(log_file)] * 2))
     say(Text(f"嵩山云在 {LOOPBACK}:{port} 服务，Ctrl-C 结束", f"serving on {LOOPBACK}:{port}, Ctrl-C ends it"))
     sys.stdout.flush()
-    status = sshd.wait()
-    return 0 if told else status or 1
+    while sshd.poll() is None:
+        if signal.sigwait({*TOLD, signal.SIGCHLD}) in TOLD:
+            _end(sshd)
+            return 0
+    return 1
 
 
 def _await(sshd: subprocess.Popen[bytes], port: int) -> None:
@@ -165,19 +161,16 @@ def _end(sshd: subprocess.Popen[bytes]) -> None:
     """SIGTERM to sshd alone would leave its sessions running: they are ended with it."""
     import psutil
 
-    try:
-        family = psutil.Process(sshd.pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        return
+    family = psutil.Process(sshd.pid).children(recursive=True)
     sshd.terminate()
+    sshd.wait(END_TIMEOUT_S)
     for process in family:
-        try:
+        with suppress(psutil.NoSuchProcess):
             process.terminate()
-        except psutil.NoSuchProcess:
-            continue
     _gone, alive = psutil.wait_procs(family, timeout=END_TIMEOUT_S)
     for process in alive:
-        process.kill()
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def _last_line(log: Path) -> str:
