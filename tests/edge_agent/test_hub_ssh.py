@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import paramiko
 import psutil
 import pytest
+from paramiko.common import AUTH_FAILED
 
 from appliance.config import HubAddress
 from appliance.core.errors import HubUnreachable, LockedOut
@@ -149,6 +151,51 @@ def test_a_refused_key_is_locked_out_whatever_other_keys_lie_about(
     finally:
         psutil.Process(int(variables["SSH_AGENT_PID"])).kill()
     assert "SHA256:" in caught.value.problems[0].en
+
+
+def test_a_hub_that_wants_more_than_the_key_is_locked_out(tmp_path: Path) -> None:
+    """An sshd set up for passwords too would leave the box half inside; the operator has to mend that."""
+    options = "KbdInteractiveAuthentication yes\nAuthenticationMethods publickey,keyboard-interactive"
+    with sshd(tmp_path, "true", options) as strict, pytest.raises(LockedOut):
+        HubLink.connect(address(strict), strict.key_path, TIMEOUT_S)
+
+
+class Stuck(paramiko.ServerInterface):
+    """A hub that never says whether it takes the key, or hangs up instead."""
+
+    def __init__(self, transport: paramiko.Transport, hangs_up: bool) -> None:
+        self.transport, self.hangs_up = transport, hangs_up
+        self.released = threading.Event()
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        if self.hangs_up:
+            self.transport.close()
+        self.released.wait(2 * TIMEOUT_S)
+        return AUTH_FAILED
+
+
+@pytest.mark.parametrize("hangs_up", [True, False])
+def test_a_line_that_fails_while_the_key_is_shown_is_not_a_refusal(
+    server: Sshd, tmp_path: Path, hangs_up: bool
+) -> None:
+    """Locked out calls a person; a line that breaks at that moment must not."""
+    public = make_key(tmp_path / "host")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        accepted: list[Stuck] = []
+
+        def accept() -> None:
+            transport = paramiko.Transport(listener.accept()[0])
+            transport.add_server_key(paramiko.Ed25519Key.from_private_key_file(str(tmp_path / "host")))
+            accepted.append(Stuck(transport, hangs_up))
+            transport.start_server(event=threading.Event(), server=accepted[0])
+
+        accepting = threading.Thread(target=accept)
+        accepting.start()
+        with pytest.raises(HubUnreachable):
+            HubLink.connect(address(server, port=listener.getsockname()[1], host_keys=(public,)), server.key_path, 1.0)
+        accepting.join(TIMEOUT_S)
+        accepted[0].released.set()
+        accepted[0].transport.close()
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a key", b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n"])

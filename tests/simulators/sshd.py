@@ -30,18 +30,19 @@ class Sshd:
 
 
 @contextmanager
-def sshd(folder: Path, command: str, key_path: Path | None = None) -> Iterator[Sshd]:
-    """Serve `command` to the owner of `key_path` (made when None); all of it is gone at the end of the block."""
+def sshd(folder: Path, command: str, options: str = "") -> Iterator[Sshd]:
+    """Serve `command` to the owner of the key made here; all of it is gone at the end of the block."""
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     (port,) = free_ports(1)
     host_key = make_key(folder / "host_key")
-    key_path = key_path or folder / "key"
+    key_path = folder / "key"
     public = make_key(key_path)
     (folder / "authorized_keys").write_text(f'restrict,command="{command}" {public}\n')
     config = folder / "sshd_config"
     config.write_text(
-        f"ListenAddress 127.0.0.1:{port}\nHostKey {folder}/host_key\nAuthorizedKeysFile {folder}/authorized_keys\n"
+        f"{options}\nListenAddress 127.0.0.1:{port}\n"
+        f"HostKey {folder}/host_key\nAuthorizedKeysFile {folder}/authorized_keys\n"
         "PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
         "LogLevel VERBOSE\nPermitRootLogin forced-commands-only\n"
     )

@@ -167,6 +167,14 @@ def test_a_header_out_of_range_is_no_record(fields: dict[str, object]) -> None:
         altered(record, **fields)
 
 
+def test_a_header_of_the_greatest_size_passes_and_one_byte_more_does_not() -> None:
+    """Whoever reads streams from a disk or a line needs to know how much a header can be."""
+    room = HEADER_BYTES_MAX - len(altered(chain(1)[0], note="").header_bytes)
+    assert len(altered(chain(1)[0], note="x" * room).header_bytes) == HEADER_BYTES_MAX
+    with pytest.raises(Broken):
+        altered(chain(1)[0], note="x" * (room + 1))
+
+
 @pytest.mark.parametrize("field", ["v", "stream", "epoch", "seq", "prev", "kind", "key", "at", "body_sha256"])
 def test_a_header_that_lacks_a_field_is_no_record(field: str) -> None:
     """There are no defaults for what the chain stands on."""
@@ -378,6 +386,7 @@ def test_records_and_checkpoints_of_another_stream_are_broken() -> None:
     foreign = chain(2, genesis("zhongmu/control"))
     own = chain(2)
     assert verdict(genesis(STREAM), foreign, signed(foreign[-1])) is Verdict.BROKEN
+    assert verdict(genesis(STREAM), foreign, None) is Verdict.BROKEN
     assert verdict(genesis(STREAM), own, signed(foreign[-1])) is Verdict.BROKEN
     assert verdict(genesis(STREAM), (), signed(foreign[-1])) is Verdict.BROKEN
 
@@ -402,6 +411,7 @@ def test_a_fork_that_nobody_signed_is_only_broken() -> None:
     last = position_after(ours[-1])
     assert verdict(last, theirs, None) is Verdict.BROKEN
     assert verdict(last, theirs, signed(theirs[-1], key=OTHER)) is Verdict.BROKEN
+    assert verdict(last, theirs[:1], None) is Verdict.BROKEN
     assert verdict(last, theirs[1:], signed(common[-1])) is Verdict.BROKEN
 
 

@@ -367,6 +367,12 @@ def test_a_bad_beginning_ends_the_session_with_a_reason(said: bytes) -> None:
     ends_with_a_goodbye(hub.session, said)
 
 
+def test_a_key_used_in_another_s_name_is_called_what_it_is() -> None:
+    """The hub's log of refusals must tell a stolen name from a garbled line."""
+    with pytest.raises(ProtocolError, match="this key is dengfeng's alone"):
+        hub_end().session.receive(line_of(**HELLO | {"site": "zhongmu"}))
+
+
 @pytest.mark.parametrize("said", AFTER_HELLO.values(), ids=AFTER_HELLO.keys())
 def test_bad_words_in_a_session_end_it_with_a_reason(said: bytes) -> None:
     """A box that was taken over must not be able to write what is not its own, nor to fill the hub's memory."""
