@@ -1,20 +1,28 @@
 """A county box for tests: its folder, its database written by the store's own functions, its media."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
+import msgspec
 from sqlite_utils import Database
 
 from appliance import files, spool
 from appliance.config import ChannelConfig, Config, HubAddress, render
+from appliance.core import records
 from appliance.core.asset import Asset
 from appliance.core.health import Agent, Link
 from appliance.core.item import Item, SignOff
 from appliance.core.moment import US, to_text
-from appliance.store import assets, facts, items
+from appliance.core.stock import RenditionState
+from appliance.core.ts import HOUSE_PROFILE
+from appliance.store import air, assets, facts, items
 from appliance.store.database import open_for_writing, transaction
+from tests.appliance import clips
 
 SIGN_KEY = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1fkVbmFw0zr6gfpmSrIqTq2qF0qGyu0bJ3V2Vn2V0A"
@@ -99,3 +107,44 @@ class County:
             facts.set_status(db, Agent(state="running", pid=1, started_at_us=moment), moment)
 
         self.write(note)
+
+    def package(self, name: str) -> Asset:
+        """Have one of the test clips on disk in house format, as after it came from the hub."""
+        made, data = clips.packaged(name)
+        source = self.bring(clips.clip(name).read_bytes(), f"{name}.mp4", "video/mp4", "video", 1.0)
+        rendition = self.bring(data, f"{name}.ts", "video/mp2t", "file")
+        state = RenditionState(
+            source=source.digest,
+            profile=HOUSE_PROFILE,
+            state="here",
+            digest=rendition.digest,
+            size_bytes=rendition.size_bytes,
+            frames=made.rendition.frames,
+        )
+        self.write(lambda db: assets.set_rendition(db, state, made.segments))
+        files.withdraw_link(self.config, rendition.digest)
+        return source
+
+    def go_on_air(self, fillers: Sequence[Asset], schedule: dict[str, Any] | None = None, hours: int = 1) -> None:
+        """Have the channel on the air for two minutes already, with these fillers in turn and a schedule of the day."""
+        channel = self.channels[0].id
+        moment = now_us() - 120 * US
+
+        def begin(db: Database) -> None:
+            air.ensure_channel(db, channel, self.config.zone, moment)
+            air.keep_clock(db)
+            air.set_fillers(db, channel, [asset.digest for asset in fillers])
+            if schedule is not None:
+                document = msgspec.Raw(msgspec.json.encode(schedule))
+                body = records.Schedule(
+                    channel=channel, date=schedule["date"], version=schedule["version"], document=document
+                )
+                air.receive_schedule(db, body, self.config.zone, [channel], moment)
+            air.recompile(db, channel, moment, hours)
+
+        self.write(begin)
+
+    def schedule(self, *entries: dict[str, Any]) -> dict[str, Any]:
+        """Today's schedule of the channel, as its file would say it."""
+        date = datetime.now(ZoneInfo(self.config.zone)).date().isoformat()
+        return {"channel": self.channels[0].id, "date": date, "version": 1, "entries": list(entries)}
