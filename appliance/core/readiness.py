@@ -95,6 +95,8 @@ def forecast(asset: str, stock: Stock, arrivals: Mapping[str, Forecast]) -> Fore
             return Forecast(stock.now_us)
         if rendition.state == "failed":
             return Forecast(None, rendition.reason or _UNUSABLE)
+        if rendition.state == "packaging" and rendition.digest is not None:
+            return Forecast(stock.now_us + 1, _CHECKING)
         if rendition.digest is not None and rendition.state == "wanted":
             return arrivals.get(rendition.digest, _unplanned(rendition.digest, stock))
     return _after_packaging(asset, stock, arrivals)
@@ -179,6 +181,7 @@ _LINE_DOWN: Final = Text("等待与嵩山云的线路恢复", "waits for the lin
 _ON_ITS_WAY: Final = Text("正在传输", "on its way")
 _LIVE: Final = Text("本版本不播直播，届时播垫片", "this version airs no live source; a filler plays")
 _UNKNOWN: Final = Text("没有收到过这个媒资", "this asset was never announced to the box")
+_CHECKING: Final = Text("已到，正在检查", "here, being checked")
 _PACKAGING: Final = Text("正在转为播出格式", "being brought to house format")
 _BAD: Final = Text("文件损坏，等待重新传输", "the file went bad and waits to be fetched again")
 _NOT_ASKED: Final = Text("尚未排入传输", "not in the transfer queue yet")

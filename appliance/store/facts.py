@@ -23,7 +23,6 @@ from appliance.core.health import (
     Link,
     Machine,
     NotReady,
-    OnAir,
     Queue,
     Snapshot,
     Storage,
@@ -32,6 +31,7 @@ from appliance.core.health import (
 )
 from appliance.core.moment import US
 from appliance.core.readiness import not_ready
+from appliance.store import air
 from appliance.store.database import Row, first, reading, rows, text_json, text_of
 from appliance.store.desk import orders, submissions
 from appliance.store.journals import cursors, parked_count, unsent
@@ -69,12 +69,12 @@ def snapshot(
     now_us: int,
     thresholds: Thresholds = Thresholds(),  # noqa: B008  # frozen
 ) -> Snapshot:
-    """How the box is, with what is wrong."""
-    agent = _agent(db, now_us, thresholds.agent_silent_s)
+    """How the box is, with what is wrong. What is on the air goes by the air's own time, which never goes back."""
+    agent, air_us = _agent(db, now_us, thresholds.agent_silent_s), air.now_us(db)
     seen = msgspec.structs.replace(
         _bare(config, now_us),
-        on_air=_on_air(db, config, now_us),
-        coming=_coming(db, config, now_us),
+        on_air=tuple(air.on_air(db, channel, air_us) for channel in config.channels),
+        coming=_coming(db, config, air_us),
         link=_link(db, config, agent),
         sync=_sync(db, config),
         storage=_storage(config, db),
@@ -252,10 +252,6 @@ def _store_alarm(db: Database, alarm: Alarm) -> None:
     )
 
 
-def _on_air(db: Database, config: Config, now_us: int) -> tuple[OnAir, ...]:
-    return ()
-
-
-def _coming(db: Database, config: Config, now_us: int) -> tuple[NotReady, ...]:
-    until_us = now_us + COMING_HOURS * 3600 * US
-    return not_ready(readiness_of(db, config, [channel.id for channel in config.channels], now_us, until_us))
+def _coming(db: Database, config: Config, air_us: int) -> tuple[NotReady, ...]:
+    until_us = air_us + COMING_HOURS * 3600 * US
+    return not_ready(readiness_of(db, config, [channel.id for channel in config.channels], air_us, until_us))

@@ -3,13 +3,15 @@
 from collections.abc import Iterable
 from typing import Final
 
+import msgspec
 from sqlite_utils import Database
 
 from appliance.config import Config
 from appliance.core.moment import US
-from appliance.core.readiness import ComingEntry, Ready, Stock, rows
+from appliance.core.readiness import Ready, Stock, rows
+from appliance.core.stock import RenditionState
 from appliance.core.ts import HOUSE_PROFILE
-from appliance.store import database
+from appliance.store import air, database
 from appliance.store.assets import holdings, renditions, transfers
 
 UNMEASURED_BYTES_PER_S: Final = 1_000_000
@@ -22,7 +24,7 @@ def readiness_of(
     db: Database, config: Config, channels: Iterable[str], from_us: int, until_us: int
 ) -> tuple[Ready, ...]:
     """How ready the entries are that start in this time, in the order in which they start."""
-    coming = [entry for channel in channels for entry in _coming(db, config, channel, from_us, until_us)]
+    coming = [entry for channel in channels for entry in air.coming_entries(db, channel, from_us, until_us)]
     return rows(sorted(coming, key=lambda entry: (entry.start_us, entry.channel)), stock(db, config, from_us))
 
 
@@ -34,11 +36,20 @@ def stock(db: Database, config: Config, now_us: int) -> Stock:
     return Stock(
         now_us=now_us,
         holdings=holdings(db),
-        renditions=renditions(db, HOUSE_PROFILE),
+        renditions=_renditions(db),
         transfers=moving,
         recalled=frozenset(row["target"] for row in recalled),
         rate_bytes_per_s=max(measured, default=float(UNMEASURED_BYTES_PER_S)) if _is_open(db, now_us) else None,
     )
+
+
+def _renditions(db: Database) -> dict[str, RenditionState]:
+    """As the air sees them: what is on disk and not yet known by its segments is still being looked at."""
+    airable = air.ready_assets(db)
+    return {
+        source: made if made.state != "here" or source in airable else msgspec.structs.replace(made, state="packaging")
+        for source, made in renditions(db, HOUSE_PROFILE).items()
+    }
 
 
 def _is_open(db: Database, now_us: int) -> bool:
@@ -48,7 +59,3 @@ def _is_open(db: Database, now_us: int) -> bool:
         (now_us - ASKED_US,),
     )
     return said is not None and said["state"] == "connected"
-
-
-def _coming(db: Database, config: Config, channel: str, from_us: int, until_us: int) -> tuple[ComingEntry, ...]:
-    return ()

@@ -81,10 +81,10 @@ def test_readiness_of_an_asset_whatever_the_schedule_says(config: Config) -> Non
     with writing(config.database) as db:
         for letter, state in (("a", "here"), ("b", "failed")):
             assets.want(db, asset(letter), "item", now_us())
-            assets.set_rendition(
-                db,
-                RenditionState(source=digest(letter), profile=HOUSE_PROFILE, state=state),  # type: ignore[arg-type]
-            )
+            made = RenditionState(
+                source=digest(letter), profile=HOUSE_PROFILE, state=state, digest=digest("d"), frames=5
+            )  # type: ignore[arg-type]
+            assets.set_rendition(db, made, b"segments")
     asked = [word for letter in "abc" for word in ("--asset", digest(letter))]
     told = json.loads(songshan(config, "readiness", *asked, "--json").stdout)["assets"]
     assert [(each["digest"], each["state"]) for each in told] == [
