@@ -172,6 +172,22 @@ def wanted(db: Database, now_us: int) -> frozenset[Digest]:
     return frozenset(Digest(row["digest"]) for row in found)
 
 
+def assets_of(db: Database, item_id: str) -> frozenset[Digest]:
+    """The digests of an item that were not recalled; none of an item that is not known."""
+    found = rows(db, "SELECT digest FROM item_assets WHERE item = ?", (item_id,))
+    return frozenset(Digest(row["digest"]) for row in found)
+
+
+def is_ours(db: Database, item_id: str) -> bool:
+    """Whether an item was published to this site or is taken, and so needs its assets here."""
+    row = first(
+        db,
+        "SELECT 1 FROM items WHERE id = ? AND (state = 'published' OR (state = 'offered' AND taken = 1))",
+        (item_id,),
+    )
+    return row is not None
+
+
 def next_change_us(db: Database, now_us: int) -> int | None:
     """When an item next appears or goes by its own times."""
     row = rows(

@@ -132,6 +132,18 @@ def parked(db: Database, limit: int = PAGE_RECORDS_MAX) -> tuple[Parked, ...]:
     )
 
 
+def has_newer(db: Database, record: Record) -> bool:
+    """Whether a later record of the same stream and key, of this kind, was applied: then this one is out of date."""
+    header = record.header
+    row = first(
+        db,
+        "SELECT 1 FROM journal WHERE stream = ? AND (epoch, seq) > (?, ?) AND kind = ? AND key = ?"
+        " AND state = 'applied' LIMIT 1",
+        (header.stream, header.epoch, header.seq, header.kind, header.key),
+    )
+    return row is not None
+
+
 def parked_count(db: Database) -> int:
     """How many there are."""
     return int(rows(db, "SELECT count(*) AS parked FROM journal WHERE state = 'parked'")[0]["parked"])

@@ -1,0 +1,180 @@
+"""What must be on this box and by when: what a record or command that names assets changes in stock and queue.
+
+    need_item, need_on_air     something was learned that needs an asset: want it, put it into the queue
+    let_go, bury, unearth      nothing needs it any more; it was recalled; it may be used again
+    lost, reconcile            it is not on disk any more; once, at the start: the disk's word against these rows
+
+The queue is ordered by deadline alone: what airs has that of its first airing less a margin, an item the moment when
+it is published, what was taken an hour, fillers two. All of these are called inside `with transaction(db)`.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+from sqlite_utils import Database
+
+from appliance.core.asset import Asset
+from appliance.core.moment import US
+from appliance.core.stock import RenditionState
+from appliance.core.ts import HOUSE_PROFILE
+from appliance.store.assets import forget, holding, rendition, set_rendition, want, want_rendition
+from appliance.store.database import first, rows
+
+READY_BEFORE_US: Final = 30 * 60 * US
+"""What airs is to be here half an hour before."""
+TAKEN_WITHIN_US: Final = 3600 * US
+FILLER_WITHIN_US: Final = 2 * 3600 * US
+CLIP_ROLES: Final = ("video", "audio")
+COMING: Final = """
+    SELECT entry.value ->> 'asset' AS digest FROM schedules,
+        json_each(cast(schedules.document AS TEXT), '$.entries') AS entry
+    WHERE date >= date(:since_us / 1000000, 'unixepoch') AND entry.value ->> 'asset' IS NOT NULL
+    UNION SELECT digest FROM fillers
+    UNION SELECT digest FROM inserts WHERE state IN ('waiting', 'placed')
+"""
+"""The assets that the schedules since a moment (`since_us`) name, the fillers, and the insertions that are not over."""
+SUBMITTED: Final = """
+    SELECT asset.value ->> 'digest' AS digest FROM submissions, json_each(document, '$.assets') AS asset
+    WHERE submissions.state NOT IN ('accepted', 'refused')
+"""
+"""The assets of submissions that wait for their receipt."""
+
+
+def need_item(db: Database, asset: Asset, why: str, deadline_us: int, now_us: int) -> None:
+    """An item that is shown here needs an asset as it is, and in house format so that it can air."""
+    want(db, asset, why, now_us)
+    _queue(db, asset.digest, deadline_us)
+    if asset.rendition is not None:
+        _queue_rendition(db, asset, deadline_us + FILLER_WITHIN_US)
+    elif asset.role in CLIP_ROLES:
+        need_packaging(db, asset.digest)
+
+
+def need_on_air(db: Database, asset: Asset, why: str, deadline_us: int, now_us: int) -> None:
+    """A channel needs an asset in house format; its source only where the rendition has to be made here."""
+    if asset.rendition is None:
+        need_item(db, msgspec.structs.replace(asset, role="video"), why, deadline_us, now_us)
+    else:
+        want_rendition(db, asset, why, now_us)
+        _queue_rendition(db, asset, deadline_us)
+
+
+def need_packaging(db: Database, source: str) -> None:
+    """A clip that nobody brought to house format: to be done here, unless it was tried."""
+    if rendition(db, source, HOUSE_PROFILE) is None:
+        set_rendition(db, RenditionState(source=source, profile=HOUSE_PROFILE))
+
+
+def queue_again(db: Database, digest: str) -> None:
+    """An asset that was here must come again."""
+    _queue(db, digest, 0)
+
+
+def let_go(db: Database, digests: Iterable[str]) -> None:
+    """Forget those that are not here and that nothing needs any more; what is here stays until room is needed."""
+    for digest in digests:
+        if not _is_needed(db, digest):
+            for each in (digest, *_renditions_of(db, digest)):
+                known = holding(db, each)
+                if known is not None and known.state != "here":
+                    forget(db, each)
+
+
+def bury(db: Database, digest: str, reason: str, at_us: int) -> None:
+    """An asset that was only in what was recalled: nothing may use it, here and on the air."""
+    db.conn.execute(
+        "INSERT INTO tombstones (target, reason, recalled_at_us) VALUES (?, ?, ?)"
+        " ON CONFLICT (target) DO UPDATE SET recalled_at_us = max(recalled_at_us, excluded.recalled_at_us)",
+        (digest, reason, at_us),
+    )
+    for each in (digest, *_renditions_of(db, digest)):
+        db.conn.execute("DELETE FROM transfers WHERE digest = ? AND direction = 'down'", (each,))
+        known = holding(db, each)
+        if known is not None and known.state != "here":
+            db.conn.execute("DELETE FROM assets WHERE digest = ?", (each,))
+
+
+def unearth(db: Database, assets: Iterable[Asset], made_at_us: int) -> None:
+    """What was made after a recall may use the assets again."""
+    for asset in assets:
+        for each in (asset.digest, asset.rendition.digest if asset.rendition else asset.digest):
+            db.conn.execute("DELETE FROM tombstones WHERE target = ? AND recalled_at_us < ?", (each, made_at_us))
+
+
+def queue_up(db: Database, digest: str, size_bytes: int, now_us: int) -> None:
+    """A submission's asset has to go up."""
+    db.conn.execute(
+        "INSERT INTO transfers (digest, direction, state, deadline_us, size_bytes) VALUES (?, 'up', 'queued', ?, ?)"
+        " ON CONFLICT (digest, direction) DO NOTHING",
+        (digest, now_us, size_bytes),
+    )
+
+
+def reconcile(db: Database, held: frozenset[str], now_us: int) -> tuple[str, ...]:
+    """Hold these rows against what is on disk, after a start. Returns what is on disk though it was never noted as
+    arrived: it has to be checked and taken in like something staged.
+
+    What is noted and not there must come again; what is there and unknown may be used, or go when room is needed.
+    """
+    db.conn.execute("UPDATE transfers SET state = 'queued' WHERE state = 'running'")
+    db.conn.execute("UPDATE renditions SET state = 'wanted' WHERE state = 'packaging'")
+    known = {row["digest"]: row["state"] for row in rows(db, "SELECT digest, state FROM assets")}
+    for digest, state in known.items():
+        if state == "here" and digest not in held:
+            lost(db, digest)
+    for digest in held - known.keys():
+        want(db, Asset(digest, 0), "found", now_us)
+        db.conn.execute("UPDATE assets SET state = 'here' WHERE digest = ?", (digest,))
+    return tuple(digest for digest in sorted(held) if known.get(digest) in ("wanted", "bad"))
+
+
+def lost(db: Database, digest: str) -> None:
+    """An asset is not on disk any more, or not what it was: it must come again if anything needs it."""
+    db.conn.execute("UPDATE assets SET state = 'bad', verified_at_us = NULL WHERE digest = ?", (digest,))
+    db.conn.execute("UPDATE renditions SET state = 'wanted' WHERE digest = ? AND state = 'here'", (digest,))
+    made_here = first(db, "SELECT 1 FROM assets WHERE digest = ? AND why = 'packaged'", (digest,))
+    if made_here is not None:
+        db.conn.execute("UPDATE renditions SET digest = NULL, segments = NULL WHERE digest = ?", (digest,))
+        forget(db, digest)
+    elif _is_needed(db, digest):
+        _queue(db, digest, 0)
+    else:
+        forget(db, digest)
+
+
+def _queue(db: Database, digest: str, deadline_us: int) -> None:
+    """Put what is not here into the queue; where it stands there already the earlier deadline counts."""
+    db.conn.execute(
+        "INSERT INTO transfers (digest, direction, state, deadline_us, size_bytes)"
+        " SELECT digest, 'down', 'queued', ?, size_bytes FROM assets WHERE digest = ? AND state != 'here'"
+        " ON CONFLICT (digest, direction) DO UPDATE SET deadline_us = min(deadline_us, excluded.deadline_us)",
+        (deadline_us, digest),
+    )
+
+
+def _queue_rendition(db: Database, asset: Asset, deadline_us: int) -> None:
+    """Only the one that this box will use: it may have made its own before the hub did."""
+    assert asset.rendition is not None
+    known = rendition(db, asset.digest, asset.rendition.profile)
+    if known is None or known.digest == asset.rendition.digest:
+        _queue(db, asset.rendition.digest, deadline_us)
+
+
+def _renditions_of(db: Database, source: str) -> tuple[str, ...]:
+    found = rows(db, "SELECT digest FROM renditions WHERE source = ? AND digest IS NOT NULL", (source,))
+    return tuple(row["digest"] for row in found)
+
+
+def _is_needed(db: Database, digest: str) -> bool:
+    """Whether an item that is shown, a channel or a submission uses an asset, or that of which it is a rendition."""
+    found = first(
+        db,
+        # No value is part of the text.
+        "SELECT 1 FROM (SELECT :digest AS name UNION SELECT source FROM renditions WHERE digest = :digest)"
+        " WHERE name IN (SELECT digest FROM item_assets JOIN items ON items.id = item"
+        "   WHERE items.state = 'published' OR (items.state = 'offered' AND taken = 1))"
+        f" OR name IN ({COMING}) OR name IN ({SUBMITTED})",  # no value is part of it
+        {"digest": digest, "since_us": 0},
+    )
+    return found is not None

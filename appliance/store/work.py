@@ -1,0 +1,133 @@
+"""What there is to do with assets: questions over all tables that the agent plans from. Nothing here writes."""
+
+from typing import Final
+
+import msgspec
+from sqlite_utils import Database
+
+from appliance.core.cache import pins
+from appliance.core.errors import Text
+from appliance.core.moment import US
+from appliance.core.rundown import tick_of
+from appliance.core.stock import Holding, Transfer
+from appliance.store import items
+from appliance.store.assets import holding
+from appliance.store.database import rows, text_of
+from appliance.store.needs import COMING, SUBMITTED
+
+LISTED_US: Final = 90 * US
+"""So long a segment that was announced may be asked for, at least (playout of two minutes less what is cut)."""
+DVR_US: Final = 2 * 3600 * US
+DAYS_BACK_US: Final = 2 * 86_400 * US
+"""Schedules of days before this are over in every zone."""
+QUEUE_SHOWN: Final = 500
+
+
+class Sending(msgspec.Struct, frozen=True):
+    """An asset that goes up. `is_taken`: the hub has said that it has it."""
+
+    digest: str
+    size_bytes: int
+    done_bytes: int
+    is_taken: bool
+    not_before_us: int
+    attempts: int
+
+
+class ToPackage(msgspec.Struct, frozen=True):
+    """An asset that is here and has no rendition yet."""
+
+    source: str
+    size_bytes: int
+
+
+def to_fetch(db: Database, limit: int = QUEUE_SHOWN) -> tuple[Transfer, ...]:
+    """The front of the queue, the most urgent first."""
+    found = rows(
+        db,
+        "SELECT * FROM transfers WHERE direction = 'down' ORDER BY deadline_us IS NULL, deadline_us, digest LIMIT ?",
+        (limit,),
+    )
+    return tuple(msgspec.convert({**row, "reason": text_of(row["reason"])}, Transfer) for row in found)
+
+
+def to_send(db: Database) -> tuple[Sending, ...]:
+    """Assets of submissions that the hub has not answered yet."""
+    found = rows(
+        db,
+        "SELECT digest, size_bytes, done_bytes, state = 'done' AS is_taken, not_before_us, attempts FROM transfers"
+        " WHERE direction = 'up' ORDER BY deadline_us, digest LIMIT ?",
+        (QUEUE_SHOWN,),
+    )
+    return tuple(Sending(**{**row, "is_taken": bool(row["is_taken"])}) for row in found)
+
+
+def to_package(db: Database) -> tuple[ToPackage, ...]:
+    """Clips that are here, the small ones first: a long one must not hold up the news."""
+    found = rows(
+        db,
+        "SELECT source, assets.size_bytes FROM renditions JOIN assets ON assets.digest = source"
+        " WHERE renditions.state IN ('wanted', 'packaging') AND renditions.digest IS NULL AND assets.state = 'here'"
+        " AND source NOT IN (SELECT target FROM tombstones) ORDER BY assets.size_bytes LIMIT ?",
+        (QUEUE_SHOWN,),
+    )
+    return tuple(ToPackage(**row) for row in found)
+
+
+def recalled_here(db: Database, now_us: int) -> tuple[str, ...]:
+    """Assets and renditions on disk that were recalled. A rendition whose announced segments may still be asked for
+    stays until they are over: the air goes on."""
+    found = rows(
+        db,
+        "SELECT digest FROM assets WHERE digest IN (SELECT target FROM tombstones UNION"
+        "   SELECT digest FROM renditions WHERE source IN (SELECT target FROM tombstones))"
+        " AND digest NOT IN (SELECT digest FROM renditions"
+        "   WHERE digest IS NOT NULL AND source NOT IN (SELECT target FROM tombstones))"
+        " AND digest NOT IN (SELECT rendition FROM ledger WHERE start_tick + frames * 3600 > ?)",
+        (tick_of(now_us - LISTED_US),),
+    )
+    return tuple(row["digest"] for row in found)
+
+
+def unverified(db: Database, before_us: int, limit: int = 10) -> tuple[str, ...]:
+    """Assets on disk that nobody has read since then, the longest unread first."""
+    found = rows(
+        db,
+        "SELECT digest FROM assets WHERE state = 'here' AND coalesce(verified_at_us, 0) < ?"
+        " ORDER BY coalesce(verified_at_us, 0), digest LIMIT ?",
+        (before_us, limit),
+    )
+    return tuple(row["digest"] for row in found)
+
+
+def pinned(db: Database, now_us: int) -> dict[str, Text]:
+    """What may not go, and why: see `appliance.core.cache`."""
+    ledger = rows(
+        db,
+        "SELECT DISTINCT rendition FROM ledger WHERE start_tick + frames * 3600 > ?",
+        (tick_of(now_us - DVR_US),),
+    )
+    coming = rows(db, COMING, {"since_us": now_us - DAYS_BACK_US})
+    sources = [row["digest"] for row in coming]
+    renditions = rows(db, "SELECT source, digest FROM renditions WHERE digest IS NOT NULL")
+    made = {row["source"]: row["digest"] for row in renditions}
+    moving = rows(db, "SELECT digest FROM transfers")
+    sent = rows(db, SUBMITTED)
+    return pins(
+        [row["rendition"] for row in ledger],
+        [*sources, *(made[source] for source in sources if source in made)],
+        items.wanted(db, now_us),
+        [row["digest"] for row in (*moving, *sent)],
+    )
+
+
+def on_disk(db: Database) -> tuple[Holding, ...]:
+    """What could be let go of at all, least recently used first."""
+    found = rows(db, "SELECT digest, size_bytes, state, last_used_us FROM assets WHERE state = 'here'")
+    return tuple(Holding(**row) for row in found)
+
+
+def is_rendition(db: Database, digest: str) -> bool:
+    """Whether an asset is one in house format."""
+    known = holding(db, digest)
+    return known is not None and known.role == "rendition"
