@@ -60,10 +60,10 @@ def _site(folder: HubFolder, site: str, admission: ControlSession | Download | U
             from provisioning.hub import control
 
             return control.run(folder, site)
-        case Download():
+        case Download(names):
             from provisioning.hub import transfers
 
-            return transfers.download(folder, site)
+            return transfers.download(folder, site, names)
         case Upload():
             from provisioning.hub import transfers
 

@@ -4,6 +4,7 @@ import os
 import resource
 import signal
 import subprocess
+from collections.abc import Sequence
 from typing import Final
 
 from appliance.core.errors import Refused, Text, WorldError
@@ -16,8 +17,16 @@ LOOK_EVERY_S: Final = 1.0
 END_TIMEOUT_S: Final = 5.0
 
 
-def download(folder: HubFolder, site: str) -> int:
-    """Let rsync read `readable/`; its exit status."""
+_NOT_READABLE: Final = Text(
+    "没有此文件，或未对本站开放：No such file or directory", "not here, or not for this site: No such file or directory"
+)
+"""With the words by which rsync itself says it, whatever the language."""
+
+
+def download(folder: HubFolder, site: str, names: Sequence[str]) -> int:
+    """Let rsync read these files of `readable/`; its exit status. Refused when one of them is not there."""
+    if not all((folder.site(site).readable / name).is_file() for name in names):
+        raise Refused(_NOT_READABLE)
     return _run(folder, site, ["-ro", "-no-lock", str(folder.site(site).readable)])
 
 

@@ -40,6 +40,7 @@ def test_a_site_cannot_fetch_what_is_another_sites(hub: LiveHub, dengfeng: LiveB
     digest = put(hub, b"for dengfeng alone", "dengfeng")
     assert dengfeng.fetch(digest) == b"for dengfeng alone"
     assert zhongmu.fetch(digest) is None
+    assert (hub.refusals()[-1]["site"], digest[7:] in hub.refusals()[-1]["asked"]) == ("zhongmu", True)
     there = zhongmu.rsync(f"{zhongmu.remote}:{digest[7:]}", str(zhongmu.home))
     nowhere = zhongmu.rsync(f"{zhongmu.remote}:{'0' * 64}", str(zhongmu.home))
     assert there.stderr.replace(digest[7:].encode(), b"X") == nowhere.stderr.replace(b"0" * 64, b"X")
