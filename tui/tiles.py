@@ -125,7 +125,7 @@ def sync(snapshot: Snapshot, now_us: int, look: Look) -> Tile:
 
 
 def _sync_state(snapshot: Snapshot, waiting: int, look: Look) -> tuple[str, Level]:
-    level, queues = level_of(snapshot, "parked", "transfers"), (snapshot.sync.down, snapshot.sync.up)
+    level, queues = level_of(snapshot, "parked", "transfers", "raised:stream:"), (snapshot.sync.down, snapshot.sync.up)
     if level:
         return look.say("something is stuck"), level
     if snapshot.link.state == "connected":
