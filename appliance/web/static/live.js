@@ -15,7 +15,7 @@
   let source = words.live;
 
   // What happened to the player, for support and for tests.
-  window.songshanPlayer = { video, events, hls: () => hls };
+  window.songshanPlayer = { video, events, hls: () => hls, shift };
 
   function note(kind, detail) {
     events.push({ at: Date.now(), kind, detail });
@@ -86,20 +86,22 @@
   video.addEventListener("volumechange", () => { if (!video.muted) show(""); });
   video.addEventListener("error", () => note("media", video.error && video.error.message));
 
-  for (const button of document.querySelectorAll("[data-from]")) {
-    button.addEventListener("click", () => {
-      video.muted = false;
-      play(words.dvr, Number(button.dataset.from));
-      mark(true);
-      stage.scrollIntoView();
-    });
+  const back = document.querySelector("[data-back]");
+
+  // Watch again what was on at a moment, in milliseconds since 1970.
+  function shift(from) {
+    play(words.dvr, from);
+    back.hidden = false;
+    stage.scrollIntoView();
   }
 
-  const back = document.querySelector("[data-back]");
-  function mark(shifted) {
-    back.hidden = !shifted;
+  for (const button of document.querySelectorAll("[data-from]")) {
+    button.addEventListener("click", () => shift(Number(button.dataset.from)));
   }
-  back.addEventListener("click", () => { play(words.live); mark(false); });
+  back.addEventListener("click", () => {
+    play(words.live);
+    back.hidden = true;
+  });
 
   show(words.wait);
   play(words.live);

@@ -46,9 +46,9 @@ def answers(port: int) -> bool:
 
 
 @contextmanager
-def web(home: Path) -> Iterator[int]:
-    """`songshan web` for the box in `home`; the port."""
-    (port,) = free_ports(1)
+def web(home: Path, port: int = 0) -> Iterator[int]:
+    """`songshan web` for the box in `home`; the port, which is free of choice where none is given."""
+    port = port or free_ports(1)[0]
     program = str(Path(sys.executable).with_name("songshan"))
     with running([program, "--home", str(home), "web", "--bind", f"127.0.0.1:{port}"], port, home / "web.log"):
         yield port
