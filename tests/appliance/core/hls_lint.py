@@ -1,4 +1,4 @@
-"""A linter for a live list that is polled again and again: RFC 8216 section 6.2, and what this house promises beyond it.
+"""A linter for a live list that is polled again and again: RFC 8216 section 6.2, and what this house promises.
 
     lint = HlsLint(); lint.look(text, now_us) at every poll     raises Violation with what is wrong
 
@@ -8,6 +8,7 @@ It knows nothing of the code under test: it reads the text, and remembers what i
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 TARGET_S = 2
 URI = re.compile(r"(\d+)/(\d+)/([0-9a-f]{64})/(\d+)\.ts")
@@ -56,7 +57,7 @@ class HlsLint:
     def _whole(self, listed: list[Listed], now_us: int) -> None:
         if not listed:
             raise Violation("an empty list")
-        for before, after in zip(listed, listed[1:]):
+        for before, after in pairwise(listed):
             if before.end_us != after.start_us:
                 raise Violation(f"a hole or an overlap after {before.msn}: {before.end_us} {after.start_us}")
         if sum(segment.duration_us for segment in listed) < self.window_us:
