@@ -144,7 +144,6 @@ def _reach(hub: HubAddress, timeout_s: float) -> paramiko.Transport:
     _prefer_pinned(hub, transport)
     try:
         transport.start_client(timeout=timeout_s)
-        transport.get_remote_server_key()
     except (paramiko.SSHException, OSError, EOFError) as error:
         transport.close()
         raise _unreachable(hub, error) from error

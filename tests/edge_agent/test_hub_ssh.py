@@ -129,6 +129,17 @@ def test_one_of_several_pinned_keys_is_enough(server: Sshd, tmp_path: Path) -> N
         assert read_until(link, b"\n") == b"session\n"
 
 
+def test_a_hub_with_host_keys_of_several_kinds_shows_the_pinned_one(tmp_path: Path) -> None:
+    """A hub on the system's sshd has them all; which one it shows depends on what the box asks for."""
+    argv = ["ssh-keygen", "-q", "-t", "ecdsa", "-N", "", "-f", str(tmp_path / "ecdsa")]
+    subprocess.run(argv, check=True, timeout=10)
+    pinned = (tmp_path / "ecdsa.pub").read_text().strip()
+    with sshd(tmp_path, "echo session; cat", f"HostKey {tmp_path}/ecdsa") as several:
+        for keys in ((pinned,), (several.host_key,)):
+            with closing(HubLink.connect(address(several, host_keys=keys), several.key_path, TIMEOUT_S)) as link:
+                assert read_until(link, b"\n") == b"session\n"
+
+
 def test_a_refused_key_is_locked_out_whatever_other_keys_lie_about(
     server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
