@@ -2,6 +2,7 @@
 
 import base64
 import io
+import tempfile
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -11,7 +12,7 @@ import msgspec
 import paramiko
 
 from appliance.command import Box, pass_box, say
-from appliance.config import INSTALLED_HOME, INSTALLED_RUN, Config, HubAddress, config_path, render
+from appliance.config import INSTALLED_HOME, INSTALLED_RUN, Config, HubAddress, config_path, load, render
 from appliance.core import journal
 from appliance.core.errors import HubUnreachable, LockedOut, OperatorError, Refused, Text
 from appliance.durable import make_folder, write_atomically
@@ -69,16 +70,19 @@ def hand_in_keys(config: Config, bundle: Bundle) -> tuple[JoinAnswer, str]:
 def _config(box: Box, bundle: Bundle) -> Config:
     """What the box is told about itself; OperatorError when the bundle says what no configuration may."""
     home = box.home or INSTALLED_HOME
-    run = home / "run" if box.home else INSTALLED_RUN
-    return Config(
+    config = Config(
         home=home,
-        run=run,
+        run=home / "run" if box.home else INSTALLED_RUN,
         site=bundle.site,
         name=bundle.name,
         zone=bundle.zone,
         hub=bundle.hub,
         channels=bundle.channels,
     )
+    with tempfile.TemporaryDirectory() as trial:
+        config_path(Path(trial)).write_text(render(config))
+        load(Path(trial), {})
+    return config
 
 
 def _software() -> str:

@@ -24,7 +24,7 @@ class Catalogue:
     takers: dict[str, set[str]] = field(default_factory=dict)
     """By item id: the sites that took it and did not give it back."""
     aired: dict[str, dict[str, tuple[Asset, ...]]] = field(default_factory=dict)
-    """By stream, then by schedule or filler: the assets that it names."""
+    """By stream, then by schedule, filler or insertion: the assets that it names."""
     schedules: dict[tuple[str, str, str], int] = field(default_factory=dict)
     """By site, channel and day: the newest version sent."""
     _places: dict[str, Place] = field(default_factory=dict)
@@ -34,6 +34,7 @@ class Catalogue:
         self._take_in(journals.stream("all/control"))
         self._take_in(journals.stream("all/content"))
         for site in sites:
+            self._take_in(journals.stream(f"{site}/control"))
             self._take_in(journals.stream(f"{site}/content"))
             self._take_in(journals.stream(f"{site}/report"))
         return self
@@ -105,6 +106,8 @@ class Catalogue:
             case records.Schedule():
                 self.aired.setdefault(stream, {})[f"{body.channel} {body.date}"] = body.assets
                 self.schedules[site, body.channel, body.date] = body.version
+            case records.Insert():
+                self.aired.setdefault(stream, {})[f"{body.channel} insert {body.id}"] = (body.asset,)
             case records.Filler():
                 self.aired.setdefault(stream, {})[f"{body.channel} filler"] = body.assets
             case _:

@@ -26,7 +26,7 @@ def assets_for(catalogue: Catalogue, site: str) -> list[Asset]:
     taken = [catalogue.live_offer(item) for item, sites in catalogue.takers.items() if site in sites]
     own = [offer for offer in map(catalogue.live_offer, catalogue.offered) if offer and offer.origin == site]
     found = [asset for item in (*items, *taken, *own) if item is not None for asset in item.assets]
-    for stream in streams:
+    for stream in (*streams, f"{site}/control"):
         found += [asset for assets in catalogue.aired.get(stream, {}).values() for asset in assets]
     gone = withdrawn_digests(catalogue)
     return [asset for asset in found if asset.digest not in gone]

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from appliance.config import load
+from appliance.core.errors import LockedOut
 from appliance.core.events import Greeted, PeerSaidBye
+from edge_agent.hub_ssh import HubLink
 from provisioning.bundle import read_bundle
 from tests.provisioning.live import LiveBox, LiveHub, program, until
 
@@ -67,6 +69,9 @@ def test_a_join_whose_answer_was_lost_can_be_asked_for_again(hub: LiveHub, tmp_p
 def test_a_site_that_is_not_approved_is_locked_out(hub: LiveHub, tmp_path: Path) -> None:
     """A key that nobody compared opens nothing, neither the session nor rsync."""
     box = hub.box("xingyang", tmp_path / "xingyang", "--name", "荥阳")
+    with pytest.raises(LockedOut) as locked_out:
+        HubLink.connect(box.bundle.hub, box.home / "keys" / "ssh", 20.0)
+    assert locked_out.value.exit_status == 4
     assert b"Permission denied" in box.command("session").stderr
     assert box.rsync(f"{box.remote}:{'0' * 64}", str(tmp_path)).returncode != 0
 
@@ -138,6 +143,38 @@ def test_what_is_no_bundle_is_refused_with_a_reason(content: bytes, tmp_path: Pa
     done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     assert not (tmp_path / "box").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"site": "../x"},
+        {"zone": "Mars/Olympus"},
+        {"channels": [{"id": "登封", "name": "x"}]},
+        {"name": "a\nb"},
+        {
+            "hub": {
+                "id": "songshan",
+                "host": "-oProxyCommand=sh",
+                "port": 0,
+                "user": "",
+                "host_keys": [],
+                "sign_key": "x",
+            }
+        },
+    ],
+)
+def test_a_bundle_with_what_no_configuration_may_hold_spends_nothing(
+    quiet_hub: LiveHub, tmp_path: Path, change: dict[str, object]
+) -> None:
+    """A bundle travels by post and may be altered; it is judged before a key is made or the hub is called."""
+    bundle = tmp_path / "b"
+    quiet_hub.run("enrol", "dengfeng", "--out", str(bundle))
+    bundle.write_text(json.dumps({**json.loads(bundle.read_text()), **change}))
+    box = LiveBox(quiet_hub, "dengfeng", tmp_path / "box", read_bundle(bundle))
+    done = box.join(bundle)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
+    assert not box.home.exists()
 
 
 def test_revoke_ends_the_running_session_and_locks_the_site_out(hub: LiveHub, tmp_path: Path) -> None:
