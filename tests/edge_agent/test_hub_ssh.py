@@ -202,8 +202,10 @@ def test_a_line_that_fails_while_the_key_is_shown_is_not_a_refusal(
 
         accepting = threading.Thread(target=accept)
         accepting.start()
+        started = time.monotonic()
         with pytest.raises(HubUnreachable):
             HubLink.connect(address(server, port=listener.getsockname()[1], host_keys=(public,)), server.key_path, 1.0)
+        assert time.monotonic() - started < TIMEOUT_S
         accepting.join(TIMEOUT_S)
         accepted[0].released.set()
         accepted[0].transport.close()
