@@ -130,7 +130,9 @@ def body_rows(tile: Tile, cells: int, look: Look) -> list[Row]:
 
 def title_row(tile: Tile, cells: int, look: Look) -> Row:
     """`播出 正常 G ──────`: the rule fills what is left."""
-    row = [Span(tile.title, "title"), Span(" ", "rule"), Span(f"{tile.word} {tile.level.letter}", tile.level.style)]
+    row = [Span(tile.title, "title")]
+    if tile.word:
+        row += [Span(" ", "rule"), Span(f"{tile.word} {tile.level.letter}", tile.level.style)]
     left = cells - row_width(tuple(row)) - 1
     if left > 0:
         row.append(Span(" " + ("-" if look.plain else "─") * left, "rule"))

@@ -167,14 +167,14 @@ def link(snapshot: Snapshot, now_us: int, look: Look) -> Tile:
     }
     word, level = words[link.state]
     level = max(level, level_of(snapshot, "link"))
+    seen = look.ago(link.at_us, now_us) if link.at_us is not None else ""
     facts: list[Line] = []
     if link.hub:
-        facts.append(Fact(look.say("Hub"), look.data(link.hub)))
+        facts.append(Fact(look.say("Hub"), look.data(link.hub), seen))
     if link.since_us is not None:
         facts.append(Fact(look.say("Since"), look.clock(link.since_us, now_us), look.ago(link.since_us, now_us)))
     if link.round_trip_ms is not None and link.state == "connected":
-        seen = look.ago(link.at_us, now_us) if link.at_us is not None else ""
-        facts.append(Fact(look.say("Round trip"), f"{link.round_trip_ms:.0f} ms", seen))
+        facts.append(Fact(look.say("Round trip"), f"{link.round_trip_ms:.0f} ms"))
     if link.reason is not None and link.state != "connected":
         facts.append(Fact(look.say("Why"), look.of(link.reason), level=level))
     if link.next_try_us is not None and link.state != "connected":

@@ -132,4 +132,12 @@ def help_page(look: Look) -> Tile:
         Fact("A", look.say("act today"), level=Level.WARN),
         Fact("R", look.say("act now: on the air, or soon not, or data in danger"), level=Level.BAD),
     ]
-    return Tile(look.say("Help"), "", Level.GOOD, (*keys, *letters))
+    parts = [
+        Fact(look.say("On air"), look.say("what plays, until when, and what will be missing")),
+        Fact(look.say("Alarms"), look.say("what is wrong, and under it what to do")),
+        Fact(look.say("Sync"), look.say("what waits to go down and up; it waits as long as it must")),
+        Fact(look.say("Link"), look.say("the line to the hub; without it everything here goes on")),
+        Fact(look.say("Storage"), look.say("the disk of the media; a reserve of it stays free")),
+        Fact(look.say("Time"), look.say("the channel follows this clock")),
+    ]
+    return Tile(look.say("Help"), "", Level.GOOD, (*keys, *letters, *parts))

@@ -48,4 +48,5 @@ class Overview(Board):
 
 
 def _drawn(tile: Tile, look: Look, skip: int, cells: int, lines: int) -> tuple[Row, ...]:
-    return draw(tile, cells, lines, look, skip)
+    """Scrolled no further than makes sense at this size: the panel may have grown since."""
+    return draw(tile, cells, lines, look, min(skip, view.last_skip(tile, cells, lines, look)))
