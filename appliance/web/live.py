@@ -5,7 +5,7 @@
 
 A list is made once for each step of the air's clock, not for each reader, so that two workers asked at one moment say
 the same and none says less than another said before. A segment's bytes never change; whether it may be had is asked of
-the ledger: it must have been on the air within the time for which lists told of it.
+the ledger: it must have been on the air, whole, within the time for which lists told of it.
 """
 
 import gzip
@@ -34,6 +34,7 @@ from appliance.core.ts import (
     PTS_MODULO,
     SEGMENT_TICKS,
     TARGET_DURATION_S,
+    TICKS_PER_FRAME,
     TICKS_PER_S,
     move,
 )
@@ -169,7 +170,8 @@ def holds(stretches: Sequence[Stretch], start_tick: int, wanted: Segment) -> boo
 def _aired(db: Database, channel: str, wanted: Segment) -> Segment | None:
     now_tick = tick_of(air.now_us(db))
     start_tick = started_tick(wanted, now_tick)
-    if now_tick - start_tick > FETCHABLE_TICKS or wanted.offset_ticks >= PTS_MODULO:
+    aired_ticks = now_tick - start_tick
+    if not wanted.frames * TICKS_PER_FRAME <= aired_ticks <= FETCHABLE_TICKS or wanted.offset_ticks >= PTS_MODULO:
         return None
     rows = air.stretches(db, channel, start_tick, start_tick + 1)
     return wanted if holds(rows, start_tick, wanted) else None

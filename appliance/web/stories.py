@@ -42,7 +42,7 @@ def shown(item: Item, public: Path) -> Shown:
 
 def is_public(public: Path, asset: Asset) -> bool:
     """Whether /media would serve it."""
-    return os.access(public / hex_of(asset.digest), os.R_OK)
+    return os.access(f"{public}{os.sep}{hex_of(asset.digest)}", os.R_OK)
 
 
 def kind_of(asset: Asset) -> str:

@@ -10,9 +10,11 @@
   const say = stage.querySelector(".say");
   const words = stage.dataset;
   const RETRY_MS = 1500;
+  const REFRESH_MS = 60000;
   const events = [];
   let hls = null;
   let source = words.live;
+  let shifted = false;
 
   // What happened to the player, for support and for tests.
   window.songshanPlayer = { video, events, hls: () => hls, shift };
@@ -55,6 +57,7 @@
       lowLatencyMode: false,
       liveSyncDurationCount: 3,
       backBufferLength: 60,
+      liveDurationInfinity: url === words.live,
     });
     hls.on(Hls.Events.ERROR, (_event, data) => recover(data));
     hls.once(Hls.Events.MANIFEST_PARSED, startPlaying);
@@ -86,22 +89,39 @@
   video.addEventListener("volumechange", () => { if (!video.muted) show(""); });
   video.addEventListener("error", () => note("media", video.error && video.error.message));
 
-  const back = document.querySelector("[data-back]");
-
   // Watch again what was on at a moment, in milliseconds since 1970.
   function shift(from) {
+    shifted = true;
     play(words.dvr, from);
-    back.hidden = false;
+    markShifted();
     stage.scrollIntoView();
   }
 
-  for (const button of document.querySelectorAll("[data-from]")) {
-    button.addEventListener("click", () => shift(Number(button.dataset.from)));
+  function markShifted() {
+    document.querySelector("[data-back]").hidden = !shifted;
   }
-  back.addEventListener("click", () => {
-    play(words.live);
-    back.hidden = true;
+
+  // The guide is replaced while the page is open, so its buttons are listened for above it.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (button && button.dataset.from) shift(Number(button.dataset.from));
+    if (button && "back" in button.dataset) {
+      shifted = false;
+      play(words.live);
+      markShifted();
+    }
   });
+
+  async function refresh() {
+    const guide = document.querySelector("[data-guide]");
+    if (document.hidden || guide.querySelector("details[open]")) return;
+    const answer = await fetch(location.href).catch(() => null);
+    if (!answer || !answer.ok) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-guide]");
+    if (fresh) guide.replaceChildren(...fresh.childNodes);
+    markShifted();
+  }
+  setInterval(refresh, REFRESH_MS);
 
   show(words.wait);
   play(words.live);
