@@ -1,10 +1,15 @@
 """A box for tests: a config without any file of it, items and commands to put in, and disks that are small."""
 
+import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from sqlite_utils import Database
 
 from appliance.config import ChannelConfig, Config, HubAddress, Limits
 from appliance.core.asset import Asset
@@ -89,6 +94,43 @@ def started(code: str, *arguments: str | Path) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
+
+
+def dies(act: Callable[[], object], at_step: int) -> bool:
+    """Do something in a process that a SIGKILL ends just before its step number `at_step`; whether it came so far.
+
+    A step is a statement of SQL on a connection of `watched`, or a change that Python makes to the file system.
+    """
+    child = os.fork()
+    if child == 0:
+        try:
+            left = [at_step]
+
+            def step(*_what: object) -> None:
+                left[0] -= 1
+                if left[0] <= 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+            _steps.append(step)
+            sys.addaudithook(lambda event, _arguments: step() if event in _CHANGES else None)
+            act()
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    _child, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "what was to die failed by itself"
+    return os.WIFSIGNALED(status)
+
+
+def watched(db: Database) -> Database:
+    """Each statement on this connection is a step of `dies`."""
+    db.conn.set_trace_callback(lambda _sql: [step() for step in _steps] and None)
+    return db
+
+
+_steps: list[Callable[..., None]] = []
+_CHANGES = frozenset({"open", "os.rename", "os.remove", "os.link", "os.mkdir", "os.chmod", "shutil.copyfile"})
 
 
 @contextmanager

@@ -1,7 +1,10 @@
 """A file is whole or not there: at a kill, on a full disk, and for whoever looks meanwhile."""
 
 import os
+import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -10,7 +13,7 @@ import pytest
 
 from appliance.core.errors import DiskFull, Refused, WorldError
 from appliance.durable import copy_settled, hash_of, make_folder, regular_file, staged_beside, write_atomically
-from tests.appliance.boxes import small_disk, started
+from tests.appliance.boxes import ROOT, small_disk, started
 
 WRITER = """
 import sys
@@ -37,7 +40,7 @@ def test_a_reader_sees_the_old_file_or_the_new_one(tmp_path: Path) -> None:
 def test_killed_at_any_moment_the_file_is_whole(tmp_path: Path) -> None:
     """A power cut in the middle of a write must leave a file that can be read."""
     path = tmp_path / "a"
-    for round_number in range(12):
+    for round_number in range(6):
         writer = started(WRITER, path)
         assert writer.stdout is not None
         writer.stdout.readline()
@@ -50,6 +53,17 @@ def test_killed_at_any_moment_the_file_is_whole(tmp_path: Path) -> None:
         if path.exists():
             held = path.read_bytes()
             assert held == held[: len(held) // 50_000] * 50_000
+
+
+def test_the_bytes_are_on_the_disk_before_the_name_and_the_name_before_the_return(tmp_path: Path) -> None:
+    """The order that a power cut cannot break, as the kernel saw it: write, fsync, rename, fsync of the folder."""
+    code = "import sys, pathlib, appliance.durable as d; d.write_atomically(pathlib.Path(sys.argv[1]), b'x')"
+    calls = "trace=write,pwrite64,fsync,rename,renameat,renameat2,openat"
+    argv = ["strace", "-f", "-y", "-e", calls, "-o", str(tmp_path / "log"), sys.executable, "-c", code]
+    subprocess.run([*argv, str(tmp_path / "file")], cwd=ROOT, check=True, timeout=60)
+    seen = [line.split(maxsplit=1)[1] for line in (tmp_path / "log").read_text().splitlines() if str(tmp_path) in line]
+    steps = [re.split(r"[(<]", call)[0] + ("/" if f"<{tmp_path}>)" in call else "") for call in seen]
+    assert [step for step in steps if not step.startswith("openat")] == ["write", "fsync", "rename", "fsync/"]
 
 
 @pytest.mark.root

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from appliance import files
 from appliance.config import Config, Limits
 from appliance.core.errors import Corrupt, DiskFull, OperatorError, Refused, WorldError
-from tests.appliance.boxes import box, digest, small_disk, started
+from tests.appliance.boxes import box, dies, digest, small_disk, started
 
 ADOPTER = """
 import sys
@@ -213,7 +213,7 @@ def test_killed_at_any_moment_every_asset_is_whole(config: Config, tmp_path: Pat
     contents = [random.Random(number).randbytes(3_000_000) for number in range(2)]
     for number, data in enumerate(contents):
         (sources / str(number)).write_bytes(data)
-    for round_number in range(8):
+    for round_number in range(5):
         adopter = started(ADOPTER, config.home, sources)
         assert adopter.stdout is not None
         adopter.stdout.readline()
@@ -228,6 +228,31 @@ def test_killed_at_any_moment_every_asset_is_whole(config: Config, tmp_path: Pat
         files.sweep(config)
         assert everything_in(config.incoming) == []
         assert files.served(config) <= set(files.held(config))
+
+
+def test_killed_at_any_step_nothing_is_served_that_is_not_whole(config: Config, tmp_path: Path) -> None:
+    """As above, at each single change of the file system; and the next attempt succeeds."""
+    (tmp_path / "clip").write_bytes(b"clip")
+    wanted = digest_of(b"clip")
+
+    def come_and_go() -> None:
+        files.adopt_copy(config, tmp_path / "clip")
+        files.publish_link(config, wanted)
+        files.remove(config, wanted)
+        files.stage_path(config, wanted).write_bytes(b"clip")
+        files.adopt(config, files.stage_path(config, wanted), wanted)
+        files.publish_link(config, wanted)
+
+    steps = 1
+    while dies(come_and_go, steps):
+        steps += 1
+        held = list(files.held(config))
+        assert [files.verify(config, each) for each in held] == [4] * len(held)
+        assert files.served(config) <= set(held)
+        files.sweep(config)
+        files.remove(config, wanted)
+    assert steps > 12
+    assert files.served(config) == {wanted}
 
 
 NAMES = {

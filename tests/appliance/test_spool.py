@@ -14,7 +14,7 @@ from appliance.core.command import COMMAND_BYTES_MAX, Submit, Take, Tip
 from appliance.core.errors import DiskFull, OperatorError, Refused, Text
 from appliance.store import desk
 from appliance.store.database import reading, rows, writing
-from tests.appliance.boxes import AT, box, run, small_disk, started
+from tests.appliance.boxes import AT, box, dies, small_disk, started, watched
 
 WRITER = """
 import sys
@@ -27,39 +27,6 @@ print("ready", flush=True)
 while True:
     command = Submit(title="t", files=("a", "b"), by="x", via="cli", at=AT)
     print(spool.put(config, command, [source, source]), flush=True)
-"""
-
-AGENT = """
-import os, random, signal, sys
-from pathlib import Path
-from appliance import spool
-from appliance.store import desk
-from appliance.store.database import writing
-from tests.appliance.boxes import box
-
-config, die_at = box(Path(sys.argv[1])), sys.argv[2]
-
-
-def die(where):
-    if die_at == where:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-with writing(config.database) as db:
-    print("ready", flush=True)
-    for name in spool.pending(config):
-        command, _files = spool.read(config, name)
-        die("read")
-
-        def effect(db):
-            db.execute("INSERT INTO tips SELECT ? || '#' || count(*), ?, '', 1 FROM tips", (name, command.text))
-            die("effect")
-
-        desk.carry_out(db, name, command, effect)
-        die("carried out")
-        spool.finish(config, name)
-        die("finished")
-print("all done")
 """
 
 
@@ -234,7 +201,7 @@ def test_a_writer_killed_at_any_moment_leaves_whole_commands_or_none(config: Con
     data = random.Random(1).randbytes(300_000)
     (tmp_path / "source").write_bytes(data)
     returned: set[str] = set()
-    for round_number in range(10):
+    for round_number in range(6):
         writer = started(WRITER, config.home, tmp_path / "source")
         assert writer.stdout is not None
         writer.stdout.readline()
@@ -247,26 +214,70 @@ def test_a_writer_killed_at_any_moment_leaves_whole_commands_or_none(config: Con
         writer.stdout.close()
     pending = spool.pending(config)
     assert returned <= set(pending)
-    assert len(returned) > 10
+    assert returned
     for name in pending:
         _command, attachments = spool.read(config, name)
         assert [path.read_bytes() == data for path in attachments] == [True, True]
 
 
-@pytest.mark.parametrize("die_at", ["read", "effect", "carried out", "finished"])
-def test_an_agent_killed_at_any_point_carries_each_command_out_once(config: Config, die_at: str) -> None:
+def test_a_writer_killed_at_any_step_leaves_a_whole_command_or_none(config: Config, tmp_path: Path) -> None:
+    """As above, at each single change of the file system."""
+    (tmp_path / "a").write_text("a")
+    command = Submit(title="t", files=("a", "b"), by="x", via="cli", at=AT)
+    steps = 1
+    while dies(lambda: spool.put(config, command, [tmp_path / "a", tmp_path / "a"]), steps):
+        steps += 1
+        for name in spool.pending(config):
+            assert [path.read_text() for path in spool.read(config, name)[1]] == ["a", "a"]
+    assert steps > 8
+    spool.sweep(config, time.time() + 2 * spool.ORPHAN_S)
+    assert len(files_in(config)) == 3 * len(spool.pending(config))
+
+
+EFFECT = "INSERT INTO tips SELECT ? || '#' || count(*), ?, '', 1 FROM tips"
+
+
+def carry_out_all(config: Config) -> None:
+    """What an agent does with the spool; each effect shows when it happened twice."""
+    with writing(config.database) as db:
+        for name in spool.pending(config):
+            command, _files = spool.read(config, name)
+            assert isinstance(command, Tip)
+            values = (name, command.text)
+            desk.carry_out(watched(db), name, command, lambda db, values=values: db.execute(EFFECT, values))
+            spool.finish(config, name)
+
+
+def test_an_agent_killed_at_any_step_carries_each_command_out_once(config: Config) -> None:
     """Neither lost nor doubled: the effect and the note that it was done are one transaction."""
-    for number in range(4):
-        spool.put(config, tip(str(number)))
-    for _life in range(3):
-        done = run(AGENT, config.home, die_at)
-        assert done.returncode == -signal.SIGKILL, done.stderr
-    done = run(AGENT, config.home, "never")
-    assert "all done" in done.stdout, done.stderr
+    writing(config.database).__enter__().close()
+    put: list[str] = []
+    steps = 1
+    while True:
+        for _count in range(2):
+            put.append(str(len(put)))
+            spool.put(config, tip(put[-1]))
+        if not dies(lambda: carry_out_all(config), steps):
+            break
+        carry_out_all(config)
+        steps += 1
+    assert steps > 15
     assert spool.pending(config) == []
     with reading(config.database) as db:
-        assert sorted(row["text"] for row in rows(db, "SELECT text FROM tips")) == ["0", "1", "2", "3"]
-        assert [each.outcome for each in desk.audit(db)] == ["done"] * 4
+        assert sorted(int(row["text"]) for row in rows(db, "SELECT text FROM tips")) == list(map(int, put))
+        assert {each.outcome for each in desk.audit(db)} == {"done"}
+
+
+def test_an_agent_killed_while_refusing_loses_neither_the_command_nor_the_reason(config: Config) -> None:
+    """It waits, or it lies aside with its reason."""
+    name = spool.put(config, tip())
+    steps = 1
+    while dies(lambda: spool.refuse(config, name, Text("不行", "no")), steps):
+        steps += 1
+        aside = config.spool / "refused"
+        assert spool.pending(config) == [name] or (aside / f"{name}.reason").exists()
+        assert spool.pending(config) == [name] or (aside / name).exists()
+    assert (steps > 3, spool.pending(config)) == (True, [])
 
 
 def test_a_refused_command_is_on_record_and_has_done_nothing(config: Config) -> None:

@@ -219,6 +219,19 @@ def test_a_locked_database_is_told_after_a_while(path: Path) -> None:
         assert tips(db) == ["b"]
 
 
+def test_nobody_comes_between_what_is_read_and_what_is_written(path: Path) -> None:
+    """A deferred transaction would let another writer in after the read, and then fail at its own first write."""
+    with writing(path) as db:
+        other = sqlite3.connect(path, isolation_level=None, timeout=0)
+        with transaction(db):
+            assert tips(db) == []
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                other.execute("INSERT INTO tips VALUES ('intruder', 'x', '', 1)")
+            add(db, "a")
+        other.close()
+        assert tips(db) == ["a"]
+
+
 def test_a_mistake_in_sql_is_a_bug_and_is_seen_as_one(path: Path) -> None:
     """It must not hide among the troubles of the world, to be retried for ever."""
     with writing(path) as db, pytest.raises(sqlite3.OperationalError), transaction(db):
