@@ -26,6 +26,8 @@ DISPUTED: Final = (
 )
 """Ranges of characters that terminals draw in different widths."""
 
+_DISPUTED: Final = frozenset(chr(point) for low, high in DISPUTED for point in range(low, high + 1))
+
 MARK: Final = "?"
 """Stands for what cannot be drawn."""
 
@@ -116,7 +118,7 @@ def _drawn(character: str) -> str:
         return " "
     if category in _SILENT:
         return ""
-    if category in _UNKNOWN or any(low <= ord(character) <= high for low, high in DISPUTED):
+    if category in _UNKNOWN or character in _DISPUTED:
         return MARK
     return character
 

@@ -14,7 +14,8 @@ TEXTS = st.text(st.characters() | st.sampled_from("早间新闻，。（）a b-\
 
 def test_every_character_there_is_has_the_width_that_the_terminal_library_gives_it() -> None:
     """One character that counts otherwise here than where it is drawn pushes a whole row out of line."""
-    drawn = [drawable(f"a{chr(point)}a") for point in range(sys.maxunicode + 1)]
+    blocks = [range(first, first + 256) for first in range(0, sys.maxunicode + 1, 256)]
+    drawn = [drawable("a".join(chr(point) for point in block)) for block in blocks]
     assert [text for text in drawn if width(text) != cell_len(text)] == []
 
 
