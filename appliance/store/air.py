@@ -34,7 +34,7 @@ DAY_US: Final = 86_400 * 1_000_000
 HOUR_US: Final = 3600 * 1_000_000
 
 
-class Service(Protocol):
+class Named(Protocol):
     """A channel's id and what people call it."""
 
     @property
@@ -168,7 +168,7 @@ def segment_place(db: Database, rendition: str, number: int) -> tuple[int, int] 
     return ts.place(table, number) if table is not None else None
 
 
-def on_air(db: Database, channel: Service, at_us: int) -> OnAir:
+def on_air(db: Database, channel: Named, at_us: int) -> OnAir:
     """What a channel plays now and next."""
     now_tick = tick_of(at_us)
     around = stretches(db, channel.id, now_tick, now_tick + 24 * 3600 * ts.TICKS_PER_S)
