@@ -29,8 +29,10 @@ def zhongmu(hub: LiveHub) -> LiveBox:
 
 
 @pytest.fixture
-def quiet_hub(tmp_path: Path) -> LiveHub:
-    """A hub that nobody serves: for what needs no line."""
+def quiet_hub(tmp_path: Path) -> Iterator[LiveHub]:
+    """A hub that nobody serves, unless the test does."""
     live = LiveHub(tmp_path / "hub")
     live.run("init")
-    return live
+    yield live
+    if live.serving is not None and live.serving.poll() is None:
+        live.end()

@@ -208,15 +208,13 @@ def test_the_newest_session_of_a_site_ends_the_one_before(hub: LiveHub, dengfeng
             old.wait(PeerSaidBye)
 
 
-def test_sessions_end_when_the_hub_is_killed(tmp_path: Path) -> None:
+def test_sessions_end_when_the_hub_is_killed(quiet_hub: LiveHub, tmp_path: Path) -> None:
     """sshd's children outlive it; the box would believe that it is connected to a hub that is gone."""
-    live = LiveHub(tmp_path / "hub")
-    live.run("init")
-    live.serve()
-    box = live.box("dengfeng", tmp_path / "dengfeng")
+    quiet_hub.serve()
+    box = quiet_hub.box("dengfeng", tmp_path / "dengfeng")
     with box.session() as session:
         session.wait(Greeted)
-        live.kill()
+        quiet_hub.kill()
         until(lambda: session.process.poll() is not None or session.pump() or session.ended)
 
 
