@@ -186,7 +186,7 @@ def _check_channel(config: Config, channel: str) -> None:
         )
 
 
-def _named(config: Config, channel: str) -> store.Service:
+def _named(config: Config, channel: str) -> store.Named:
     found = config.channel(channel)
     assert found is not None, "the channel was checked"
     return found
