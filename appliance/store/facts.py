@@ -90,6 +90,11 @@ def snapshot(
     return msgspec.structs.replace(seen, alarms=(*raised, *found))
 
 
+def link(db: Database, config: Config, now_us: int) -> Link:
+    """The line to the hub alone, which costs next to nothing: for a page that tells how fresh it is."""
+    return _link(db, config, _agent(db, now_us, Thresholds().agent_silent_s))
+
+
 def set_status(db: Database, value: Status, now_us: int) -> None:
     """What the agent sees now of one thing; it replaces what it saw before."""
     name = type(value).__name__.lower()

@@ -14,7 +14,7 @@ from sqlite_utils import Database
 from appliance.core.errors import DiskFull, WorldError
 from appliance.store.database import first, open_for_writing, open_read_only, reading, rows, transaction, writing
 from appliance.store.migrations import migrations
-from tests.appliance.boxes import run, small_disk
+from tests.appliance.boxes import ROOT, run, small_disk
 
 DIE_WITH_A_LOG = """
 import os, signal, sys
@@ -283,3 +283,13 @@ def test_a_path_with_any_characters_works(tmp_path: Path) -> None:
         add(db, "a")
     with reading(path) as db:
         assert tips(db) == ["a"]
+
+
+def test_every_table_is_in_the_formats_document(tmp_path: Path) -> None:
+    """Somebody else's box, or a technician with `sqlite3`, has to know what is in it."""
+    db = Database(tmp_path / "box.db")
+    migrations.apply(db, stop_before="the_air")
+    names = {*db.table_names(), *db.view_names()} - {"_sqlite_migrations"}
+    db.close()
+    text = (ROOT / "docs/formats.md").read_text()
+    assert sorted(name for name in names if f"`{name}`" not in text) == []

@@ -77,6 +77,17 @@ def test_a_silent_agent_is_red_and_its_link_is_not_believed(tmp_path: Path) -> N
     assert "agent" in ids(seen)
 
 
+def test_the_line_alone_is_told_as_in_the_snapshot(tmp_path: Path) -> None:
+    """A page asks for it with every few seconds, and must not tell another story than the screen."""
+    config = box(tmp_path)
+    with writing(config.database) as db:
+        assert facts.link(db, config, AT_US) == facts.snapshot(db, config, AT_US).link
+        facts.set_status(db, Agent(pid=7), AT_US)
+        facts.set_status(db, Link(state="connected", round_trip_ms=3), AT_US)
+        for moment in (AT_US, AT_US + 3600 * S):
+            assert facts.link(db, config, moment) == facts.snapshot(db, config, moment).link
+
+
 def test_a_box_without_a_hub_stands_alone(tmp_path: Path) -> None:
     """And is not told to be offline."""
     config = box(tmp_path, hub=None)
