@@ -98,7 +98,10 @@ def asrun(box: Box, channel: str, date: str | None, as_json: bool) -> None:
 
 @click.group()
 def air() -> None:
-    """应急插播与恢复。 Break into a channel, and let it go back to its schedule."""
+    """应急插播与恢复。 Break into a channel, and let it go back to its schedule.
+
+    Example: songshan air insert dengfeng-1 sha256:…
+    """
 
 
 @air.command()
