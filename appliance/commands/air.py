@@ -1,5 +1,6 @@
 """`songshan ledger`, `asrun` and `air`: what a channel will play, what it played, and breaking into it."""
 
+import re
 from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -25,6 +26,7 @@ from appliance.store import asrun as log
 from appliance.store.database import reading
 
 FAR_US: Final = 400 * 86_400 * 1_000_000
+_TIME: Final = re.compile(r"(\d{4}-\d{2}-\d{2}[T ])?\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
 
 KINDS: Final = {
     "programme": Text("节目", "programme"),
@@ -198,8 +200,11 @@ def _named(config: Config, channel: str) -> store.Named:
 def _moment(config: Config, text: str, now_us: int) -> int:
     """A moment as a person writes it; without a zone it is the site's, without a date it is today's."""
     day = day_of(now_us, config.zone)
+    written = _TIME.fullmatch(text)
     try:
-        local = datetime.fromisoformat(text if "-" in text else f"{day}T{text}")
+        if written is None:
+            raise ValueError(text)
+        local = datetime.fromisoformat(text if written[1] else f"{day}T{text}")
     except ValueError as error:
         raise OperatorError(
             Text(f"不是时间：{text[:40]!r}", f"not a time: {text[:40]!r}"),
