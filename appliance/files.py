@@ -69,12 +69,6 @@ def held(config: Config) -> Iterator[Digest]:
                 yield parse_digest(path.name)
 
 
-def hash_file(path: Path) -> tuple[Digest, int]:
-    """Digest and size of a regular file; Refused for anything else, also for a link to one."""
-    with regular_file(path) as descriptor:
-        return hash_of(descriptor)
-
-
 def adopt(config: Config, staged: Path, digest: str) -> Path:
     """Make a staged file the asset of that digest: hash, fsync, rename, fsync the folder.
 
