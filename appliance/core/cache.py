@@ -3,19 +3,10 @@
 Pure: the agent says what is used, gets an order, and removes from the front of it until enough is free.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-
-import msgspec
+from collections.abc import Iterable, Mapping
 
 from appliance.core.errors import Text
 from appliance.core.stock import Holding
-
-
-class Eviction(msgspec.Struct, frozen=True):
-    """What to let go, in order. `short_bytes` is what is still missing when all of it is gone; 0 when it suffices."""
-
-    digests: tuple[str, ...]
-    short_bytes: int
 
 
 def pins(
@@ -45,18 +36,3 @@ def order_of_eviction(holdings: Iterable[Holding], pinned: Mapping[str, Text]) -
     """
     loose = (holding for holding in holdings if holding.state == "here" and holding.digest not in pinned)
     return tuple(sorted(loose, key=lambda holding: (holding.last_used_us, -holding.size_bytes, holding.digest)))
-
-
-def evictions(holdings: Sequence[Holding], pinned: Mapping[str, Text], need_bytes: int) -> Eviction:
-    """Choose what to let go so that at least `need_bytes` become free; nothing when that is 0 or less.
-
-    Pinned assets are never chosen; where the others do not suffice, all of them are, and `short_bytes` says what lacks.
-    """
-    chosen: list[str] = []
-    left_bytes = need_bytes
-    for holding in order_of_eviction(holdings, pinned):
-        if left_bytes <= 0:
-            break
-        chosen.append(holding.digest)
-        left_bytes -= holding.size_bytes
-    return Eviction(tuple(chosen), max(0, left_bytes))
