@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from appliance.core.errors import SongshanError, Text
-from appliance.durable import disk_errors, regular_file, sync_folder, unlink_durably, write_atomically
+from appliance.durable import regular_file, sync_folder, unlink_durably, write_atomically
 from appliance.files import name_for_people
 
 NOTICE: Final = "未收-NOT-TAKEN.txt"
@@ -117,8 +117,12 @@ def take_away(entry: Entry) -> None:
 
 def _entries(folder: Path) -> Iterator[Entry]:
     """What lies there, in the order of names. Hidden and unfinished names are not looked at."""
-    with disk_errors(folder), os.scandir(folder) as found:
-        names = sorted(each.name for each in islice(found, ENTRIES_MAX))
+    try:
+        with os.scandir(folder) as found:
+            names = sorted(each.name for each in islice(found, ENTRIES_MAX))
+    except FileNotFoundError:
+        # Whoever tidied up has taken the folder with it; the next start makes it anew.
+        return
     for name in names:
         if name.startswith(".") or name == NOTICE or name.lower().endswith(UNFINISHED_ENDINGS):
             continue

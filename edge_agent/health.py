@@ -26,7 +26,7 @@ def machine() -> Machine:
         memory_total_bytes=memory.total,
         load_1m=psutil.getloadavg()[0],
         temperature_c=_temperature_c(),
-        uptime_s=time.time() - psutil.boot_time(),
+        uptime_s=time.clock_gettime(time.CLOCK_BOOTTIME),
     )
 
 

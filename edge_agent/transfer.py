@@ -5,7 +5,6 @@ kill of both ends; `--partial` would lose everything then (measured; docs/adr/00
 that matters from here: no configuration of the machine or of its user has a say.
 """
 
-import enum
 import re
 import shlex
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from appliance.config import Config, HubAddress
 from appliance.core.asset import hex_of
 from appliance.core.errors import Text
 from appliance.durable import write_atomically
+from edge_agent.core.outcomes import Result
 
 HOST: Final = "hub"
 """What the hub is called in argv and known_hosts; the address is an option."""
@@ -26,20 +26,6 @@ CONNECT_TIMEOUT_S: Final = 15
 LIMIT_S: Final = 7 * 86400.0
 """rsync notices a line that stands still; this bounds one that only crawls."""
 ENVIRON: Final = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
-
-
-class Result(enum.Enum):
-    """How a transfer ended."""
-
-    DONE = "done"
-    MISSING = "missing"
-    """The hub has it not, or does not let this site read it."""
-    NO_ROOM = "no_room"
-    LINE = "line"
-    """The hub was not reached, or the line broke: go on when it is back."""
-    LOCKED_OUT = "locked_out"
-    STOPPED = "stopped"
-    FAILED = "failed"
 
 
 class Route(msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
 """What must be on this box and by when: what a record or command that names assets changes in stock and queue.
 
     need_item, need_on_air     something was learned that needs an asset: want it, put it into the queue
+    begun, moved, reached      how the queue gets on
     let_go, bury, unearth      nothing needs it any more; it was recalled; it may be used again
     lost, reconcile            it is not on disk any more; once, at the start: the disk's word against these rows
 
@@ -15,16 +16,19 @@ import msgspec
 from sqlite_utils import Database
 
 from appliance.core.asset import Asset
+from appliance.core.errors import Text
 from appliance.core.moment import US
 from appliance.core.stock import RenditionState
 from appliance.core.ts import HOUSE_PROFILE
 from appliance.store.assets import forget, holding, rendition, set_rendition, want, want_rendition
-from appliance.store.database import first, rows
+from appliance.store.database import first, rows, text_json
 
 READY_BEFORE_US: Final = 30 * 60 * US
 """What airs is to be here half an hour before."""
 TAKEN_WITHIN_US: Final = 3600 * US
 FILLER_WITHIN_US: Final = 2 * 3600 * US
+MADE_HERE: Final = "packaged"
+"""Why a rendition is wanted that no hub has: it was made here."""
 CLIP_ROLES: Final = ("video", "audio")
 COMING: Final = """
     SELECT entry.value ->> 'asset' AS digest FROM schedules,
@@ -66,9 +70,52 @@ def need_packaging(db: Database, source: str) -> None:
         set_rendition(db, RenditionState(source=source, profile=HOUSE_PROFILE))
 
 
-def queue_again(db: Database, digest: str) -> None:
-    """An asset that was here must come again."""
-    _queue(db, digest, 0)
+def made_here(db: Database, asset: Asset, now_us: int) -> None:
+    """The rendition of an asset was made on this box, and lies staged."""
+    assert asset.rendition is not None
+    known = rendition(db, asset.digest, asset.rendition.profile)
+    if known is None or known.state != "here":
+        db.conn.execute("DELETE FROM renditions WHERE source = ?", (asset.digest,))
+        want_rendition(db, asset, MADE_HERE, now_us)
+        _queue(db, asset.rendition.digest, now_us)
+
+
+def begun(db: Database, digest: str, direction: str) -> None:
+    """It travels now."""
+    db.conn.execute(
+        "UPDATE transfers SET state = 'running', reason = NULL WHERE digest = ? AND direction = ? AND state != 'done'",
+        (digest, direction),
+    )
+
+
+def moved(db: Database, digest: str, direction: str, done_bytes: int, rate_bytes_per_s: float) -> None:
+    """It has come so far, lately at this rate."""
+    db.conn.execute(
+        "UPDATE transfers SET done_bytes = ?, rate_bytes_per_s = ? WHERE digest = ? AND direction = ?",
+        (done_bytes, rate_bytes_per_s, digest, direction),
+    )
+
+
+def reached(db: Database) -> None:
+    """The line is back: what waited for it need not wait longer."""
+    db.conn.execute("UPDATE transfers SET not_before_us = 0, attempts = 0 WHERE state = 'queued'")
+
+
+def gone(db: Database, digest: str) -> None:
+    """An asset's file is not here any more, by our own will. A rendition made of it stays what it is."""
+    db.conn.execute("DELETE FROM assets WHERE digest = ?", (digest,))
+    db.conn.execute("DELETE FROM transfers WHERE digest = ? AND direction = 'down'", (digest,))
+    db.conn.execute("DELETE FROM renditions WHERE digest = ? OR (source = ? AND state != 'here')", (digest, digest))
+
+
+def packed(db: Database, digest: str, frames: int, segments: bytes) -> None:
+    """The table of a rendition that has arrived."""
+    db.conn.execute("UPDATE renditions SET frames = ?, segments = ? WHERE digest = ?", (frames, segments, digest))
+
+
+def unusable(db: Database, digest: str, reason: Text) -> None:
+    """A rendition that cannot be aired."""
+    db.conn.execute("UPDATE renditions SET state = 'failed', reason = ? WHERE digest = ?", (text_json(reason), digest))
 
 
 def let_go(db: Database, digests: Iterable[str]) -> None:
@@ -133,7 +180,7 @@ def lost(db: Database, digest: str) -> None:
     """An asset is not on disk any more, or not what it was: it must come again if anything needs it."""
     db.conn.execute("UPDATE assets SET state = 'bad', verified_at_us = NULL WHERE digest = ?", (digest,))
     db.conn.execute("UPDATE renditions SET state = 'wanted' WHERE digest = ? AND state = 'here'", (digest,))
-    made_here = first(db, "SELECT 1 FROM assets WHERE digest = ? AND why = 'packaged'", (digest,))
+    made_here = first(db, "SELECT 1 FROM assets WHERE digest = ? AND why = ?", (digest, MADE_HERE))
     if made_here is not None:
         db.conn.execute("UPDATE renditions SET digest = NULL, segments = NULL WHERE digest = ?", (digest,))
         forget(db, digest)
@@ -168,13 +215,12 @@ def _renditions_of(db: Database, source: str) -> tuple[str, ...]:
 
 def _is_needed(db: Database, digest: str) -> bool:
     """Whether an item that is shown, a channel or a submission uses an asset, or that of which it is a rendition."""
-    found = first(
-        db,
-        # No value is part of the text.
-        "SELECT 1 FROM (SELECT :digest AS name UNION SELECT source FROM renditions WHERE digest = :digest)"
-        " WHERE name IN (SELECT digest FROM item_assets JOIN items ON items.id = item"
-        "   WHERE items.state = 'published' OR (items.state = 'offered' AND taken = 1))"
-        f" OR name IN ({COMING}) OR name IN ({SUBMITTED})",  # no value is part of it
-        {"digest": digest, "since_us": 0},
-    )
-    return found is not None
+    return first(db, _NEEDED, {"digest": digest, "since_us": 0}) is not None
+
+
+_NEEDED: Final = f"""
+    SELECT 1 FROM (SELECT :digest AS name UNION SELECT source FROM renditions WHERE digest = :digest)
+    WHERE name IN (SELECT digest FROM item_assets JOIN items ON items.id = item
+            WHERE items.state = 'published' OR (items.state = 'offered' AND taken = 1))
+        OR name IN ({COMING}) OR name IN ({SUBMITTED})
+"""  # noqa: S608

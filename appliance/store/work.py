@@ -12,7 +12,7 @@ from appliance.core.rundown import tick_of
 from appliance.core.stock import Holding, Transfer
 from appliance.store import items
 from appliance.store.assets import holding
-from appliance.store.database import rows, text_of
+from appliance.store.database import first, rows, text_of
 from appliance.store.needs import COMING, SUBMITTED
 
 LISTED_US: Final = 90 * US
@@ -24,18 +24,19 @@ QUEUE_SHOWN: Final = 500
 
 
 class Sending(msgspec.Struct, frozen=True):
-    """An asset that goes up. `is_taken`: the hub has said that it has it."""
+    """An asset that goes up. `is_taken`: the hub has said that it has it; `is_running`: it travels now."""
 
     digest: str
     size_bytes: int
     done_bytes: int
     is_taken: bool
+    is_running: bool
     not_before_us: int
     attempts: int
 
 
 class ToPackage(msgspec.Struct, frozen=True):
-    """An asset that is here and has no rendition yet."""
+    """An asset that is here and has no rendition yet; `size_bytes` is about what that will have."""
 
     source: str
     size_bytes: int
@@ -55,23 +56,27 @@ def to_send(db: Database) -> tuple[Sending, ...]:
     """Assets of submissions that the hub has not answered yet."""
     found = rows(
         db,
-        "SELECT digest, size_bytes, done_bytes, state = 'done' AS is_taken, not_before_us, attempts FROM transfers"
+        "SELECT digest, size_bytes, done_bytes, state = 'done' AS is_taken, state = 'running' AS is_running,"
+        " not_before_us, attempts FROM transfers"
         " WHERE direction = 'up' ORDER BY deadline_us, digest LIMIT ?",
         (QUEUE_SHOWN,),
     )
-    return tuple(Sending(**{**row, "is_taken": bool(row["is_taken"])}) for row in found)
+    return tuple(
+        Sending(**{**row, "is_taken": bool(row["is_taken"]), "is_running": bool(row["is_running"])}) for row in found
+    )
 
 
 def to_package(db: Database) -> tuple[ToPackage, ...]:
     """Clips that are here, the small ones first: a long one must not hold up the news."""
     found = rows(
         db,
-        "SELECT source, assets.size_bytes FROM renditions JOIN assets ON assets.digest = source"
+        "SELECT source, coalesce(duration_s * 350000 + 8388608, assets.size_bytes) AS size_bytes"
+        " FROM renditions JOIN assets ON assets.digest = source"
         " WHERE renditions.state IN ('wanted', 'packaging') AND renditions.digest IS NULL AND assets.state = 'here'"
         " AND source NOT IN (SELECT target FROM tombstones) ORDER BY assets.size_bytes LIMIT ?",
         (QUEUE_SHOWN,),
     )
-    return tuple(ToPackage(**row) for row in found)
+    return tuple(ToPackage(row["source"], int(row["size_bytes"])) for row in found)
 
 
 def recalled_here(db: Database, now_us: int) -> tuple[str, ...]:
@@ -125,6 +130,12 @@ def on_disk(db: Database) -> tuple[Holding, ...]:
     """What could be let go of at all, least recently used first."""
     found = rows(db, "SELECT digest, size_bytes, state, last_used_us FROM assets WHERE state = 'here'")
     return tuple(Holding(**row) for row in found)
+
+
+def transfer(db: Database, digest: str, direction: str) -> Transfer | None:
+    """One of the queue; None when it is not in it."""
+    row = first(db, "SELECT * FROM transfers WHERE digest = ? AND direction = ?", (digest, direction))
+    return msgspec.convert({**row, "reason": text_of(row["reason"])}, Transfer) if row else None
 
 
 def is_rendition(db: Database, digest: str) -> bool:

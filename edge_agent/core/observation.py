@@ -32,12 +32,14 @@ class Link(msgspec.Struct, frozen=True):
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """An asset that must be here and is not. `staged_bytes` of it lie in `incoming`."""
+    """An asset that must be here and is not. `staged_bytes` of it lie in `incoming`, -1 where there is no file."""
 
     digest: str
     size_bytes: int
-    staged_bytes: int = 0
+    staged_bytes: int = -1
     deadline_us: int | None = None
+    has_failed: bool = False
+    """It travels alone, so that it fails alone."""
     is_due: bool = True
     """False while it waits after a failure."""
 
@@ -118,6 +120,8 @@ class Policy(msgspec.Struct, frozen=True):
     packagings_max: int = 1
     readings_max: int = 2
     """Processes that read files through: adopt, verify, take."""
+    adoptions_max: int = 20
+    """Small staged files that are read in one turn, which takes a few milliseconds each."""
     batch_files_max: int = 64
     batch_bytes_max: int = 32 * 1024 * 1024
     """Small assets travel together: one connection for many. A larger one travels alone."""

@@ -125,7 +125,7 @@ def _adopt(seen: Observation, policy: Policy) -> Iterator[Step]:
         for wanted in _by_deadline(seen.wanted)
         if wanted.staged_bytes >= wanted.size_bytes and wanted.is_due and not _is_busy(seen, wanted.digest)
     )
-    yield from (Adopt(wanted.digest) for wanted in islice(arrived, policy.steps_max))
+    yield from (Adopt(wanted.digest) for wanted in islice(arrived, policy.adoptions_max))
 
 
 def _fetch(seen: Observation, policy: Policy, room: "_Room") -> Iterator[Step]:
@@ -160,8 +160,9 @@ def _batch(missing: list[Wanted], policy: Policy, room: "_Room") -> list[Wanted]
     batch: list[Wanted] = []
     size_bytes = 0
     for wanted in missing:
-        left_bytes = wanted.size_bytes - wanted.staged_bytes
-        if batch and (size_bytes + left_bytes > policy.batch_bytes_max or len(batch) == policy.batch_files_max):
+        left_bytes = wanted.size_bytes - max(0, wanted.staged_bytes)
+        is_full = size_bytes + left_bytes > policy.batch_bytes_max or len(batch) == policy.batch_files_max
+        if batch and (is_full or wanted.has_failed or batch[0].has_failed):
             break
         if room.take(left_bytes):
             batch.append(wanted)
@@ -206,7 +207,7 @@ class _Room:
     def __init__(self, seen: Observation) -> None:
         self._space = seen.space
         coming_bytes = sum(
-            max(0, wanted.size_bytes - wanted.staged_bytes)
+            max(0, wanted.size_bytes - max(0, wanted.staged_bytes))
             for wanted in seen.wanted
             if _works_on(seen, "fetch", wanted.digest)
         )

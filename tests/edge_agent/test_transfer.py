@@ -18,7 +18,8 @@ from appliance.core.asset import Asset, Digest, hex_of, parse_digest
 from edge_agent import transfer
 from edge_agent.children import Children, Ended
 from edge_agent.core.observation import Child
-from edge_agent.transfer import Result, Route, result_of
+from edge_agent.core.outcomes import Result
+from edge_agent.transfer import Route, result_of
 from tests.provisioning.live import LiveBox, LiveHub
 
 TIMEOUT_S = 30.0

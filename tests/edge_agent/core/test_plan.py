@@ -106,6 +106,13 @@ def test_small_assets_travel_together() -> None:
     assert [len(step.digests) for step in steps if isinstance(step, Fetch)] == [64, 36]
 
 
+def test_an_asset_that_failed_travels_alone() -> None:
+    """One that the hub does not have makes rsync bring none of those that travel with it."""
+    wanted = (Wanted(digest(0), 5), Wanted(digest(1), 5, has_failed=True), Wanted(digest(2), 5), Wanted(digest(3), 5))
+    steps = plan(seen(link=CONNECTED, wanted=wanted), Policy(fetches_max=9))
+    assert steps == (Fetch((digest(0),)), Fetch((digest(1),)), Fetch((digest(2), digest(3))))
+
+
 def test_more_urgent_work_takes_the_place_of_a_running_bulk_transfer() -> None:
     """Both places are taken by films when the break-in of tonight is announced."""
     films = (
@@ -241,7 +248,7 @@ class World:
             commands=tuple(Waiting(each) for each in sorted(self.commands)),
             drops=tuple(Waiting(each) for each in sorted(self.drops)),
             wanted=tuple(
-                Wanted(each, want.size_bytes, self.staged.get(each, 0), want.deadline_us)
+                Wanted(each, want.size_bytes, self.staged.get(each, -1), want.deadline_us)
                 for each, want in self.wanted.items()
             ),
             outgoing=tuple(self.outgoing.values()),

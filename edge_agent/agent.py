@@ -1,0 +1,137 @@
+"""The loop: observe, plan, execute, record. Read this file first.
+
+    observe   hear what the hub said and what children left behind, note it, look at the world   edge_agent/observe.py
+    plan      decide, purely                                                                     edge_agent/core/plan.py
+    execute   do it, or begin it in a child process                                              edge_agent/execute.py
+    record    write down what came of it, and tell the hub                                       edge_agent/record.py
+
+One thread does all of this. It waits only for somebody to wake it: the hub's line, a child that ends, a watched folder,
+a signal, the next moment at which something is due. Where it is killed, the next one goes on from database and disk.
+"""
+
+import random
+import select
+from collections.abc import Iterator
+from typing import Final
+
+import structlog
+
+from appliance.core.errors import WorldError
+from appliance.core.moment import US
+from appliance.store import air
+from edge_agent.apply import Applying
+from edge_agent.core.observation import Observation, Policy
+from edge_agent.core.outcomes import Outcome
+from edge_agent.core.plan import is_idle, next_look_us, plan
+from edge_agent.core.steps import Discard, Remove, Step, Stop, Withdraw
+from edge_agent.endings import of_child
+from edge_agent.execute import World, execute
+from edge_agent.observe import observe, progress
+from edge_agent.record import Recording
+from edge_agent.watch import Wake
+
+WITHOUT_DATABASE: Final = (Withdraw, Remove, Discard, Stop)
+"""Steps that may be taken while nothing can be written: they take things away."""
+STUCK_PAUSE_US: Final = 1 * US
+REPEATED_PAUSE_US: Final = 250_000
+"""Steps that are planned again as they were had no effect: there is no hurry to try them a third time."""
+
+log = structlog.get_logger()
+
+
+class Agent:
+    """One run. Made by `edge_agent.boot.running`."""
+
+    def __init__(self, world: World, applying: Applying, wake: Wake, policy: Policy, *, once: bool) -> None:
+        self._world, self._applying, self._wake, self._policy, self._once = world, applying, wake, policy, once
+        self._recording = Recording(world, applying, self._now_us())
+        self._is_stuck = False
+        self._before: tuple[Step, ...] = ()
+        self._is_told_to_end = False
+
+    def run(self) -> None:
+        """Turn until told to end; with `once` until nothing is left that can be done now."""
+        while not self._is_told_to_end:
+            seen, steps = self.turn()
+            if self._once and is_idle(seen, steps) and not self._is_stuck:
+                return
+            self._wait(seen, steps)
+
+    def end(self) -> None:
+        """End after this turn. May be called from a signal handler."""
+        self._is_told_to_end = True
+        self._wake.wake()
+
+    def turn(self) -> tuple[Observation, tuple[Step, ...]]:
+        """Once around."""
+        self._wake.drain()
+        seen = self.observe()
+        steps = plan(seen, self._policy)
+        self.record(self.execute(seen, steps))
+        return seen, steps
+
+    def observe(self) -> Observation:
+        """Hear what happened, note it, and look at the world as it is now."""
+        world, now_us = self._world, self._now_us()
+        happened = world.conversation.listen(now_us, _jitter())
+        for ended in world.children.look():
+            log.info("child_ended", work=ended.child.work, subjects=len(ended.child.subjects), status=ended.status)
+            happened += of_child(ended, world.config, world.memory)
+        happened += progress(world.config, world.db, world.memory, world.children, now_us)
+        self.record(iter(happened))
+        now_us = self._now_us()
+        return observe(
+            world.config,
+            world.db,
+            world.memory,
+            world.children,
+            world.conversation,
+            now_us,
+            link_state=world.line.fact.state,
+            air_changed=self._applying.air_changed,
+        )
+
+    def execute(self, seen: Observation, steps: tuple[Step, ...]) -> Iterator[Outcome]:
+        """Do what was planned, as far as what comes of it can be written down."""
+        deadlines = {wanted.digest: wanted.deadline_us for wanted in seen.wanted}
+        for step in steps:
+            if not self._is_stuck or isinstance(step, WITHOUT_DATABASE):
+                yield from execute(step, self._world, deadlines)
+
+    def record(self, outcomes: Iterator[Outcome]) -> None:
+        """Write down what came of it, and say to the hub what there is to say."""
+        now_us = self._now_us()
+        try:
+            self._recording.record(outcomes, now_us, _jitter())
+            self._is_stuck = False
+            self._world.conversation.speak(now_us, _jitter(), settle=self._once)
+        except WorldError as error:
+            # Nothing is lost: what could not be written is still known, and written when there is room again.
+            self._is_stuck = True
+            log.error("not_recorded", problem=str(error))
+
+    def close(self) -> None:
+        """Leave nothing running."""
+        self._world.children.stop_all()
+        self._world.conversation.close()
+
+    def _wait(self, seen: Observation, steps: tuple[Step, ...]) -> None:
+        """Sleep until somebody wakes us or something is due; not at all after a turn that did something."""
+        now_us = self._now_us()
+        until_us = next_look_us(seen, self._policy)
+        if self._is_stuck:
+            until_us = now_us + STUCK_PAUSE_US
+        elif steps and steps == self._before:
+            until_us = min(until_us, now_us + REPEATED_PAUSE_US)
+        elif steps:
+            until_us = now_us
+        self._before = steps
+        awaited = [self._wake.fileno(), *self._world.line.filenos(), *self._world.children.filenos()]
+        select.select(awaited, [], [], max(0, until_us - now_us) / US)
+
+    def _now_us(self) -> int:
+        return air.now_us(self._world.db)
+
+
+def _jitter() -> float:
+    return random.random()  # noqa: S311  # spreads retries; nobody gains by guessing it

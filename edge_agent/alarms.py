@@ -1,0 +1,102 @@
+"""Alarms that only the agent knows of. What can be seen in the database is found anew in every snapshot, not here."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from sqlite_utils import Database
+
+from appliance.config import Config
+from appliance.core.errors import Text
+from appliance.core.health import Finding
+from appliance.core.moment import US, to_text
+from appliance.store import facts
+
+DROPS_NAMED: Final = 20
+"""So many entries of the drop folder get an alarm of their own; the folder's notice names them all."""
+CLOCK_BEHIND_US: Final = 60 * US
+
+
+def raised_drops(db: Database, config: Config, now_us: int) -> set[str]:
+    """The ids of what an agent before us raised of the drop folder."""
+    found = {alarm.id.removeprefix("raised:") for alarm in facts.snapshot(db, config, now_us).alarms}
+    return {identity for identity in found if identity.startswith("drop:")}
+
+
+def of_drops(db: Database, entries: Iterable[tuple[str, str, Text]], before: set[str], now_us: int) -> set[str]:
+    """One for each entry that is not taken, in place of those before; the ids of what is raised now."""
+    raised = set()
+    for key, name, reason in list(entries)[:DROPS_NAMED]:
+        identity = f"drop:{key[:16]}"
+        raised.add(identity)
+        finding = Finding(
+            id=identity,
+            severity="amber",
+            text=Text(f"投放文件夹：{name} {reason.zh}", f"drop folder: {name} {reason.en}"),
+            hint=Text("请换成完好的普通文件，或从文件夹移走", "put a sound plain file there, or take it away"),
+        )
+        facts.raise_alarm(db, finding, now_us)
+    for identity in before - raised:
+        facts.clear_alarm(db, identity)
+    return raised
+
+
+def of_room(db: Database, reason: Text | None, now_us: int) -> None:
+    """Something could not be written for want of room; None: there is room again."""
+    if reason is None:
+        facts.clear_alarm(db, "room")
+        return
+    finding = Finding(
+        id="room",
+        severity="red",
+        text=Text(f"磁盘空间不足：{reason.zh}", f"no room on the disk: {reason.en}"),
+        hint=Text("稍后自动重试；请清理磁盘，或换更大的盘", "it is tried again; free some space, or fit a larger disk"),
+    )
+    facts.raise_alarm(db, finding, now_us)
+
+
+def of_clip(db: Database, source: str, name: str, reason: Text | None, now_us: int) -> None:
+    """An asset cannot be brought to house format; None: it could."""
+    identity = f"clip:{source[7:23]}"
+    if reason is None:
+        facts.clear_alarm(db, identity)
+        return
+    finding = Finding(
+        id=identity,
+        severity="amber",
+        text=Text(f"《{name}》不能播出：{reason.zh}", f"{name!r} cannot be aired: {reason.en}"),
+        hint=Text("请提供完好的文件", "provide a sound file"),
+    )
+    facts.raise_alarm(db, finding, now_us)
+
+
+def of_clock(db: Database, wall_us: int, now_us: int) -> None:
+    """The machine's clock against the time on the air, which never goes back."""
+    if wall_us >= now_us - CLOCK_BEHIND_US:
+        facts.clear_alarm(db, "clock-behind")
+        return
+    finding = Finding(
+        id="clock-behind",
+        severity="red",
+        text=Text(
+            f"本机时钟倒退到 {to_text(wall_us)}；播出按 {to_text(now_us)} 继续，不删除任何内容",
+            f"the clock went back to {to_text(wall_us)}; the air goes on from {to_text(now_us)}, nothing is deleted",
+        ),
+        hint=Text("请校准时间：chronyc makestep", "set the time right: chronyc makestep"),
+    )
+    facts.raise_alarm(db, finding, now_us)
+
+
+def of_watch(db: Database, problem: OSError | None, now_us: int) -> None:
+    """The kernel gives no watches on folders; None: it does."""
+    if problem is None:
+        facts.clear_alarm(db, "watch")
+        return
+    finding = Finding(
+        id="watch",
+        severity="info",
+        text=Text(f"文件夹监视不可用：{problem}", f"folders cannot be watched: {problem}"),
+        hint=Text(
+            "改为定时查看；可调高 fs.inotify 上限", "they are looked at every few seconds; see fs.inotify limits"
+        ),
+    )
+    facts.raise_alarm(db, finding, now_us)

@@ -1,0 +1,156 @@
+"""What a record of the hub does to this box. Each is applied once, in the transaction that moves the cursor past it.
+
+A record that cannot be applied is parked with the reason and changes nothing; the ones after it go on. One of a kind
+that this version does not know is kept and tried again after an upgrade, unless a newer one has taken its place.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from sqlite_utils import Database
+
+from appliance.config import Config
+from appliance.core import records
+from appliance.core.asset import Asset
+from appliance.core.errors import Refused, Text
+from appliance.core.item import Item
+from appliance.core.journal import Record
+from appliance.core.moment import US, to_us
+from appliance.core.records import decode
+from appliance.core.schedule import parse_schedule
+from appliance.store import air, assets, desk, items, journals, needs
+from appliance.store.needs import FILLER_WITHIN_US, READY_BEFORE_US
+
+ALL: Final = "all/"
+"""Streams that every site reads; what they say of a channel concerns the sites that have it."""
+REPLACING: Final = frozenset({"item", "offer", "order", "filler"})
+"""Kinds of which the last record of a key is all that counts."""
+
+
+class Applying:
+    """Applies records to one box. `air_changed` is set when the ledger is behind what is known; reset it yourself."""
+
+    def __init__(self, config: Config, now_us: Callable[[], int]) -> None:
+        self._config, self._now_us = config, now_us
+        self._channels = tuple(channel.id for channel in config.channels)
+        self.air_changed = False
+
+    def __call__(self, db: Database, record: Record) -> None:
+        """Do what it says. Raises Refused or OperatorError when that cannot be done; then park it."""
+        body = decode(record)
+        now_us = self._now_us()
+        match body:
+            case records.Recall():
+                self._recall(db, body)
+            case Item():
+                self._item(db, record, body, now_us)
+            case records.Order():
+                desk.receive_order(db, body, now_us)
+            case records.Receipt():
+                _receipt(db, body, now_us)
+            case records.Schedule():
+                self._schedule(db, record, body, now_us)
+            case records.Filler() if self._concerns(record, body.channel):
+                self._filler(db, record, body, now_us)
+            case records.Insert() if self._concerns(record, body.channel):
+                self._insert(db, record, body, now_us)
+            case records.Resume() if self._concerns(record, body.channel):
+                air.resume(db, body.channel)
+                self.air_changed = True
+            case records.Filler() | records.Insert() | records.Resume():
+                pass
+            case _:
+                raise AssertionError(f"the hub writes no {record.header.kind}")
+
+    def again(self, db: Database, record: Record) -> None:
+        """Apply what was parked, now that this may be possible. What a newer record has said since stands.
+
+        A schedule stands by its version; to go back to the schedule now because that was asked for then would end a
+        break-in of today.
+        """
+        kind = record.header.kind
+        if kind == "resume" or (kind in REPLACING and journals.has_newer(db, record)):
+            return
+        self(db, record)
+
+    def _concerns(self, record: Record, channel: str) -> bool:
+        """Whether it is about one of our channels. A record to this site alone about a channel it lacks is wrong."""
+        if channel in self._channels:
+            return True
+        if record.header.stream.startswith(ALL):
+            return False
+        raise Refused(Text(f"本站没有频道 {channel}", f"this site has no channel {channel}"))
+
+    def _recall(self, db: Database, body: records.Recall) -> None:
+        """The item or asset vanishes from lists in this transaction, its links and files in this turn of the loop."""
+        at_us = to_us(body.at)
+        for digest in items.recall(db, body.target, body.reason, at_us):
+            needs.bury(db, digest, body.reason, at_us)
+        self.air_changed = True
+
+    def _item(self, db: Database, record: Record, item: Item, now_us: int) -> None:
+        """A story published to this site, or put into the supermarket; only what is shown here is fetched."""
+        before = items.assets_of(db, item.id)
+        needs.unearth(db, item.assets, to_us(item.created_at))
+        is_published = record.header.kind == "item"
+        if not items.keep(db, item, "published" if is_published else "offered", now_us):
+            return
+        if is_published or items.is_ours(db, item.id):
+            want_item(db, item, "item", to_us(item.publish_at) if item.publish_at else now_us, now_us)
+        needs.let_go(db, before - {asset.digest for asset in item.assets})
+        self.air_changed = True
+
+    def _schedule(self, db: Database, record: Record, body: records.Schedule, now_us: int) -> None:
+        air.receive_schedule(db, body, self._config.zone, self._channels, now_us)
+        needs.unearth(db, body.assets, to_us(record.header.at))
+        for asset, starts_us in _airings(body, self._config.zone, self._channels):
+            if not items.is_recalled(db, asset.digest):
+                needs.need_on_air(db, asset, "air", starts_us - READY_BEFORE_US, now_us)
+        self.air_changed = True
+
+    def _filler(self, db: Database, record: Record, body: records.Filler, now_us: int) -> None:
+        needs.unearth(db, body.assets, to_us(record.header.at))
+        air.set_fillers(db, body.channel, [asset.digest for asset in body.assets])
+        for asset in body.assets:
+            needs.need_on_air(db, asset, "filler", now_us + FILLER_WITHIN_US, now_us)
+        self.air_changed = True
+
+    def _insert(self, db: Database, record: Record, body: records.Insert, now_us: int) -> None:
+        needs.unearth(db, (body.asset,), to_us(record.header.at))
+        air.add_insert(db, body.id, body.channel, body.asset.digest, now_us, body.at, body.until, body.not_after)
+        needs.need_on_air(db, body.asset, "insert", to_us(body.at) if body.at else now_us, now_us)
+        self.air_changed = True
+
+
+def want_item(db: Database, item: Item, why: str, deadline_us: int, now_us: int) -> None:
+    """Have the assets of an item that is shown here brought here."""
+    for asset in item.assets:
+        if not items.is_recalled(db, asset.digest):
+            needs.need_item(db, asset, why, deadline_us, now_us)
+
+
+def _receipt(db: Database, body: records.Receipt, now_us: int) -> None:
+    """The hub has decided on a submission: nothing of it need go up any more."""
+    for submission, item in desk.open_submissions(db):
+        if submission.id == body.submission:
+            reason = body.reason if body.verdict == "refused" else None
+            desk.set_submission(db, body.submission, body.verdict, now_us, reason)
+            still_sent = {asset.digest for _other, open_item in desk.open_submissions(db) for asset in open_item.assets}
+            for asset in item.assets:
+                if asset.digest not in still_sent:
+                    assets.drop_transfer(db, asset.digest, "up")
+
+
+def _airings(body: records.Schedule, zone: str, channels: tuple[str, ...]) -> list[tuple[Asset, int]]:
+    """The assets of a schedule, each with its first airing, as far as that can be told before they are here."""
+    known = {asset.digest: asset for asset in body.assets}
+    airings: dict[str, int] = {}
+    moment_us = 0
+    for entry in parse_schedule(bytes(body.document), zone, channels).entries:
+        moment_us = entry.start_us if entry.start_us is not None else moment_us
+        if entry.asset is not None:
+            airings.setdefault(entry.asset, moment_us)
+        asset = known.get(entry.asset or "")
+        length_s = entry.length_s if entry.length_s is not None else (asset.duration_s if asset else None)
+        moment_us += round((length_s or 0) * US)
+    return [(known[digest], starts_us) for digest, starts_us in airings.items() if digest in known]

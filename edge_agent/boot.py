@@ -1,0 +1,134 @@
+"""What is done once before the first turn, and undone after the last: one agent for each home, folders, database, keys.
+
+What the agent before us left half done is found here: by what lies on the disk, not by what anybody remembers.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_ssh_private_key
+from sqlite_utils import Database
+
+from appliance import files, spool
+from appliance.config import Config
+from appliance.core.errors import OperatorError, Refused, Text
+from appliance.durable import disk_errors, make_folder, unlink_durably
+from appliance.store import air, journals, needs
+from appliance.store.database import transaction, writing
+from edge_agent import alarms, transfer
+from edge_agent.agent import Agent
+from edge_agent.apply import Applying
+from edge_agent.children import Children
+from edge_agent.conversation import Conversation
+from edge_agent.core.observation import Policy
+from edge_agent.execute import World
+from edge_agent.line import Line
+from edge_agent.memory import Memory
+from edge_agent.watch import Wake, watched
+
+LOCK: Final = "agent.lock"
+
+
+@contextmanager
+def running(config: Config, *, once: bool) -> Iterator[Agent]:
+    """An agent that is ready to turn; nothing of it is left running at the end.
+
+    Raises Refused when another one runs in this home, OperatorError when the keys are missing, WorldError for the disk.
+    """
+    with ExitStack() as stack:
+        files.make_folders(config)
+        spool.make_folders(config)
+        stack.enter_context(only_one(config))
+        key = read_sign_key(config.sign_key)
+        files.sweep(config)
+        for left in config.incoming.glob("*.house*"):
+            unlink_durably(left)
+        db = stack.enter_context(writing(config.database))
+        wake = Wake()
+        stack.callback(wake.close)
+        problem = stack.enter_context(watched((config.spool / "new", config.drop), wake))
+        now_us = _set_right(config, db, problem)
+        applying = Applying(config, lambda: air.now_us(db))
+        journals.apply_parked(db, applying.again)
+        applying.air_changed = True
+        line = Line(config, wake)
+        world = World(
+            config=config,
+            db=db,
+            memory=Memory(served=set(files.served(config)), reported_us=0),
+            children=Children(),
+            line=line,
+            conversation=Conversation(config, db, key, line, applying),
+            route=transfer.route_to(config),
+            environ=environ_of(config, os.environ),
+        )
+        spool.sweep(config, now_us / 1_000_000)
+        agent = Agent(world, applying, wake, Policy(bytes_per_s=config.limits.fetch_bytes_per_s), once=once)
+        stack.callback(agent.close)
+        yield agent
+
+
+@contextmanager
+def only_one(config: Config) -> Iterator[None]:
+    """Hold the lock of this home; the kernel lets go of it when we die."""
+    make_folder(config.run)
+    path = config.run / LOCK
+    with disk_errors(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        _hold(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _hold(descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        owner = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
+        raise Refused(
+            Text(f"此节点的 agent 已在运行（{owner}）", f"the agent of this box runs already ({owner})"),
+            hint=Text("同一文件夹只能有一个 agent", "one agent for each home"),
+        ) from error
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+
+
+def read_sign_key(path: Path) -> Ed25519PrivateKey:
+    """What signs this site's own stream. Raises OperatorError when there is none."""
+    hint = Text("请先 songshan join", "songshan join first")
+    try:
+        key = load_ssh_private_key(path.read_bytes(), password=None)
+    except (OSError, ValueError) as error:
+        raise OperatorError(Text(f"读不出密钥 {path}", f"cannot read the key {path}"), hint=hint) from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise OperatorError(Text(f"{path} 不是 Ed25519 密钥", f"{path} is not an Ed25519 key"), hint=hint)
+    return key
+
+
+def environ_of(config: Config, environ: Mapping[str, str]) -> dict[str, str]:
+    """For children that are programs of ours: the same box, whatever option named it."""
+    named = {} if config.run != config.home / "run" else {"SONGSHAN_HOME": str(config.home)}
+    return {**environ, **named}
+
+
+def _set_right(config: Config, db: Database, problem: OSError | None) -> int:
+    """The disk's word against the database's."""
+    held = frozenset(files.held(config))
+    with transaction(db):
+        now_us = air.keep_clock(db)
+        unfinished = needs.reconcile(db, held, now_us)
+        for channel in config.channels:
+            air.ensure_channel(db, channel.id, config.zone, now_us)
+        alarms.of_watch(db, problem, now_us)
+        alarms.of_room(db, None, now_us)
+    for digest in unfinished:
+        with disk_errors(config.incoming):
+            files.path_of(config, digest).rename(files.stage_path(config, digest))
+    return now_us

@@ -1,0 +1,44 @@
+"""`songshan agent`: the loop, as a service or once."""
+
+import logging
+import signal
+import sys
+from types import FrameType
+
+import click
+import structlog
+
+from appliance.command import Box, pass_box
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="end when nothing is left that can be done now")
+@pass_box
+def agent(box: Box, once: bool) -> None:
+    """运行节点的 agent：与嵩山云同步、备播、排播、发布。 Run the agent of this box until SIGTERM or Ctrl-C.
+
+    Without the hub it goes on: what is to be sent waits. Example: songshan --home /srv/dengfeng agent --once
+    """
+    from edge_agent.boot import running
+
+    tell_on_stderr()
+    with running(box.config, once=once) as running_agent:
+
+        def end(_number: int, _frame: FrameType | None) -> None:
+            running_agent.end()
+
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, end)
+        running_agent.run()
+
+
+def tell_on_stderr() -> None:
+    """One line for each event, `event key=value`; the journal of the machine adds the time and keeps it."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.LogfmtRenderer(key_order=["event", "level"]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

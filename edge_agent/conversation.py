@@ -1,0 +1,316 @@
+"""The control session as the box holds it: what the hub says is judged and kept, what this site says is sent.
+
+    listen    read the line; judge, apply and acknowledge what came - at once, a recall does not wait for the next turn
+    speak     offer the next records of our own stream; send all that is queued
+
+A record is acknowledged when it is committed together with what it does, so
+the line may break anywhere. The hub's own word on how far it has our stream decides from where we go on.
+"""
+
+from contextlib import suppress
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlite_utils import Database
+
+from appliance.config import Config
+from appliance.core import wire
+from appliance.core.errors import HubUnreachable, Text, WorldError
+from appliance.core.events import (
+    Acked,
+    BrokenArrived,
+    CheckpointArrived,
+    DeliveredAnswered,
+    Event,
+    Greeted,
+    PeerSaidBye,
+    Pong,
+    RecordsArrived,
+    RefusedBy,
+)
+from appliance.core.health import Finding
+from appliance.core.journal import Checkpoint, Position, Record, parse_public_key, position_after, sign_checkpoint
+from appliance.core.judge import Judgement, Verdict, judge
+from appliance.core.moment import US, to_us
+from appliance.core.session import DELIVERIES_MAX, ProtocolError, Session, batch_of
+from appliance.store import facts, journals
+from appliance.store.database import transaction
+from edge_agent.core.observation import Link
+from edge_agent.core.outcomes import Answered, Outcome, Reached
+from edge_agent.line import Line
+
+CHECKPOINT_EVERY_US: Final = 60 * US
+"""Our own stream is signed anew this often while the hub listens, also when there is nothing to say."""
+CHECKPOINT_GOOD_US: Final = 10 * 60 * US
+PONG_TIMEOUT_US: Final = 45 * US
+GREETING_TIMEOUT_US: Final = 30 * US
+QUIET_ROUNDS: Final = 2
+"""So many questions answered with nothing else said, and both sides have all there is."""
+
+
+class Conversation:
+    """One box's side of it, over all sessions of one run of the agent."""
+
+    def __init__(self, config: Config, db: Database, key: Ed25519PrivateKey, line: Line, apply: journals.Apply) -> None:
+        self._site, self._db, self._key, self._line, self._apply = config.site, db, key, line, apply
+        self._own = wire.stream_of_site(config.site)
+        self._hub_key = parse_public_key(config.hub.sign_key) if config.hub else None
+        self._alarmed = {self._own, *wire.streams_of_hub(config.site)}
+        """Streams that may have an alarm, which the agent before us may have raised."""
+        self.told: set[str] = set()
+        """Digests whose delivery was told in this session."""
+        self.hub_ahead_us: int | None = None
+        """How far the hub's clock was ahead of ours when it greeted."""
+        self._begin(None)
+
+    def _begin(self, session: Session | None, now_us: int = 0) -> None:
+        """Nothing is known of a session that has just begun, or of one that is over."""
+        self._session = session
+        self._heard_us = now_us
+        self._is_greeted = False
+        self._sent: tuple[int, int] | None = None
+        self._signed_us = 0
+        self._pinged: tuple[int, int] | None = None
+        self._pings = 0
+        self._said = 0
+        self._quiet = 0
+        self.told.clear()
+
+    def state(self) -> Link:
+        """As the plan sees it."""
+        match self._line.state:
+            case "alone":
+                return Link("alone")
+            case "away":
+                return Link("away", self._line.next_attempt_us)
+        if self._session is None or not self._is_greeted:
+            return Link("dialling", is_settled=False)
+        may_deliver = DELIVERIES_MAX if self._session.may_deliver() else 0
+        return Link("connected", may_deliver=may_deliver, is_settled=self._quiet >= QUIET_ROUNDS)
+
+    def listen(self, now_us: int, jitter: float) -> list[Outcome]:
+        """Read what there is, and act on it. Returns what somebody else has to note."""
+        try:
+            if self._line.pick_up():
+                self._greet_first(now_us)
+            if self._session is None:
+                return []
+            data = self._line.read()
+            if data:
+                self._heard_us = now_us
+            outcomes = [outcome for event in self._session.receive(data) for outcome in self._hear(event, now_us)]
+            self._line.write(self._session.data_to_send())
+            self._check_alive(now_us)
+        except WorldError as error:
+            self._hang_up(error, now_us, jitter)
+            return []
+        return outcomes
+
+    def speak(self, now_us: int, jitter: float, *, settle: bool) -> None:
+        """Send what is to be said. `settle`: also ask until the hub has nothing more to say."""
+        if self._session is None:
+            return
+        try:
+            if self._is_greeted and not self._session.is_over:
+                self._push(now_us)
+                if settle and self._quiet < QUIET_ROUNDS:
+                    self._ping(now_us)
+            self._line.write(self._session.data_to_send())
+            if self._session.is_over:
+                raise HubUnreachable(Text("会话已结束", "the session is over"))
+        except WorldError as error:
+            self._hang_up(error, now_us, jitter)
+
+    def report(self, status: dict[str, object], now_us: int) -> None:
+        """Tell the hub how the box is, if it listens."""
+        if self._session is not None and self._is_greeted and not self._session.is_over:
+            self._session.send_status(status)
+            self._ping(now_us)
+
+    def deliver(self, digest: str) -> None:
+        """Tell the hub that an upload is complete."""
+        if self._session is not None and self._session.may_deliver() and digest not in self.told:
+            self._session.delivered(digest)
+            self.told.add(digest)
+            self._stir()
+
+    def close(self) -> None:
+        """Say goodbye."""
+        if self._session is not None:
+            self._session.bye(Text("agent 结束", "the agent ends"))
+            # Should the line be gone, the hub notices by itself.
+            with suppress(WorldError):
+                self._line.write(self._session.data_to_send())
+        self._line.close()
+
+    def _greet_first(self, now_us: int) -> None:
+        have = {stream: journals.cursor(self._db, stream).position for stream in wire.streams_of_hub(self._site)}
+        offer = journals.cursor(self._db, self._own).position
+        self._begin(Session.box(self._site, have, offer, f"songshan-edge {facts.version()}", now_us), now_us)
+
+    def _hear(self, event: Event, now_us: int) -> list[Outcome]:
+        assert self._session is not None
+        if not isinstance(event, Pong):
+            self._stir()
+        match event:
+            case Greeted():
+                self._greet(event, now_us)
+                return [Reached()]
+            case RecordsArrived(stream, records, checkpoint):
+                self._receive(stream, records, checkpoint, now_us)
+            case CheckpointArrived(stream, checkpoint):
+                self._receive(stream, (), checkpoint, now_us)
+            case BrokenArrived(stream, reason):
+                self._alarm(stream, Verdict.BROKEN, reason, now_us)
+            case Acked(position):
+                self._sent = position.place
+                journals.acknowledged(self._db, self._own, *position.place)
+            case RefusedBy(stream, verdict, reason):
+                self._alarm(stream, verdict, reason, now_us)
+            case DeliveredAnswered(digest, verdict, reason):
+                if verdict != "taken":
+                    self.told.discard(digest)
+                return [Answered(digest, verdict, reason)]
+            case Pong(n):
+                self._ponged(n, now_us)
+            case PeerSaidBye(reason):
+                raise HubUnreachable(reason)
+            case _:
+                raise AssertionError(f"a hub does not say {event}")
+        return []
+
+    def _greet(self, greeted: Greeted, now_us: int) -> None:
+        """Find where the hub stands in our stream. Where that is no place of ours, we say nothing until it is."""
+        self._is_greeted = True
+        self._line.greeted(greeted.peer, now_us)
+        self.hub_ahead_us = greeted.time_us - now_us
+        has = greeted.have[self._own]
+        if self._is_ours(has):
+            self._sent = has.place
+            journals.acknowledged(self._db, self._own, *has.place)
+            self._clear_alarm(self._own)
+        else:
+            self._alarm(self._own, Verdict.FORKED, _ELSEWHERE, now_us)
+
+    def _is_ours(self, has: Position) -> bool:
+        own = journals.cursor(self._db, self._own).position
+        if has.seq == 0:
+            return has.epoch == 1
+        if has.place == own.place:
+            return has.head == own.head
+        found = journals.read_from(self._db, self._own, (has.epoch, has.seq - 1), 1)
+        return bool(found) and position_after(found[0]) == has
+
+    def _receive(self, stream: str, records: tuple[Record, ...], checkpoint: Checkpoint | None, now_us: int) -> None:
+        """Judge, keep and apply, then answer. What goes wrong on the disk is not answered: the line is given up."""
+        assert self._session is not None
+        assert self._hub_key is not None
+        cursor = journals.cursor(self._db, stream)
+        judgement = judge(cursor.position, records, checkpoint, self._hub_key, cursor.seen_us)
+        match judgement.verdict:
+            case Verdict.ACCEPTED:
+                self._keep(judgement, checkpoint)
+                self._clear_alarm(stream)
+            case Verdict.DUPLICATE | Verdict.STALE:
+                pass
+            case Verdict.HELD if not records:
+                return
+            case verdict:
+                self._alarm(stream, verdict, judgement.reason, now_us)
+                self._session.refuse(stream, verdict, judgement.reason)
+                return
+        if records:
+            self._session.ack(judgement.position)
+
+    def _keep(self, judgement: Judgement, checkpoint: Checkpoint | None) -> None:
+        is_covering = checkpoint is not None and checkpoint.position == judgement.position
+        signed = checkpoint if is_covering else None
+        if judgement.accepted:
+            journals.accept(self._db, judgement, signed, self._apply)
+        elif signed is not None:
+            journals.keep_checkpoint(self._db, signed)
+
+    def _push(self, now_us: int) -> None:
+        """Offer the next batch of our own stream; a signature alone from time to time."""
+        assert self._session is not None
+        if self._sent is None or not self._session.may_send(self._own):
+            return
+        batch = batch_of(journals.read_from(self._db, self._own, self._sent))
+        own = journals.cursor(self._db, self._own).position
+        if batch:
+            self._session.offer(self._own, batch, self._sign(position_after(batch[-1]), batch[-1], own, now_us))
+            self._stir()
+        elif own.seq and now_us >= self._signed_us + CHECKPOINT_EVERY_US:
+            self._session.offer(self._own, (), self._sign(own, None, own, now_us))
+
+    def _sign(self, position: Position, last: Record | None, own: Position, now_us: int) -> Checkpoint:
+        """Of a place behind the head the time is that of its record: later would mean that we went back."""
+        if position != own:
+            assert last is not None
+            at_us = to_us(last.header.at)
+            return sign_checkpoint(position, at_us, at_us + CHECKPOINT_GOOD_US, self._key)
+        signed = sign_checkpoint(position, now_us, now_us + CHECKPOINT_GOOD_US, self._key)
+        journals.keep_checkpoint(self._db, signed)
+        self._signed_us = now_us
+        return signed
+
+    def _ping(self, now_us: int) -> None:
+        """Ask for a sign of life; one question at a time."""
+        assert self._session is not None
+        if self._pinged is None:
+            self._pings += 1
+            self._pinged = (self._said, now_us)
+            self._session.ping(self._pings)
+
+    def _ponged(self, n: int, now_us: int) -> None:
+        if self._pinged is not None and n == self._pings:
+            said, asked_us = self._pinged
+            self._pinged = None
+            self._quiet = self._quiet + 1 if said == self._said else 0
+            self._line.measured(now_us - asked_us)
+
+    def _stir(self) -> None:
+        """Something was said, on either side."""
+        self._said += 1
+        self._quiet = 0
+
+    def _check_alive(self, now_us: int) -> None:
+        waited_us = now_us - self._heard_us
+        if not self._is_greeted and waited_us > GREETING_TIMEOUT_US:
+            raise HubUnreachable(Text("嵩山云没有问候", "the hub does not greet"))
+        if self._pinged is not None and waited_us > PONG_TIMEOUT_US:
+            raise HubUnreachable(Text("嵩山云没有回音", "the hub does not answer"))
+
+    def _hang_up(self, error: WorldError, now_us: int, jitter: float) -> None:
+        """The session is over. A peer that broke the protocol is told so."""
+        if isinstance(error, ProtocolError) and self._session is not None:
+            with suppress(WorldError):
+                self._line.write(self._session.data_to_send())
+        self._line.lost(error, now_us, jitter)
+        self._begin(None)
+
+    def _alarm(self, stream: str, verdict: Verdict, reason: Text, now_us: int) -> None:
+        finding = Finding(
+            id=f"stream:{stream}",
+            severity="red",
+            text=Text(
+                f"流 {stream} 停止同步（{verdict.value}）：{reason.zh}",
+                f"stream {stream} is not synchronised any more ({verdict.value}): {reason.en}",
+            ),
+            hint=Text("播出不受影响；请联系嵩山云运维", "the air goes on; tell the hub's operator"),
+        )
+        self._alarmed.add(stream)
+        with transaction(self._db):
+            facts.raise_alarm(self._db, finding, now_us)
+
+    def _clear_alarm(self, stream: str) -> None:
+        if stream not in self._alarmed:
+            return
+        self._alarmed.remove(stream)
+        with transaction(self._db):
+            facts.clear_alarm(self._db, f"stream:{stream}")
+
+
+_ELSEWHERE: Final = Text(
+    "嵩山云持有的本站流水不是本机的", "the hub holds a history of this site that is not this box's"
+)

@@ -1,0 +1,149 @@
+"""What people and programs ask of the box, by the spool or the drop folder: what each does to the database.
+
+What the hub must know of it becomes a record of this site's own stream, in the same transaction.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from sqlite_utils import Database
+
+from appliance.config import Config
+from appliance.core import command as commands
+from appliance.core import records, wire
+from appliance.core.asset import Asset
+from appliance.core.command import Command
+from appliance.core.errors import Refused, Text
+from appliance.core.item import SECTIONS, Item, problems_of
+from appliance.core.moment import US, to_text, to_us
+from appliance.store import air, assets, desk, items, journals, needs
+from appliance.store.needs import TAKEN_WITHIN_US
+from edge_agent.apply import want_item
+
+GOOD_FOR_US: Final = 15 * 60 * US
+"""A break-in that was asked for is off when it could not be carried out for so long: nobody waits for it any more."""
+
+Effect = Callable[[Database], None]
+
+
+def effect_of(config: Config, name: str, command: Command, files: Sequence[Asset], now_us: int) -> Effect:
+    """What a command does. `files` came with it and are here; `name` is that of the command, given once.
+
+    The effect raises Refused or OperatorError when the answer is no.
+    """
+    match command:
+        case commands.Submit():
+            return lambda db: submit(db, config, name, command, files, now_us)
+        case commands.Take(item=item):
+            return lambda db: _take(db, config, item, now_us)
+        case commands.Untake(item=item):
+            return lambda db: _untake(db, config, item, now_us)
+        case commands.Answer():
+            return lambda db: _answer(db, config, command, now_us)
+        case commands.Tip():
+            return lambda db: _tip(db, config, name, command, now_us)
+        case commands.Insert():
+            return lambda db: _insert(db, config, name, command, now_us)
+        case commands.Resume(channel=channel):
+            return lambda db: _resume(db, config, channel)
+        case commands.Asrun():
+            return lambda db: _asrun(db, config, command, now_us)
+
+
+def submit(
+    db: Database, config: Config, name: str, command: commands.Submit, files: Sequence[Asset], now_us: int
+) -> None:
+    """Send an item up: its record in the stream, its assets in the queue, and a row that shows where it stands.
+
+    Its id is made of the command's name, so that the hub knows it again whatever happened in between.
+    """
+    identity = f"{config.site}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    assert command.section in SECTIONS, "commands are checked when they are read"
+    item = Item(
+        id=identity,
+        title=command.title,
+        section=command.section,  # type: ignore[arg-type]
+        origin=config.site,
+        created_at=to_text(now_us),
+        summary=command.summary,
+        assets=tuple({asset.digest: asset for asset in files}.values()),
+    )
+    problems = problems_of(item)
+    if problems:
+        raise Refused(*problems)
+    for asset in item.assets:
+        _have(db, asset, now_us)
+        needs.queue_up(db, asset.digest, asset.size_bytes, now_us)
+    desk.add_submission(db, identity, item, command.files[0], now_us)
+    say(db, config, "submission", identity, records.Submission(identity, item), now_us)
+
+
+def say(db: Database, config: Config, kind: str, key: str, body: records.Body, now_us: int) -> None:
+    """Append to this site's own stream, inside the transaction that does what the record tells."""
+    journals.append_own(db, wire.stream_of_site(config.site), [(kind, key, records.encode(body))], now_us)
+
+
+def _have(db: Database, asset: Asset, now_us: int) -> None:
+    """Note a file that was taken in here, and have a clip brought to house format."""
+    if items.is_recalled(db, asset.digest):
+        raise Refused(Text(f"{asset.name} 已被撤回", f"{asset.name} was recalled"))
+    assets.want(db, asset, "submission", now_us)
+    assets.arrived(db, asset.digest, asset.size_bytes, now_us)
+    if asset.role in needs.CLIP_ROLES:
+        needs.need_packaging(db, asset.digest)
+
+
+def _take(db: Database, config: Config, item_id: str, now_us: int) -> None:
+    was_ours = items.is_ours(db, item_id)
+    item = items.take(db, item_id, now_us)
+    want_item(db, item, "taken", now_us + TAKEN_WITHIN_US, now_us)
+    if not was_ours:
+        say(db, config, "take", item_id, records.Take(item_id), now_us)
+
+
+def _untake(db: Database, config: Config, item_id: str, now_us: int) -> None:
+    items.untake(db, item_id, now_us)
+    needs.let_go(db, items.assets_of(db, item_id))
+    say(db, config, "untake", item_id, records.Untake(item_id), now_us)
+
+
+def _answer(db: Database, config: Config, command: commands.Answer, now_us: int) -> None:
+    desk.answer_order(db, command.order, command.answer, command.note, command.by, now_us)
+    body = records.Answer(
+        order=command.order, answer=command.answer, by=command.by, at=to_text(now_us), note=command.note
+    )
+    say(db, config, "answer", command.order, body, now_us)
+
+
+def _tip(db: Database, config: Config, name: str, command: commands.Tip, now_us: int) -> None:
+    identity = f"tip-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    desk.add_tip(db, identity, command.text, command.contact, now_us)
+    body = records.Tip(id=identity, text=command.text, at=to_text(now_us), contact=command.contact)
+    say(db, config, "tip", identity, body, now_us)
+
+
+def _insert(db: Database, config: Config, name: str, command: commands.Insert, now_us: int) -> None:
+    """Only what is ready to air can break in: who presses the button must see it happen."""
+    _check_channel(config, command.channel)
+    if command.digest not in air.ready_assets(db):
+        raise Refused(Text("此媒资未备播", "this asset is not ready to air"))
+    asked_us = to_us(command.at_air or command.at)
+    not_after = to_text(asked_us + GOOD_FOR_US)
+    air.add_insert(db, name, command.channel, command.digest, now_us, command.at_air, command.until, not_after)
+
+
+def _resume(db: Database, config: Config, channel: str) -> None:
+    _check_channel(config, channel)
+    air.resume(db, channel)
+
+
+def _asrun(db: Database, config: Config, command: commands.Asrun, now_us: int) -> None:
+    _check_channel(config, command.channel)
+    rows = tuple({**row, "evidence": "engine", "by": command.by} for row in command.rows)
+    say(db, config, "asrun", command.channel, records.AsRun(command.channel, rows), now_us)
+
+
+def _check_channel(config: Config, channel: str) -> None:
+    if config.channel(channel) is None:
+        raise Refused(Text(f"本站没有频道 {channel}", f"this site has no channel {channel}"))

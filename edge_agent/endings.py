@@ -1,0 +1,134 @@
+"""What children leave behind when they end, read as outcomes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from appliance import files
+from appliance.config import Config
+from appliance.core.asset import Asset, Rendition, hex_of
+from appliance.core.errors import Text
+from appliance.durable import disk_errors, sync_folder, unlink_durably
+from appliance.spool import NAME
+from edge_agent import reading, transfer
+from edge_agent.children import Ended
+from edge_agent.core.observation import Child
+from edge_agent.core.outcomes import (
+    Arrived,
+    Ceased,
+    CommandUnusable,
+    Copied,
+    DropRead,
+    DropUnusable,
+    Failed,
+    NotPackaged,
+    Outcome,
+    Packaged,
+    Result,
+    Spoilt,
+    Unusable,
+    Verified,
+)
+from edge_agent.memory import Memory
+from edge_agent.reading import Reading
+
+
+class PackagerSaid(msgspec.Struct, frozen=True):
+    """The last line of `python -m appliance.packaging`: a rendition, or why there is none."""
+
+    rendition: Rendition | None = None
+    findings: tuple[dict[str, Any], ...] = ()
+    segments: bytes = b""
+    refused: Text | None = None
+    failed: Text | None = None
+
+
+def of_child(ended: Ended, config: Config, memory: Memory) -> Iterator[Outcome]:
+    """What a child that has ended means."""
+    match ended.child.work:
+        case "fetch" | "upload":
+            yield from _of_transfer(ended, config)
+        case "package":
+            yield _of_packaging(ended, config)
+        case "adopt" | "verify" | "take":
+            read = reading.answer(ended.status, ended.said, ended.complained)
+            yield from of_reading(ended.child, read, memory)
+
+
+def of_reading(child: Child, read: Reading, memory: Memory) -> Iterator[Outcome]:
+    """What a file that was read through turned out to be."""
+    subject, reason = child.subjects[0], read.reason or Text("", "")
+    if read.verdict in ("full", "failed"):
+        yield Failed(subject, reason, read.verdict == "full")
+        return
+    match child.work, read.verdict:
+        case "take", _:
+            yield from _of_taking(subject, read, reason, memory)
+        case "adopt", "done":
+            yield Arrived(subject, read.size_bytes, read.frames, read.segments)
+        case "adopt", "refused":
+            yield Unusable(subject, reason)
+        case "verify", "done":
+            yield Verified(subject)
+        case work, _:
+            yield Spoilt(subject, reason, work == "verify")
+
+
+def packaged_path(config: Config, source: str) -> Path:
+    """Where the packager writes; under which digest it is known is known when it is done."""
+    return config.incoming / f"{hex_of(source)}.house"
+
+
+def _of_transfer(ended: Ended, config: Config) -> Iterator[Outcome]:
+    result, reason = transfer.result_of(ended.status, ended.complained)
+    is_upload = ended.child.work == "upload"
+    result = Result.STOPPED if ended.was_stopped and result is not Result.DONE else result
+    for digest in ended.child.subjects:
+        staged = files.stage_path(config, digest)
+        if result is Result.NO_ROOM and not is_upload:
+            # What else is to be written, the database first, needs the room more than this needs its beginning.
+            unlink_durably(staged)
+        done_bytes = staged.stat().st_size if not is_upload and staged.exists() else 0
+        yield Ceased(digest, is_upload, result, reason, done_bytes)
+
+
+def _of_packaging(ended: Ended, config: Config) -> Outcome:
+    """The file goes on as something staged under its own digest, to be read through like all that is staged."""
+    source, out = ended.child.subjects[0], packaged_path(config, ended.child.subjects[0])
+    try:
+        said = msgspec.json.decode(ended.said.strip().rpartition(b"\n")[2], type=PackagerSaid)
+    except msgspec.DecodeError:
+        last = ended.complained.strip().rpartition("\n")[2][:200]
+        said = PackagerSaid(failed=Text(f"转换中断（{ended.status}）：{last}", f"broke off ({ended.status}): {last}"))
+    if said.rendition is None or not out.exists():
+        reason = said.refused or said.failed or Text("转换没有结果", "nothing came of it")
+        return NotPackaged(source, reason, is_final=said.refused is not None, no_room="disk is full" in reason.en)
+    with disk_errors(out):
+        out.rename(files.stage_path(config, said.rendition.digest))
+        sync_folder(out.parent)
+    findings = tuple(msgspec.convert(finding.get("what"), Text) for finding in said.findings)
+    return Packaged(source, said.rendition, findings)
+
+
+def _of_taking(subject: str, read: Reading, reason: Text, memory: Memory) -> Iterator[Outcome]:
+    """A file that came with a command, or one of the drop folder."""
+    if read.verdict != "done":
+        yield CommandUnusable(subject, reason) if NAME.fullmatch(subject) else DropUnusable(subject, reason)
+        if read.digest:
+            yield Copied(read.digest)
+        return
+    if NAME.fullmatch(subject):
+        memory.reading.setdefault(subject, []).append(_asset(read, ""))
+        return
+    entry = memory.drop_of(subject)
+    if entry is not None:
+        yield DropRead(subject, _asset(read, entry.shown))
+    else:
+        # It has become another file meanwhile, which is looked at by itself.
+        yield Copied(read.digest)
+
+
+def _asset(read: Reading, name: str) -> Asset:
+    return Asset(read.digest, read.size_bytes, name, read.media_type, read.role, read.duration_s)

@@ -1,0 +1,212 @@
+"""Does what the plan says. What takes long is begun and left to a child process (its end: edge_agent/endings.py).
+
+What came of it is data for `record`; nothing is raised for what the world did.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sqlite_utils import Database
+
+from appliance import files, spool
+from appliance.config import Config
+from appliance.core.command import Submit
+from appliance.core.errors import DiskFull, OperatorError, SongshanError, Text
+from appliance.durable import unlink_durably
+from appliance.store import work
+from edge_agent import reading, transfer
+from edge_agent.children import Children
+from edge_agent.conversation import Conversation
+from edge_agent.core.observation import Child, Work
+from edge_agent.core.outcomes import (
+    Began,
+    CommandRead,
+    CommandUnusable,
+    DropsToTell,
+    Due,
+    Failed,
+    LetGo,
+    Outcome,
+    Spoilt,
+)
+from edge_agent.core.steps import (
+    Adopt,
+    Compile,
+    Connect,
+    Deliver,
+    Discard,
+    Fetch,
+    LogAired,
+    Package,
+    Remove,
+    Report,
+    Serve,
+    Step,
+    Stop,
+    TakeCommand,
+    TakeDrop,
+    TellOfDrops,
+    Upload,
+    Verify,
+    Withdraw,
+)
+from edge_agent.drop import tell
+from edge_agent.endings import of_reading, packaged_path
+from edge_agent.line import Line
+from edge_agent.memory import Memory
+
+PACKAGING_LIMIT_S: Final = 4 * 86400.0
+"""The packager bounds itself by the length of the clip; this is for one that does not."""
+READING_LIMIT_S: Final = 12 * 3600.0
+NICENESS: Final = 10
+"""Packaging takes whole processors; what serves the air comes first."""
+
+
+@dataclass(frozen=True)
+class World:
+    """What steps are done to. `environ` is that of children that are programs of ours: it says which box this is."""
+
+    config: Config
+    db: Database
+    memory: Memory
+    children: Children
+    line: Line
+    conversation: Conversation
+    route: transfer.Route | None
+    environ: Mapping[str, str]
+
+
+def execute(step: Step, world: World, deadlines: Mapping[str, int | None]) -> Iterator[Outcome]:
+    """Do one step. `deadlines` are those of the assets that travel."""
+    try:
+        yield from _do(step, world, deadlines)
+    except SongshanError as error:
+        yield Failed(subject_of(step), error.problems[0], isinstance(error, DiskFull))
+    except OSError as error:
+        why = error.strerror or str(error)
+        yield Failed(subject_of(step), Text(why, why))
+
+
+def subject_of(step: Step) -> str:
+    """What a failure of this step is remembered by: the asset, command or drop that it is about, else its name."""
+    match step:
+        case Fetch(digests) | Stop(digests):
+            return digests[0]
+        case Package(subject) | TakeCommand(subject) | TakeDrop(subject):
+            return subject
+        case Adopt(subject) | Upload(subject) | Deliver(subject) | Remove(subject) | Discard(subject):
+            return subject
+        case Serve(subject) | Withdraw(subject) | Verify(subject):
+            return subject
+    return type(step).__name__
+
+
+def _do(step: Step, world: World, deadlines: Mapping[str, int | None]) -> Iterator[Outcome]:
+    config, memory = world.config, world.memory
+    match step:
+        case Withdraw(digest):
+            files.withdraw_link(config, digest)
+            memory.served.discard(digest)
+        case Serve(digest):
+            if files.is_there(config, digest):
+                files.publish_link(config, digest)
+                memory.served.add(digest)
+            else:
+                yield Spoilt(digest, Text("文件不见了", "its file is gone"), was_here=True)
+        case Remove(digest):
+            files.remove(config, digest)
+            memory.served.discard(digest)
+            yield LetGo(digest)
+        case Discard(digest):
+            unlink_durably(files.stage_path(config, digest))
+        case Compile():
+            yield Due("compile")
+        case LogAired():
+            yield Due("log_aired")
+        case Report():
+            yield Due("report")
+        case Connect():
+            world.line.dial()
+        case Deliver(digest):
+            world.conversation.deliver(digest)
+        case Stop(digests):
+            world.children.stop(digests)
+        case Fetch() | Upload():
+            yield from _transfer(step, world, deadlines)
+        case Adopt(digest):
+            word = "adopt-rendition" if work.is_rendition(world.db, digest) else "adopt"
+            yield from _read("adopt", digest, files.stage_path(config, digest), (word, digest), world)
+        case Verify(digest):
+            yield from _read("verify", digest, files.path_of(config, digest), ("verify", digest), world)
+        case Package(source):
+            _package(source, world)
+        case TakeCommand(name):
+            yield from _take_command(name, world)
+        case TakeDrop(key):
+            _take_drop(key, world)
+        case TellOfDrops():
+            tell(config.drop, memory.drops.refused)
+            memory.told_drops = tuple(entry.key for entry in memory.drops.refused)
+            yield DropsToTell(
+                tuple((entry.key, entry.shown, entry.problem) for entry in memory.drops.refused if entry.problem)
+            )
+
+
+def _transfer(step: Fetch | Upload, world: World, deadlines: Mapping[str, int | None]) -> Iterator[Outcome]:
+    assert world.route is not None, "nothing travels on a box without a hub"
+    config = world.config
+    if isinstance(step, Fetch):
+        argv = transfer.fetch_argv(world.route, step.digests, config.incoming, step.bytes_per_s)
+        child = Child("fetch", step.digests, deadlines.get(step.digests[0]))
+    else:
+        argv = transfer.upload_argv(world.route, files.path_of(config, step.digest), step.bytes_per_s)
+        child = Child("upload", (step.digest,))
+    world.children.start(child, argv, transfer.LIMIT_S, transfer.ENVIRON)
+    yield Began(child.subjects, child.work == "upload")
+
+
+def _read(work_: Work, subject: str, path: Path, words: tuple[str, ...], world: World) -> Iterator[Outcome]:
+    """A small file here and now, a large one in a process."""
+    child = Child(work_, (subject,))
+    if path.stat().st_size <= reading.INLINE_BYTES_MAX and words[0] != "adopt-rendition":
+        yield from of_reading(child, reading.read(world.config, list(words)), world.memory)
+    else:
+        world.children.start(child, reading.argv(*words), READING_LIMIT_S, world.environ)
+
+
+def _package(source: str, world: World) -> None:
+    argv = ("nice", "-n", str(NICENESS), sys.executable, "-m", "appliance.packaging")
+    paths = (str(files.path_of(world.config, source)), str(packaged_path(world.config, source)))
+    world.children.start(Child("package", (source,)), (*argv, *paths), PACKAGING_LIMIT_S, world.environ)
+
+
+def _take_command(name: str, world: World) -> Iterator[Outcome]:
+    """Read a command; the files that come with it are read one after the other by processes, then it is carried out."""
+    try:
+        command, blobs = spool.read(world.config, name)
+    except OperatorError as error:
+        yield CommandUnusable(name, error.problems[0])
+        return
+    if not isinstance(command, Submit):
+        yield CommandRead(name, command)
+        return
+    if len(blobs) != len(command.files):
+        missing = Text("随附文件不全", "files that should come with it are not there")
+        yield CommandUnusable(name, missing, command)
+        return
+    done = world.memory.reading.setdefault(name, [])
+    if len(done) == len(blobs):
+        yield CommandRead(name, command, tuple(done))
+        return
+    words = ("blob", str(blobs[len(done)]), command.files[len(done)])
+    world.children.start(Child("take", (name,)), reading.argv(*words), READING_LIMIT_S, world.environ)
+
+
+def _take_drop(key: str, world: World) -> None:
+    entry = world.memory.drop_of(key)
+    if entry is not None:
+        argv = reading.argv("drop", bytes(entry.path))
+        world.children.start(Child("take", (key,)), argv, READING_LIMIT_S, world.environ)

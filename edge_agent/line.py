@@ -1,0 +1,102 @@
+"""The line to the hub over one run of the agent: away, being dialled, open; and when to try again.
+
+Being offline is a state like any other. Reaching the hub can take as long as its name is looked up and nobody answers;
+a thread waits for that (edge_agent/dial.py), the loop does not.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from appliance.config import Config
+from appliance.core.errors import LockedOut, WorldError
+from appliance.core.health import Link as LinkFact
+from edge_agent.core import retry
+from edge_agent.dial import Dial
+from edge_agent.hub_ssh import HubLink
+from edge_agent.watch import Wake
+
+
+class Line:
+    """`fact` is what screens show of it."""
+
+    def __init__(self, config: Config, wake: Wake) -> None:
+        self._hub, self._key_path, self._wake = config.hub, config.ssh_key, wake
+        self._dial: Dial | None = None
+        self._link: HubLink | None = None
+        self._failures = 0
+        self.next_attempt_us = 0
+        self.fact = LinkFact(state="connecting" if config.hub else "alone", hub=config.hub.id if config.hub else "")
+
+    @property
+    def state(self) -> Literal["alone", "away", "dialling", "open"]:
+        """Where it stands."""
+        if self._hub is None:
+            return "alone"
+        if self._dial is not None:
+            return "dialling"
+        return "open" if self._link is not None else "away"
+
+    def filenos(self) -> list[int]:
+        """Readable when something came in, or the line is gone."""
+        return [self._link.fileno()] if self._link else []
+
+    def dial(self) -> None:
+        """Begin to reach the hub; the loop is woken when it is known what came of it."""
+        assert self.state == "away"
+        assert self._hub is not None
+        self._dial = Dial(self._hub, self._key_path, self._wake)
+
+    def pick_up(self) -> bool:
+        """Whether the line has come up since the last look; raises WorldError when it could not be had."""
+        answer = self._dial.answer() if self._dial else None
+        if answer is None:
+            return False
+        self._dial = None
+        if not isinstance(answer, HubLink):
+            raise answer
+        self._link = answer
+        return True
+
+    def greeted(self, hub: str, now_us: int) -> None:
+        """Whoever answers is the hub, and speaks with us."""
+        self._failures = 0
+        self.fact = LinkFact(state="connected", hub=hub, since_us=now_us)
+
+    def measured(self, round_trip_us: int) -> None:
+        """So long took a question and its answer."""
+        self.fact = msgspec.structs.replace(self.fact, round_trip_ms=round(round_trip_us / 1000, 1))
+
+    def read(self) -> bytes:
+        """What came in, b"" when nothing did; raises WorldError when the line is gone."""
+        return self._link.read() if self._link else b""
+
+    def write(self, data: bytes) -> None:
+        """Send all of it; raises WorldError when the line is gone."""
+        if data and self._link is not None:
+            self._link.write(data)
+
+    def lost(self, error: WorldError, now_us: int, jitter: float) -> None:
+        """The line is gone, or could not be had: close what is left of it, and wait."""
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+        self._failures += 1
+        is_locked_out = isinstance(error, LockedOut)
+        backoff = retry.LOCKED_OUT if is_locked_out else retry.LINK
+        self.next_attempt_us = retry.next_attempt_us(now_us, self._failures, jitter, backoff)
+        state: Literal["locked_out", "offline"] = "locked_out" if is_locked_out else "offline"
+        self.fact = LinkFact(
+            state=state,
+            hub=self.fact.hub,
+            since_us=self.fact.since_us if self.fact.state == state else now_us,
+            reason=error.problems[0],
+            next_try_us=self.next_attempt_us,
+        )
+
+    def close(self) -> None:
+        """The agent ends."""
+        if self._dial is not None:
+            self._dial.give_up()
+        if self._link is not None:
+            self._link.close()

@@ -1,0 +1,73 @@
+"""What one run of the agent remembers between turns, and may forget: everything that counts is in the database."""
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from appliance.core.asset import Asset
+from appliance.core.errors import Text
+from appliance.core.stock import Transfer
+from appliance.store.work import Sending, ToPackage
+from edge_agent.core import retry
+from edge_agent.drop import Entry, Look
+
+
+class Failures(msgspec.Struct, frozen=True):
+    """How often something failed in a row, and when it is due again."""
+
+    count: int
+    not_before_us: int
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What the database said when it was last asked; asked again when something was written, or at `until_us`."""
+
+    version: int = -1
+    until_us: int = 0
+    to_fetch: tuple[Transfer, ...] = ()
+    to_send: tuple[Sending, ...] = ()
+    to_package: tuple[ToPackage, ...] = ()
+    servable: frozenset[str] = frozenset()
+    recalled: tuple[str, ...] = ()
+    unverified: tuple[str, ...] = ()
+    next_change_us: int | None = None
+
+
+@dataclass
+class Memory:
+    """Empty when the agent starts."""
+
+    known: Known = field(default_factory=Known)
+    served: set[str] = field(default_factory=set)
+    """The links in `public/`, which only the agent makes and takes away."""
+    drops: Look = field(default_factory=Look)
+    refused_drops: dict[str, Text] = field(default_factory=dict)
+    """Why files of the drop folder that were tried were not taken, by key."""
+    told_drops: tuple[str, ...] | None = None
+    """What the folder's notice speaks of; None before the first look."""
+    reading: dict[str, list[Asset]] = field(default_factory=dict)
+    """Files of a command that have been read so far, by the command's name."""
+    failures: dict[str, Failures] = field(default_factory=dict)
+    """Of what has no row of its own to note them in, by what it was about."""
+    progress: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Of running transfers: bytes, and when they were counted."""
+    compiled_us: int = 0
+    aired_us: int = 0
+    reported_us: int = 0
+    reported_link: str = ""
+    """The state of the line that was last told; a change of it is told at once."""
+
+    def failed(self, subject: str, now_us: int, jitter: float, backoff: retry.Backoff) -> None:
+        """It failed, now."""
+        before = self.failures.get(subject)
+        count = before.count + 1 if before else 1
+        self.failures[subject] = Failures(count, retry.next_attempt_us(now_us, count, jitter, backoff))
+
+    def is_due(self, subject: str, now_us: int) -> bool:
+        """Whether it may be tried."""
+        failures = self.failures.get(subject)
+        return failures is None or failures.not_before_us <= now_us
+
+    def drop_of(self, key: str) -> Entry | None:
+        """The file of the drop folder that has this key; None when it is not as it was any more."""
+        return next((entry for entry in self.drops.settled if entry.key == key), None)

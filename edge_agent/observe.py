@@ -1,0 +1,184 @@
+"""Looks at the world: database, disk, spool, drop folder, children, line; what it finds is planned from."""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Final
+
+from sqlite_utils import Database
+
+from appliance import files, spool
+from appliance.config import Config
+from appliance.core.cache import order_of_eviction
+from appliance.core.moment import US
+from appliance.store import items, work
+from edge_agent import drop
+from edge_agent.children import Children
+from edge_agent.conversation import Conversation
+from edge_agent.core import retry
+from edge_agent.core.observation import Child, Observation, Outgoing, Space, Unpackaged, Waiting, Wanted
+from edge_agent.core.outcomes import Moved, Outcome
+from edge_agent.memory import Known, Memory
+from edge_agent.transfer import percent_done
+
+ASK_AGAIN_US: Final = 30 * US
+"""Some answers of the database change as time goes by: what was recalled leaves the window of the live lists."""
+PROGRESS_EVERY_US: Final = 1 * US
+COMMANDS_PER_TURN: Final = 50
+DAY_US: Final = 86_400 * US
+
+
+def observe(
+    config: Config,
+    db: Database,
+    memory: Memory,
+    children: Children,
+    conversation: Conversation,
+    now_us: int,
+    *,
+    link_state: str,
+    air_changed: bool,
+) -> Observation:
+    """What the world looks like at `now_us`. `link_state` is what screens are to show of the line."""
+    known = memory.known = _known(config, db, memory.known, now_us)
+    settled_us = round(config.limits.drop_settled_s * US)
+    memory.drops = drop.look(config.drop, memory.drops, memory.refused_drops, now_us, settled_us)
+    staged = _staged(config)
+    wanted = tuple(_wanted(known, staged, now_us))
+    return Observation(
+        now_us=now_us,
+        space=_space(config, db, memory, wanted, now_us),
+        link=conversation.state(),
+        children=children.running(),
+        commands=tuple(
+            Waiting(name, is_due=memory.is_due(name, now_us)) for name in spool.pending(config)[:COMMANDS_PER_TURN]
+        ),
+        drops=tuple(
+            Waiting(entry.key, entry.size_bytes, memory.is_due(entry.key, now_us)) for entry in memory.drops.settled
+        ),
+        drops_to_tell=memory.told_drops != tuple(entry.key for entry in memory.drops.refused),
+        is_settling=any(entry.since_us + settled_us > now_us for entry in memory.drops.settling),
+        wanted=wanted,
+        outgoing=tuple(
+            Outgoing(
+                digest=sending.digest,
+                size_bytes=sending.size_bytes,
+                is_there=sending.is_taken or sending.done_bytes >= sending.size_bytes,
+                is_told=sending.digest in conversation.told,
+                is_due=retry.is_due(sending.not_before_us, now_us, retry.TRANSFER),
+            )
+            for sending in known.to_send
+        ),
+        unpackaged=tuple(
+            Unpackaged(each.source, each.size_bytes, is_due=memory.is_due(each.source, now_us))
+            for each in known.to_package
+        ),
+        servable=frozenset(digest for digest in known.servable if memory.is_due(digest, now_us)),
+        served=frozenset(memory.served),
+        recalled=known.recalled,
+        unwanted_staged=tuple(
+            digest
+            for digest in sorted(staged.keys() - {each.digest for each in wanted})
+            if work.transfer(db, digest, "down") is None
+        ),
+        unverified=tuple(digest for digest in known.unverified if memory.is_due(digest, now_us)),
+        air_changed=air_changed,
+        compiled_us=memory.compiled_us,
+        aired_us=memory.aired_us,
+        reported_us=memory.reported_us if memory.reported_link == link_state else 0,
+        next_moment_us=min(_moments(memory, known, now_us), default=None),
+    )
+
+
+def progress(config: Config, db: Database, memory: Memory, children: Children, now_us: int) -> list[Outcome]:
+    """How far the running transfers are, about once a second."""
+    moved: list[Outcome] = []
+    for child in children.running():
+        if child.work not in ("fetch", "upload"):
+            continue
+        for digest in child.subjects:
+            before = memory.progress.get(digest)
+            if before is not None and now_us < before[1] + PROGRESS_EVERY_US:
+                continue
+            done_bytes = _done_bytes(config, db, children, child, digest)
+            if before is not None and done_bytes != before[0]:
+                rate = max(0.0, (done_bytes - before[0]) * US / (now_us - before[1]))
+                moved.append(Moved(digest, child.work == "upload", done_bytes, rate))
+            memory.progress[digest] = (done_bytes, now_us)
+    return moved
+
+
+def _done_bytes(config: Config, db: Database, children: Children, child: Child, digest: str) -> int:
+    """A fetched file shows it by its size; of an upload only rsync knows."""
+    if child.work == "upload":
+        sending = work.transfer(db, digest, "up")
+        return sending.size_bytes * percent_done(children.said(child)) // 100 if sending else 0
+    with suppress(FileNotFoundError):
+        return files.stage_path(config, digest).stat().st_size
+    return 0
+
+
+def _known(config: Config, db: Database, before: Known, now_us: int) -> Known:
+    """Ask the database only when it may answer otherwise than before."""
+    version = db.conn.total_changes
+    if version == before.version and now_us < before.until_us:
+        return before
+    next_change_us = items.next_change_us(db, now_us)
+    return Known(
+        version=version,
+        until_us=min(now_us + ASK_AGAIN_US, next_change_us if next_change_us is not None else now_us + ASK_AGAIN_US),
+        to_fetch=work.to_fetch(db),
+        to_send=work.to_send(db),
+        to_package=work.to_package(db),
+        servable=items.servable(db, now_us),
+        recalled=work.recalled_here(db, now_us),
+        unverified=work.unverified(db, now_us - config.limits.verify_days * DAY_US),
+        next_change_us=next_change_us,
+    )
+
+
+def _staged(config: Config) -> dict[str, int]:
+    """What lies in `incoming` under a digest, and how much of it."""
+    staged = {}
+    with os.scandir(config.incoming) as found:
+        for entry in found:
+            if len(entry.name) == 64:
+                with suppress(FileNotFoundError):
+                    staged[f"sha256:{entry.name}"] = entry.stat(follow_symlinks=False).st_size
+    return staged
+
+
+def _wanted(known: Known, staged: dict[str, int], now_us: int) -> Iterator[Wanted]:
+    for each in known.to_fetch:
+        backoff = retry.NO_ROOM if each.state == "failed" else retry.TRANSFER
+        yield Wanted(
+            digest=each.digest,
+            size_bytes=each.size_bytes,
+            staged_bytes=staged.get(each.digest, -1),
+            deadline_us=each.deadline_us,
+            has_failed=each.attempts > 0,
+            is_due=retry.is_due(each.not_before_us, now_us, backoff),
+        )
+
+
+def _space(config: Config, db: Database, memory: Memory, wanted: tuple[Wanted, ...], now_us: int) -> Space:
+    """What could be let go of is only asked where room is short."""
+    free_bytes, reserve_bytes = files.free_bytes(config), config.limits.reserve_bytes
+    needed = [each.size_bytes - max(0, each.staged_bytes) for each in wanted]
+    needed += [each.size_bytes for each in memory.known.to_package]
+    needed += [entry.size_bytes for entry in memory.drops.settled]
+    if free_bytes - reserve_bytes >= max(needed, default=0):
+        return Space(free_bytes, reserve_bytes)
+    loose = order_of_eviction(work.on_disk(db), work.pinned(db, now_us))
+    return Space(free_bytes, reserve_bytes, tuple((each.digest, each.size_bytes) for each in loose))
+
+
+def _moments(memory: Memory, known: Known, now_us: int) -> Iterator[int]:
+    """When something changes by itself."""
+    if known.next_change_us is not None:
+        yield known.next_change_us
+    if memory.drops.settles_at_us is not None:
+        yield memory.drops.settles_at_us
+    yield from (fetch.not_before_us for fetch in known.to_fetch if fetch.not_before_us > now_us)
+    yield from (sending.not_before_us for sending in known.to_send if sending.not_before_us > now_us)
+    yield from (failures.not_before_us for failures in memory.failures.values() if failures.not_before_us > now_us)

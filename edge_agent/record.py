@@ -1,0 +1,211 @@
+"""Writes down what came of the steps: outcomes in, rows changed. What cannot be written now is kept for the next turn.
+
+Commands and dropped files are carried out here, each in one transaction with the note that it was; only then is the
+file that asked for it taken away. So each happens once, wherever the agent is killed in between.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+
+from sqlite_utils import Database
+
+from appliance import files, spool
+from appliance.core.asset import Asset
+from appliance.core.command import Command, Submit
+from appliance.core.errors import Refused, SongshanError, Text
+from appliance.core.item import TITLE_CHARS_MAX
+from appliance.core.moment import to_text
+from appliance.core.stock import RenditionState
+from appliance.core.ts import HOUSE_PROFILE
+from appliance.store import assets, desk, needs
+from appliance.store.database import transaction
+from edge_agent import alarms, drop, report, traffic
+from edge_agent.apply import Applying
+from edge_agent.core import retry
+from edge_agent.core.outcomes import (
+    Answered,
+    Arrived,
+    Began,
+    Ceased,
+    CommandRead,
+    CommandUnusable,
+    Copied,
+    DropRead,
+    DropsToTell,
+    DropUnusable,
+    Due,
+    Failed,
+    LetGo,
+    Moved,
+    NotPackaged,
+    Outcome,
+    Packaged,
+    Reached,
+    Result,
+    Spoilt,
+    Unusable,
+    Verified,
+)
+from edge_agent.desk import effect_of
+from edge_agent.execute import World
+
+
+class Recording:
+    """Writes for one run of the agent."""
+
+    def __init__(self, world: World, applying: Applying, started_us: int) -> None:
+        self._world, self._applying, self._started_us = world, applying, started_us
+        self._db, self._config, self._memory = world.db, world.config, world.memory
+        self._waiting: deque[Outcome] = deque()
+        self._told_of = alarms.raised_drops(world.db, world.config, started_us)
+
+    def record(self, outcomes: Iterable[Outcome], now_us: int, jitter: float) -> None:
+        """Note all of them, in order. Raises WorldError when the database cannot be written; none is lost by that."""
+        self._waiting.extend(outcomes)
+        while self._waiting:
+            self._note(self._waiting[0], now_us, jitter)
+            self._waiting.popleft()
+
+    def _note(self, outcome: Outcome, now_us: int, jitter: float) -> None:
+        match outcome:
+            case CommandRead(name, command, taken):
+                self._carry_out(name, command, taken, now_us, jitter)
+            case CommandUnusable():
+                self._refuse(outcome, now_us, jitter)
+            case DropRead(key, taken):
+                self._take_drop(key, taken, now_us, jitter)
+            case DropUnusable(key, reason):
+                self._memory.refused_drops[key] = reason
+            case Copied(digest):
+                if assets.holding(self._db, digest) is None:
+                    files.remove(self._config, digest)
+            case Due("compile"):
+                self._applying.air_changed = False
+                self._memory.compiled_us = now_us
+                report.compile_air(self._db, self._config, now_us)
+            case Due("log_aired"):
+                self._memory.aired_us = now_us
+                report.log_aired(self._db, self._config, now_us)
+            case Due():
+                self._memory.reported_us, self._memory.reported_link = now_us, self._world.line.fact.state
+                line, conversation = self._world.line, self._world.conversation
+                status = report.keep_status(self._db, self._config, line, conversation, self._started_us)
+                conversation.report(status, now_us)
+            case _:
+                with transaction(self._db):
+                    self._note_rows(outcome, self._db, now_us, jitter)
+
+    def _note_rows(self, outcome: Outcome, db: Database, now_us: int, jitter: float) -> None:
+        """What is a change of rows and nothing else."""
+        match outcome:
+            case Began(digests, is_upload):
+                for digest in digests:
+                    needs.begun(db, digest, "up" if is_upload else "down")
+                traffic.stand(db, now_us)
+            case Moved(digest, is_upload, done_bytes, rate_bytes_per_s):
+                needs.moved(db, digest, "up" if is_upload else "down", done_bytes, rate_bytes_per_s)
+            case Ceased(digest, is_upload, result, reason):
+                self._memory.progress.pop(digest, None)
+                traffic.cease(db, outcome, now_us, jitter)
+                if result is Result.NO_ROOM and not is_upload:
+                    alarms.of_room(db, reason, now_us)
+            case Arrived():
+                traffic.arrive(db, outcome, now_us)
+                alarms.of_room(db, None, now_us)
+                self._applying.air_changed = True
+            case Unusable(digest, reason):
+                known = assets.holding(db, digest)
+                assets.arrived(db, digest, known.size_bytes if known else 0, now_us)
+                needs.unusable(db, digest, reason)
+            case Spoilt():
+                traffic.spoil(db, outcome, now_us, jitter)
+                self._applying.air_changed = True
+            case Verified(digest):
+                assets.verified(db, digest, now_us)
+            case Packaged(source):
+                traffic.keep_packaged(db, outcome, now_us)
+                self._memory.failures.pop(source, None)
+                alarms.of_clip(db, source, "", None, now_us)
+            case NotPackaged():
+                self._not_packaged(db, outcome, now_us, jitter)
+            case Answered():
+                traffic.answer(db, outcome, now_us, jitter)
+            case LetGo(digest):
+                needs.gone(db, digest)
+                self._applying.air_changed = True
+            case Reached():
+                needs.reached(db)
+            case DropsToTell(entries):
+                self._told_of = alarms.of_drops(db, entries, self._told_of, now_us)
+            case Failed(subject, reason, no_room):
+                self._memory.failed(subject, now_us, jitter, retry.NO_ROOM if no_room else retry.TRANSFER)
+                if no_room:
+                    alarms.of_room(db, reason, now_us)
+            case _:
+                raise AssertionError(f"nobody notes {outcome}")
+
+    def _not_packaged(self, db: Database, outcome: NotPackaged, now_us: int, jitter: float) -> None:
+        if outcome.no_room:
+            alarms.of_room(db, outcome.reason, now_us)
+        if not outcome.is_final:
+            self._memory.failed(outcome.source, now_us, jitter, retry.PACKAGING)
+            return
+        state = RenditionState(source=outcome.source, profile=HOUSE_PROFILE, state="failed", reason=outcome.reason)
+        assets.set_rendition(db, state)
+        known = assets.holding(db, outcome.source)
+        alarms.of_clip(db, outcome.source, known.name if known else outcome.source, outcome.reason, now_us)
+
+    def _carry_out(self, name: str, command: Command, taken: Sequence[Asset], now_us: int, jitter: float) -> None:
+        """Do what a command of the spool asks; its file goes when that is committed."""
+        named = _named(command, taken)
+        done = desk.carry_out(self._db, name, command, effect_of(self._config, name, command, named, now_us))
+        self._applying.air_changed = True
+        self._memory.reading.pop(name, None)
+        if done.outcome == "refused":
+            self._take_away(name, lambda: spool.refuse(self._config, name, done.reason or Text("", "")), now_us, jitter)
+        else:
+            self._take_away(name, lambda: spool.finish(self._config, name), now_us, jitter)
+
+    def _refuse(self, unusable: CommandUnusable, now_us: int, jitter: float) -> None:
+        """A command that cannot be carried out is on record, with the reason."""
+        name, reason, command = unusable.name, unusable.reason, unusable.command
+
+        def refuse(_db: Database) -> None:
+            raise Refused(reason)
+
+        if command is not None:
+            desk.carry_out(self._db, name, command, refuse)
+        else:
+            desk.note_unreadable(self._db, name, reason, now_us)
+        self._memory.reading.pop(name, None)
+        self._take_away(name, lambda: spool.refuse(self._config, name, reason), now_us, jitter)
+
+    def _take_drop(self, key: str, taken: Asset, now_us: int, jitter: float) -> None:
+        """A dropped file becomes a submission, called as it is called; then it goes from the folder."""
+        title = taken.name.rpartition(".")[0] or taken.name
+        command = Submit(title=title[:TITLE_CHARS_MAX], files=(taken.name,), by="drop", via="drop", at=to_text(now_us))
+        name = f"drop-{key}"
+        done = desk.carry_out(self._db, name, command, effect_of(self._config, name, command, (taken,), now_us))
+        if done.outcome == "refused":
+            self._memory.refused_drops[key] = done.reason or Text("", "")
+            return
+        entry = self._memory.drop_of(key)
+        if entry is not None:
+            self._take_away(key, lambda: drop.take_away(entry), now_us, jitter)
+
+    def _take_away(self, subject: str, take_away: Callable[[], None], now_us: int, jitter: float) -> None:
+        """It is done; should the file that asked for it stay, it is read again later, and not done again."""
+        try:
+            take_away()
+        except (SongshanError, OSError):
+            self._memory.failed(subject, now_us, jitter, retry.TRANSFER)
+
+
+def _named(command: Command, taken: Sequence[Asset]) -> tuple[Asset, ...]:
+    """The files that came with a command, called as whoever sent them called them."""
+    if not isinstance(command, Submit):
+        return ()
+    return tuple(
+        Asset(asset.digest, asset.size_bytes, name, asset.media_type, asset.role, asset.duration_s)
+        for asset, name in zip(taken, command.files, strict=True)
+    )
