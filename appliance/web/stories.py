@@ -10,6 +10,9 @@ from appliance.core.item import Item
 from appliance.core.moment import to_us
 from appliance.web.media import TYPES
 
+PLAYABLE: Final = frozenset(("video/mp4", "video/webm", "video/quicktime"))
+"""What a phone's browser may be able to play; other films are there to be fetched."""
+
 _ENDINGS: Final = {media_type.partition(";")[0]: ending for ending, media_type in reversed(TYPES.items())}
 _ROLE_WORDS: Final = {"video/": "video", "audio/": "audio", "image/": "picture"}
 
@@ -35,7 +38,8 @@ def shown(item: Item, public: Path) -> Shown:
     here = [asset for asset in item.assets if is_public(public, asset)]
     kinds: dict[str, list[Asset]] = {"picture": [], "video": [], "audio": [], "file": []}
     for asset in sorted(here, key=lambda asset: asset.role != "poster"):
-        kinds[kind_of(asset)].append(asset)
+        kind = kind_of(asset)
+        kinds["file" if kind == "video" and asset.media_type not in PLAYABLE else kind].append(asset)
     picture, video, audio, file = (tuple(kind) for kind in kinds.values())
     return Shown(picture, video, audio, file, len(item.assets) - len(here))
 

@@ -99,6 +99,16 @@ def test_a_page_shows_what_an_item_has(client: FlaskClient, stories: list[Asset]
     assert "1:05" in client.get("/").text
 
 
+def test_a_film_that_no_phone_plays_can_be_fetched(county: County, client: FlaskClient) -> None:
+    """A camera's own format is no black box on the page; it is a file with its name and size."""
+    film = county.bring(b"x" * 5000, "素材.mxf", "application/mxf", "video")
+    county.publish("a", assets=(film,))
+    page = client.get("/items/a").text
+    assert "<video" not in page
+    assert "素材.mxf" in page
+    assert "5.0 kB" in page
+
+
 def test_an_empty_box_has_pages_too(client: FlaskClient) -> None:
     """A new county's first look must not be an error."""
     for path in ("/", "/sections/shop", "/search?q=x", "/live/dengfeng-1"):
