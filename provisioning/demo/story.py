@@ -74,9 +74,7 @@ def published_everywhere(stage: Stage, published: Published) -> None:
             _see(fetch(f"{site.address}/sections/{section}").status == 200, f"page of {section} at {site.id}")
         for item in published.items:
             _see_item_whole(site, item)
-        planned = stage.box_facts(site, "ledger", site.channel)["rows"]
-        sources = {row["source"] for row in planned}
-        _see(sources >= set(published.digests), f"every clip in the ledger of {site.channel}")
+        until(f"every clip in the ledger of {site.channel}", lambda: _planned(stage, site) >= set(published.digests))
 
 
 def plays_on(stage: Stage, _published: Published) -> None:
@@ -288,6 +286,11 @@ def _row_of(stage: Stage, site: Site, digest: str) -> dict[str, str]:
     """The first coming row of the ledger that plays this asset, {} when there is none."""
     rows = stage.box_facts(site, "ledger", site.channel)["rows"]
     return next((row for row in rows if row["source"] == digest), {})
+
+
+def _planned(stage: Stage, site: Site) -> set[str]:
+    """The assets that the ledger will play."""
+    return {row["source"] for row in stage.box_facts(site, "ledger", site.channel)["rows"]}
 
 
 def _answers(stage: Stage, order: str) -> list[dict[str, str]]:
