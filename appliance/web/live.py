@@ -100,7 +100,7 @@ class Live:
             if (match := _SEGMENT.fullmatch(request.path)) and self._config.channel(match[1]):
                 data = self._segment(request.path, match[1], match[4], *(int(match[group]) for group in (2, 3, 5)))
                 return plain("404 Not Found") if data is None else _send(request, data)
-        except WorldError:
+        except (WorldError, OSError):
             return plain("503 Service Unavailable", ("Retry-After", "2"))
         return plain("404 Not Found")
 

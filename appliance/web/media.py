@@ -5,6 +5,7 @@ link is there is the whole question asked here. nginx asks the same one of the s
 and must answer alike.
 """
 
+import errno
 import os
 import re
 import stat
@@ -64,7 +65,10 @@ class Media:
         if request.method not in ("GET", "HEAD"):
             return plain("405 Method Not Allowed", ("Allow", "GET, HEAD"))
         match = _PATH.fullmatch(request.path)
-        file = open_asset(self._public + match[1]) if match else None
+        try:
+            file = open_asset(self._public + match[1]) if match else None
+        except OSError:
+            return plain("503 Service Unavailable", ("Retry-After", "2"))
         if match is None or file is None:
             return plain("404 Not Found")
         reply = _answer(request, file, match[1], media_type_of(match[2] or ""))
@@ -74,11 +78,16 @@ class Media:
 
 
 def open_asset(path: str) -> FileIO | None:
-    """The file, or None where no regular file has just that name; follows no link and waits on no fifo."""
+    """The file, or None where no regular file has just that name; follows no link and waits on no fifo.
+
+    Raises OSError when it is the machine that fails: no descriptor left, a disk that cannot be read.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return None
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO, errno.EACCES):
+            return None
+        raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         return None

@@ -1,5 +1,6 @@
 """gunicorn around one application, with settings of its own."""
 
+import resource
 from typing import Any, Final
 
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
@@ -12,7 +13,9 @@ WORKERS: Final = 2
 THREADS: Final = 8
 """They never wait for clients, only for disk and database."""
 CONNECTIONS_MAX: Final = 2000
-"""Of each worker."""
+"""Of each worker; each may have a file open, too."""
+FILES_BESIDE: Final = 256
+"""Descriptors that are neither: database, listener, heartbeat."""
 HUNG_S: Final = 30
 STOP_S: Final = 5
 
@@ -26,12 +29,13 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]
         super().__init__(prog="songshan web")
 
     def load_config(self) -> None:
+        files = open_files_max(2 * CONNECTIONS_MAX + FILES_BESIDE)
         settings = {
             "bind": self._address,
             "workers": WORKERS,
             "threads": THREADS,
             "worker_class": Worker,
-            "worker_connections": CONNECTIONS_MAX,
+            "worker_connections": max(THREADS + 1, (files - FILES_BESIDE) // 2),
             "timeout": HUNG_S,
             "graceful_timeout": STOP_S,
             "keepalive": int(IDLE_S),
@@ -49,3 +53,15 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Front:
         return self._front
+
+
+def open_files_max(wanted: int) -> int:
+    """Ask for so many open files for this process and its children; how many there may be.
+
+    Where there are too few, a listener that cannot accept would be ready for ever, and spin.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return min(soft, wanted)

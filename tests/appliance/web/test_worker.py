@@ -240,6 +240,23 @@ def test_media_goes_out_by_sendfile(tmp_path: Path) -> None:
     assert not [call for call in calls if "pread64(" in call]
 
 
+def test_with_few_open_files_it_takes_fewer_clients_and_goes_on(tmp_path: Path) -> None:
+    """A small machine must not spin, nor call an asset missing, when there are more phones than it has room for."""
+    (tmp_path / HEX).write_bytes(DATA)
+    (port,) = free_ports(1)
+    server = [sys.executable, "-m", "tests.appliance.web.echo", f"127.0.0.1:{port}", str(tmp_path)]
+    with running(["prlimit", "--nofile=300:300", *server], port, tmp_path / "log") as process:
+        idle = [socket.create_connection(("127.0.0.1", port), timeout=15) for _ in range(200)]
+        time.sleep(1)
+        workers = [psutil.Process(process.pid), *psutil.Process(process.pid).children()]
+        before = sum(sum(worker.cpu_times()[:2]) for worker in workers)
+        time.sleep(1)
+        assert sum(sum(worker.cpu_times()[:2]) for worker in workers) - before < 0.5
+        for client in idle:
+            client.close()
+        assert exchange(port, f"GET /media/{HEX} HTTP/1.1\r\nHost: h\r\n\r\n".encode()) == (200, DATA)
+
+
 def test_told_to_stop_it_finishes_what_it_was_asked(tmp_path: Path) -> None:
     """An upgrade must not cut anybody off in the middle."""
     (port,) = free_ports(1)
