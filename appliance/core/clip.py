@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
-from appliance.core import ts
+from appliance.core import mux, ts
 from appliance.core.errors import Refused, Text
 
 CONTAINERS: Final = (
@@ -136,8 +136,8 @@ def encode_argv(source: str, clip: Clip) -> tuple[str, ...]:
         argv.append("-shortest")
     return (
         *argv, "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1", "-t", f"{DURATION_S_MAX:.0f}",
-        "-fflags", "+bitexact", "-streamid", f"0:{ts.VIDEO_PID if clip.video else ts.AUDIO_PID}",
-        *(("-streamid", f"1:{ts.AUDIO_PID}") if clip.video and clip.audio else ()),
+        "-fflags", "+bitexact", "-streamid", f"0:{mux.VIDEO_PID if clip.video else mux.AUDIO_PID}",
+        *(("-streamid", f"1:{mux.AUDIO_PID}") if clip.video and clip.audio else ()),
         "-muxdelay", "0", "-muxpreload", "0", "-pes_payload_size", "0", "-flush_packets", "0", "-f", "mpegts", "pipe:1",
     )  # fmt: skip
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from appliance.core import ts
+from appliance.core import mux, ts
 from appliance.core.errors import Text, WorldError
 
 SILENCE: Final = bytes.fromhex("fff14c80039ffc211004608c1b802969696969696969696969696978")
@@ -36,7 +36,7 @@ class Grid:
     def take(self, packets: bytes) -> Iterator[bytes]:
         """Segments that are whole now. Raises WorldError when the encoder did not do as it was told."""
         self._packets += packets
-        whole = len(self._packets) - len(self._packets) % ts.PACKET
+        whole = len(self._packets) - len(self._packets) % mux.PACKET
         end = ts.last_pes_start(self._packets[:whole])
         self._sort(self._packets[:end])
         self._packets = self._packets[end:]
@@ -74,7 +74,7 @@ class Grid:
 
     def _sort(self, packets: bytes) -> None:
         for pid, pts, payload in ts.pes_in(packets):
-            if pid == ts.VIDEO_PID:
+            if pid == mux.VIDEO_PID:
                 self._take_picture(pts, payload)
             elif self._zero is None and not self._still:
                 self._early.append((pts, payload))

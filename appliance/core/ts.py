@@ -19,6 +19,26 @@ from typing import Final
 import msgspec
 
 from appliance.core.errors import Refused, Text
+from appliance.core.mux import (
+    AUDIO_PID,
+    BODY,
+    PACKET,
+    PAT,
+    PCR_FIELD,
+    PES_HEADER,
+    PMT,
+    PMT_PID,
+    SYNC,
+    TURN,
+    VIDEO_PID,
+    packets_needed,
+    padded,
+    pcr_field,
+    pes_of,
+    pes_packets,
+    table_packet,
+)
+from appliance.core.mux import PTS_MODULO as PTS_MODULO
 
 HOUSE_PROFILE: Final = "house-720p25-1"
 TICKS_PER_S: Final = 90_000
@@ -35,23 +55,11 @@ PCR_LEAD_TICKS: Final = 90_000
 """How long before it is shown a picture enters the decoder: the second that the encoder's buffer model allows."""
 AIR_LEAD_TICKS: Final = PCR_LEAD_TICKS
 """On a channel, PCR is the schedule's time and PTS is later by this."""
-PTS_MODULO: Final = 1 << 33
-PACKET: Final = 188
-VIDEO_PID: Final = 0x100
-AUDIO_PID: Final = 0x101
-PMT_PID: Final = 0x1000
-TURN: Final = 16
-"""Values of a continuity counter; also how many PATs and PMTs a segment has."""
 KEYFRAME_NAL: Final = b"\x00\x00\x01\x65"
 
-_SYNC: Final = 0x47
 _START_OF_PES: Final = 0x41
 """Second byte of a packet that begins a PES of VIDEO_PID or AUDIO_PID."""
 _START_OF_PAT: Final = 0x40
-_BODY: Final = PACKET - 4
-_PCR_FIELD: Final = 8
-"""Adaptation field with flags and PCR, its length byte included."""
-_PES_HEADER: Final = 14
 
 
 class SegmentInfo(msgspec.Struct, frozen=True):
@@ -72,7 +80,7 @@ def move(segment: bytes, offset_ticks: int, frames: int | None = None) -> bytes:
     Only the 33-bit fields PTS, DTS and PCR base change, unless it is cut. Offsets may be negative or beyond the wrap.
     Raises NotHouseFormat.
     """
-    if len(segment) % PACKET or segment[::PACKET].count(_SYNC) != len(segment) // PACKET:
+    if len(segment) % PACKET or segment[::PACKET].count(SYNC) != len(segment) // PACKET:
         raise _not_house("同步字节不对", "sync bytes are not where they must be")
     starts = list(_pes_starts(segment))
     if frames is not None and frames != _count_pictures(segment, starts):
@@ -143,7 +151,7 @@ def pes_in(packets: bytes) -> Iterator[tuple[int, int, bytes]]:
     for start, end in zip(starts, [*starts[1:], len(packets)], strict=False):
         pid = (packets[start + 1] & 0x1F) << 8 | packets[start + 2]
         pes = b"".join(_payloads(packets, start, end, pid))
-        if len(pes) < _PES_HEADER or pes[:3] != b"\x00\x00\x01" or not pes[7] & 0x80:
+        if len(pes) < PES_HEADER or pes[:3] != b"\x00\x00\x01" or not pes[7] & 0x80:
             raise _not_house("PES 头不对", "a PES header is wrong")
         yield pid, _read_stamp(pes, 9), pes[9 + pes[8] :]
 
@@ -168,7 +176,7 @@ def index(data: bytes | Iterable[bytes]) -> tuple[SegmentInfo, ...]:
     frames: list[int] = []
     size = 0
     for piece in _whole_packets(pieces):
-        if piece[::PACKET].count(_SYNC) != len(piece) // PACKET:
+        if piece[::PACKET].count(SYNC) != len(piece) // PACKET:
             raise _not_house("同步字节不对", "sync bytes are not where they must be")
         kinds, pids, flags = piece[1::PACKET], piece[2::PACKET], piece[3::PACKET]
         at = 0
@@ -212,10 +220,10 @@ def _sounds_until(frames: int) -> int:
 
 def _segment(pictures: Sequence[tuple[int, bytes]], sounds: Sequence[tuple[int, bytes]]) -> bytes:
     """Write a segment: pictures in order, each followed by the sounds that are heard before the next."""
-    video = [_pes(0xE0, pts, picture, bounded=False) for pts, picture in pictures]
-    audio = [_pes(0xC0, pts, sound, bounded=True) for pts, sound in sounds]
-    video_counts = _padded([_packets(len(pes), _BODY - _PCR_FIELD) for pes in video], [len(pes) for pes in video])
-    audio_counts = _padded([_packets(len(pes), _BODY) for pes in audio], [len(pes) for pes in audio])
+    video = [pes_of(0xE0, pts, picture, bounded=False) for pts, picture in pictures]
+    audio = [pes_of(0xC0, pts, sound, bounded=True) for pts, sound in sounds]
+    video_counts = padded([packets_needed(len(pes), BODY - PCR_FIELD) for pes in video], [len(pes) for pes in video])
+    audio_counts = padded([packets_needed(len(pes), BODY) for pes in audio], [len(pes) for pes in audio])
     if audio and audio_counts is None:
         # A frame or two of digital silence has too few bytes to fill a turn of the counter: it may as well be missing.
         audio, audio_counts, sounds = [], [], []
@@ -225,72 +233,16 @@ def _segment(pictures: Sequence[tuple[int, bytes]], sounds: Sequence[tuple[int, 
     video_turn, audio_turn, heard = 0, 0, 0
     for number, (pts, picture) in enumerate(pictures):
         for turn in (turn for turn, at in enumerate(table_at) if at == number):
-            parts += (_table(0, turn, _PAT), _table(PMT_PID, turn, _PMT))
-        clock = _pcr_field((pts - PCR_LEAD_TICKS) % PTS_MODULO, keyframe=KEYFRAME_NAL in picture[:512])
-        parts += _pes_packets(VIDEO_PID, video_turn, clock, video[number], video_counts[number])
+            parts += (table_packet(0, turn, PAT), table_packet(PMT_PID, turn, PMT))
+        clock = pcr_field((pts - PCR_LEAD_TICKS) % PTS_MODULO, keyframe=KEYFRAME_NAL in picture[:512])
+        parts += pes_packets(VIDEO_PID, video_turn, clock, video[number], video_counts[number])
         video_turn += video_counts[number]
         until = pts + TICKS_PER_FRAME - SOUND_TICKS if number + 1 < len(pictures) else PTS_MODULO * 2
         while heard < len(audio) and sounds[heard][0] < until:
-            parts += _pes_packets(AUDIO_PID, audio_turn, b"", audio[heard], audio_counts[heard])
+            parts += pes_packets(AUDIO_PID, audio_turn, b"", audio[heard], audio_counts[heard])
             audio_turn += audio_counts[heard]
             heard += 1
     return b"".join(parts)
-
-
-def _padded(counts: list[int], sizes: list[int]) -> list[int] | None:
-    """Packets of each PES so that the sum is a whole number of turns; None when there are not bytes enough.
-
-    The largest take what is missing: a packet needs one byte at least, and the first the PES header and a byte.
-    """
-    missing = -sum(counts) % TURN
-    counts = list(counts)
-    for largest in sorted(range(len(counts)), key=lambda number: (-sizes[number], number)):
-        more = min(missing, sizes[largest] - _PES_HEADER - counts[largest])
-        if more > 0:
-            counts[largest] += more
-            missing -= more
-    return None if missing else counts
-
-
-def _packets(size: int, first: int) -> int:
-    return 1 + max(0, -(-(size - first) // _BODY))
-
-
-def _pes_packets(pid: int, turn: int, field: bytes, pes: bytes, count: int) -> Iterator[bytes]:
-    """The packets of a PES: full ones first, then as few bytes in each as makes up the count."""
-    at = 0
-    for number in range(count):
-        take = min(_BODY - len(field), len(pes) - at - (count - number - 1))
-        gap = _BODY - len(field) - take
-        if gap:
-            field = _stuffed(field, gap)
-        kind = (0x40 if number == 0 else 0) | pid >> 8
-        control = (0x30 if field else 0x10) | (turn + number) % TURN
-        yield bytes((_SYNC, kind, pid & 0xFF, control)) + field + pes[at : at + take]
-        at += take
-        field = b""
-
-
-def _stuffed(field: bytes, gap: int) -> bytes:
-    """An adaptation field made `gap` bytes longer."""
-    if not field:
-        return b"\x00" if gap == 1 else bytes((gap - 1, 0)) + b"\xff" * (gap - 2)
-    return bytes((field[0] + gap,)) + field[1:] + b"\xff" * gap
-
-
-def _pcr_field(ticks: int, *, keyframe: bool) -> bytes:
-    return bytes((_PCR_FIELD - 1, 0x50 if keyframe else 0x10)) + ((ticks << 15) | 0x7E00).to_bytes(6, "big")
-
-
-def _pes(stream: int, pts: int, payload: bytes, *, bounded: bool) -> bytes:
-    length = len(payload) + _PES_HEADER - 6 if bounded else 0
-    header = b"\x00\x00\x01" + bytes((stream,)) + length.to_bytes(2, "big") + b"\x84\x80\x05"
-    return header + _stamp(0x2, pts % PTS_MODULO) + payload
-
-
-def _stamp(prefix: int, ticks: int) -> bytes:
-    high, middle, low = ticks >> 30, ticks >> 15 & 0x7FFF, ticks & 0x7FFF
-    return (prefix << 36 | high << 33 | 1 << 32 | middle << 17 | 1 << 16 | low << 1 | 1).to_bytes(5, "big")
 
 
 def _read_stamp(data: bytes | bytearray, at: int) -> int:
@@ -358,36 +310,6 @@ def _whole_packets(pieces: Iterable[bytes]) -> Iterator[bytes]:
             yield whole[:cut_at]
     if rest:
         raise _not_house("长度不是 188 的整数倍", "its length is no multiple of 188")
-
-
-def _crc32(section: bytes) -> bytes:
-    """CRC-32/MPEG-2 (ISO/IEC 13818-1 annex A)."""
-    crc = 0xFFFFFFFF
-    for byte in section:
-        crc ^= byte << 24
-        for _ in range(8):
-            crc = (crc << 1 ^ 0x04C11DB7 if crc & 0x80000000 else crc << 1) & 0xFFFFFFFF
-    return crc.to_bytes(4, "big")
-
-
-def _section(head: bytes, body: bytes) -> bytes:
-    section = head[:1] + (0xB000 | len(head) - 3 + len(body) + 4).to_bytes(2, "big") + head[3:] + body
-    section += _crc32(section)
-    return b"\x00" + section + b"\xff" * (_BODY - 1 - len(section))
-
-
-def _table(pid: int, turn: int, section: bytes) -> bytes:
-    return bytes((_SYNC, 0x40 | pid >> 8, pid & 0xFF, 0x10 | turn)) + section
-
-
-_PAT: Final = _section(b"\x00\x00\x00\x00\x01\xc1\x00\x00", b"\x00\x01" + (0xE000 | PMT_PID).to_bytes(2, "big"))
-_PMT: Final = _section(
-    b"\x02\x00\x00\x00\x01\xc1\x00\x00",
-    (0xE000 | VIDEO_PID).to_bytes(2, "big")
-    + b"\xf0\x00"
-    + b"\x1b" + (0xE000 | VIDEO_PID).to_bytes(2, "big") + b"\xf0\x00"
-    + b"\x0f" + (0xE000 | AUDIO_PID).to_bytes(2, "big") + b"\xf0\x00",
-)  # fmt: skip
 
 
 def _not_house(zh: str, en: str) -> NotHouseFormat:
