@@ -26,8 +26,9 @@ from edge_agent.apply import Applying
 from edge_agent.children import Children
 from edge_agent.conversation import Conversation
 from edge_agent.core.observation import Policy
+from edge_agent.dial import Dial
 from edge_agent.execute import World
-from edge_agent.line import Line
+from edge_agent.line import Dialling, Line
 from edge_agent.memory import Memory
 from edge_agent.watch import Wake, watched
 
@@ -56,7 +57,7 @@ def running(config: Config, *, once: bool) -> Iterator[Agent]:
         applying = Applying(config, lambda: air.now_us(db))
         journals.apply_parked(db, applying.again)
         applying.air_changed = True
-        line = Line(config, wake)
+        line = line_to_hub(config, wake)
         world = World(
             config=config,
             db=db,
@@ -73,6 +74,14 @@ def running(config: Config, *, once: bool) -> Iterator[Agent]:
         yield agent
 
 
+def line_to_hub(config: Config, wake: Wake) -> Line:
+    """The line over SSH; one that is never up for a box without a hub."""
+    hub = config.hub
+    if hub is None:
+        return Line(None, _nobody)
+    return Line(hub.id, lambda: Dial(hub, config.ssh_key, wake))
+
+
 @contextmanager
 def only_one(config: Config) -> Iterator[None]:
     """Hold the lock of this home; the kernel lets go of it when we die."""
@@ -85,6 +94,10 @@ def only_one(config: Config) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _nobody() -> Dialling:
+    raise AssertionError("a box that stands alone does not dial")
 
 
 def _hold(descriptor: int) -> None:

@@ -4,29 +4,58 @@ Being offline is a state like any other. Reaching the hub can take as long as it
 a thread waits for that (edge_agent/dial.py), the loop does not.
 """
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, Protocol
 
 import msgspec
 
-from appliance.config import Config
-from appliance.core.errors import LockedOut, WorldError
+from appliance.core.errors import HubUnreachable, LockedOut, WorldError
 from appliance.core.health import Link as LinkFact
 from edge_agent.core import retry
-from edge_agent.dial import Dial
-from edge_agent.hub_ssh import HubLink
-from edge_agent.watch import Wake
+
+
+class Link(Protocol):
+    """A session that is up: `edge_agent.hub_ssh.HubLink`, or the simulator's."""
+
+    def fileno(self) -> int:
+        """Readable when something came in, or the line is gone."""
+        ...
+
+    def read(self) -> bytes:
+        """What came in, b"" when nothing did; raises WorldError when the line is gone."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Send all of it; raises WorldError when the line is gone."""
+        ...
+
+    def close(self) -> None:
+        """End it; harmless when it has ended."""
+        ...
+
+
+class Dialling(Protocol):
+    """An attempt to reach the hub: `edge_agent.dial.Dial`, or the simulator's."""
+
+    def answer(self) -> Link | HubUnreachable | LockedOut | None:
+        """What came of it; None while it is not known."""
+        ...
+
+    def give_up(self) -> None:
+        """A link that comes now is closed at once."""
+        ...
 
 
 class Line:
     """`fact` is what screens show of it."""
 
-    def __init__(self, config: Config, wake: Wake) -> None:
-        self._hub, self._key_path, self._wake = config.hub, config.ssh_key, wake
-        self._dial: Dial | None = None
-        self._link: HubLink | None = None
+    def __init__(self, hub: str | None, dial: Callable[[], Dialling]) -> None:
+        self._hub, self._begin = hub, dial
+        self._dial: Dialling | None = None
+        self._link: Link | None = None
         self._failures = 0
         self.next_attempt_us = 0
-        self.fact = LinkFact(state="connecting" if config.hub else "alone", hub=config.hub.id if config.hub else "")
+        self.fact = LinkFact(state="connecting" if hub else "alone", hub=hub or "")
 
     @property
     def state(self) -> Literal["alone", "away", "dialling", "open"]:
@@ -44,8 +73,7 @@ class Line:
     def dial(self) -> None:
         """Begin to reach the hub; the loop is woken when it is known what came of it."""
         assert self.state == "away"
-        assert self._hub is not None
-        self._dial = Dial(self._hub, self._key_path, self._wake)
+        self._dial = self._begin()
 
     def pick_up(self) -> bool:
         """Whether the line has come up since the last look; raises WorldError when it could not be had."""
@@ -53,7 +81,7 @@ class Line:
         if answer is None:
             return False
         self._dial = None
-        if not isinstance(answer, HubLink):
+        if isinstance(answer, HubUnreachable | LockedOut):
             raise answer
         self._link = answer
         return True

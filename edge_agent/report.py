@@ -46,9 +46,7 @@ def _tell(db: Database, config: Config, body: records.AsRun, now_us: int) -> Non
     asrun.reported(db, body)
 
 
-def keep_status(
-    db: Database, config: Config, line: Line, conversation: Conversation, began_us: int
-) -> dict[str, Any]:
+def keep_status(db: Database, config: Config, line: Line, conversation: Conversation, began_us: int) -> dict[str, Any]:
     """Note how the box is; what to tell the hub of it."""
     wall_us = time.time_ns() // 1000
     with transaction(db):

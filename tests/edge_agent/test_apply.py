@@ -1,0 +1,296 @@
+"""What records of the hub do to the box: once, in any order that they may come, and one bad one harms no other."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from appliance.core import records
+from appliance.core.asset import Asset, Rendition
+from appliance.core.errors import Text
+from appliance.core.journal import append, genesis, position_after, sign_checkpoint
+from appliance.core.judge import judge
+from appliance.core.moment import US, to_text
+from appliance.core.records import Filler, Insert, Order, Recall, Receipt, Resume, Schedule
+from appliance.core.ts import HOUSE_PROFILE
+from appliance.store import air, assets, facts, items, journals, needs, work
+from appliance.store.database import transaction, writing
+from edge_agent.apply import Applying
+from tests.appliance.boxes import AT, AT_US, asset, dies, digest, item, watched
+from tests.edge_agent.rig import Rig, config_for, rig, write
+from tests.simulators.hub import SimulatedHub
+
+EARLIER, LATER = to_text(AT_US - 3600 * US), to_text(AT_US + 3600 * US)
+
+
+def clip(letter: str) -> Asset:
+    """An asset that the hub has brought to house format."""
+    made = Rendition("sha256:" + (letter + "0") * 32, 900, 250, HOUSE_PROFILE)
+    return msgspec.structs.replace(asset(letter), rendition=made, duration_s=10.0)
+
+
+def parked(box: Rig) -> list[str]:
+    return [each.reason.en for each in journals.parked(box.db)]
+
+
+def schedule(*entries: dict[str, object], assets: tuple[Asset, ...] = (), version: int = 1) -> Schedule:
+    document = {"channel": "dengfeng-1", "date": "2026-11-25", "version": version, "entries": entries}
+    return Schedule("dengfeng-1", "2026-11-25", version, msgspec.Raw(msgspec.json.encode(document)), assets)
+
+
+def test_a_record_that_cannot_be_applied_does_not_stop_the_others(tmp_path: Path) -> None:
+    """One story with a mistake in it must not keep tonight's recall away."""
+    with rig(tmp_path) as box:
+        write(box.hub, "dengfeng/content", "item", "i1", item("i1", signed=False))
+        write(box.hub, "dengfeng/content", "item", "i2", item("i2"))
+        box.hub.append("dengfeng/control", "order", "o1", b'{"id": 7}')
+        write(box.hub, "dengfeng/control", "order", "o2", Order(id="o2", title="报送画面"))
+        box.talk()
+        assert box.rows("SELECT id FROM items") == [("i2",)]
+        assert box.rows("SELECT id FROM orders") == [("o2",)]
+        assert len(parked(box)) == 2
+        alarm = next(each for each in facts.snapshot(box.db, box.config, AT_US).alarms if each.id == "parked")
+        assert "2 records" in alarm.text.en
+
+
+def test_a_kind_of_tomorrow_is_kept_and_applied_after_the_upgrade(tmp_path: Path) -> None:
+    """A newer hub speaks to older boxes for weeks: what they do not understand must not be lost."""
+    hub = SimulatedHub()
+    with rig(tmp_path, hub) as box:
+        hub.append("dengfeng/control", "dance", "d1", b'{"id":"d1","title":"x"}')
+        box.talk()
+        assert parked(box) == ["a kind that this version does not know: dance"]
+        cursor = journals.cursor(box.db, "dengfeng/control")
+    with writing(config_for(hub, tmp_path).database) as db:
+        learned: list[str] = []
+        assert journals.apply_parked(db, lambda _db, record: learned.append(record.header.kind)) == 1
+        assert (learned, journals.parked(db)) == (["dance"], ())
+        assert journals.cursor(db, "dengfeng/control") == cursor
+
+
+def test_what_was_parked_does_not_undo_what_a_newer_record_said(tmp_path: Path) -> None:
+    """The corrected story came while the first version was parked; the upgrade must not bring the mistake back."""
+    with rig(tmp_path) as box:
+        write(box.hub, "dengfeng/content", "item", "i1", item("i1", signed=False, title="初稿"))
+        write(box.hub, "dengfeng/content", "item", "i1", item("i1", title="定稿"))
+        box.talk()
+        first = append(genesis("dengfeng/content"), "item", "i1", records.encode(item("i1", title="初稿")), AT_US)
+        with transaction(box.db):
+            box.applying.again(box.db, first)
+        assert box.rows("SELECT title FROM items") == [("定稿",)]
+
+
+def test_a_recall_that_comes_before_its_item_holds(tmp_path: Path) -> None:
+    """Control goes before content: after an outage the recall is here first, and the story must not appear at all."""
+    with rig(tmp_path) as box:
+        write(box.hub, "all/control", "recall", "i1", Recall("i1", "误发", LATER))
+        box.talk()
+        write(box.hub, "dengfeng/content", "item", "i1", item("i1", assets=(asset("a"),)))
+        write(box.hub, "all/content", "offer", "i1", item("i1", assets=(asset("a"),)))
+        box.talk()
+        assert box.rows("SELECT id FROM items") == []
+        assert (parked(box), work.to_fetch(box.db)) == ([], ())
+
+
+def test_a_story_made_after_the_recall_comes_back(tmp_path: Path) -> None:
+    """The desk recalls a story with a mistake and publishes it corrected, with the same clip."""
+    with rig(tmp_path) as box:
+        write(box.hub, "dengfeng/content", "item", "i1", item("i1", assets=(clip("a"),), created_at=EARLIER))
+        write(box.hub, "all/control", "recall", "i1", Recall("i1", "有误", AT))
+        box.talk()
+        assert work.to_fetch(box.db) == ()
+        write(box.hub, "dengfeng/content", "item", "i1", item("i1", assets=(clip("a"),), created_at=LATER))
+        box.talk()
+        assert box.rows("SELECT state FROM items") == [("published",)]
+        assert {each.digest for each in work.to_fetch(box.db)} == {digest("a"), "sha256:" + "a0" * 32}
+
+
+def test_a_recall_takes_what_nothing_else_uses(tmp_path: Path) -> None:
+    """The clip of a recalled story vanishes with it, here and on the air; one that another story shows stays."""
+    with rig(tmp_path) as box:
+        shared, alone = clip("a"), clip("b")
+        write(box.hub, "dengfeng/content", "item", "i1", item("i1", assets=(shared, alone)))
+        write(box.hub, "dengfeng/content", "item", "i2", item("i2", assets=(shared,)))
+        box.talk()
+        with transaction(box.db):
+            for each in (shared, alone):
+                assert each.rendition is not None
+                assets.arrived(box.db, each.digest, each.size_bytes, AT_US)
+                assets.arrived(box.db, each.rendition.digest, 900, AT_US)
+        write(box.hub, "all/control", "recall", "i1", Recall("i1", "误发", LATER))
+        box.applying.air_changed = False
+        box.talk()
+        assert box.applying.air_changed
+        assert items.servable(box.db, AT_US) == {shared.digest}
+        assert set(work.recalled_here(box.db, AT_US)) == {alone.digest, "sha256:" + "b0" * 32}
+
+
+def test_a_recalled_rendition_stays_while_an_announced_segment_may_be_asked_for(tmp_path: Path) -> None:
+    """The rows within the freeze horizon are announced: a player that gets a 404 for one stops."""
+    with rig(tmp_path) as box:
+        write(box.hub, "dengfeng/content", "item", "i1", item("i1", assets=(clip("a"),)))
+        box.talk()
+        rendition = "sha256:" + "a0" * 32
+        with transaction(box.db):
+            assets.arrived(box.db, rendition, 900, AT_US)
+            box.db.conn.execute(
+                "INSERT INTO ledger (channel, first_msn, segments, start_tick, frames, rendition, first_segment, title,"
+                " kind, planned) VALUES ('dengfeng-1', 1, 5, ?, 250, ?, 0, '', 'programme', 1)",
+                (AT_US * 9 // 100, rendition),
+            )
+        write(box.hub, "all/control", "recall", digest("a"), Recall(digest("a"), "误发", LATER))
+        box.talk()
+        assert rendition not in work.recalled_here(box.db, AT_US + 60 * US)
+        assert rendition in work.recalled_here(box.db, AT_US + 10 * US + work.LISTED_US + US)
+
+
+def test_only_what_is_shown_here_is_fetched(tmp_path: Path) -> None:
+    """The supermarket is large and the line is thin: an offer is a catalogue entry until it is taken."""
+    with rig(tmp_path) as box:
+        write(box.hub, "all/content", "offer", "i1", item("i1", assets=(asset("a"),)))
+        write(box.hub, "dengfeng/content", "item", "i2", item("i2", assets=(asset("b"),)))
+        box.talk()
+        assert [each.digest for each in work.to_fetch(box.db)] == [digest("b")]
+
+
+def test_a_schedule_wants_renditions_by_their_first_airing(tmp_path: Path) -> None:
+    """What airs at six must be here before what airs at eight, and its source need not be here at all."""
+    with rig(tmp_path) as box:
+        body = schedule(
+            {"id": "e1", "start": "06:00:00", "start_type": "hard", "kind": "programme", "asset": digest("a")},
+            {"id": "e2", "start_type": "follow", "kind": "programme", "asset": digest("b")},
+            {"id": "e3", "start": "08:00:00", "start_type": "hard", "kind": "programme", "asset": digest("a")},
+            assets=(clip("b"), clip("a")),
+        )
+        write(box.hub, "dengfeng/content", "schedule", "dengfeng-1", body)
+        box.talk()
+        fetches = [(each.digest[7:9], each.deadline_us) for each in work.to_fetch(box.db)]
+        six_us = AT_US + (22 - 6) * 3600 * US
+        assert parked(box) == []
+        assert [name for name, _deadline in fetches] == ["a0", "b0"]
+        assert fetches[1][1] - fetches[0][1] == 10 * US  # type: ignore[operator]
+        assert fetches[0][1] == six_us - needs.READY_BEFORE_US
+
+
+@pytest.mark.parametrize(
+    "document",
+    [b'{"channel":"dengfeng-1"}', b'{"channel":"zhongmu-1","date":"2026-11-25","version":1,"entries":[]}', b"{}"],
+)
+def test_a_schedule_that_is_none_is_parked_and_the_last_good_one_stays(tmp_path: Path, document: bytes) -> None:
+    """An invalid schedule never reaches the air."""
+    with rig(tmp_path) as box:
+        entry = {"id": "e1", "start": "06:00:00", "start_type": "hard", "kind": "filler", "duration_s": 9.0}
+        write(box.hub, "dengfeng/content", "schedule", "dengfeng-1", schedule(entry))
+        bad = Schedule("dengfeng-1", "2026-11-25", 2, msgspec.Raw(document))
+        write(box.hub, "dengfeng/content", "schedule", "dengfeng-1", bad)
+        box.talk()
+        assert len(parked(box)) == 1
+        assert box.rows("SELECT version FROM schedules") == [(1,)]
+
+
+def test_a_break_in_of_another_site_is_not_ours_and_one_to_us_about_nothing_is_wrong(tmp_path: Path) -> None:
+    """`insert all` names a channel of one county; the others must not count it as a fault."""
+    with rig(tmp_path) as box:
+        to_all = Insert(id="x1", channel="zhongmu-1", asset=clip("a"), not_after=LATER)
+        write(box.hub, "all/control", "insert", "x1", to_all)
+        write(box.hub, "all/control", "resume", "zhongmu-1", Resume("zhongmu-1"))
+        box.talk()
+        assert (parked(box), work.to_fetch(box.db)) == ([], ())
+        write(box.hub, "dengfeng/control", "insert", "x2", msgspec.structs.replace(to_all, id="x2"))
+        box.talk()
+        assert parked(box) == ["this site has no channel zhongmu-1"]
+
+
+def test_a_break_in_of_yesterday_does_not_air_today(tmp_path: Path) -> None:
+    """After an outage yesterday's alarm would frighten the county, and cut what runs."""
+    with rig(tmp_path) as box:
+        stale = Insert(id="x1", channel="dengfeng-1", asset=clip("a"), at=EARLIER, not_after=to_text(AT_US - 60 * US))
+        write(box.hub, "dengfeng/control", "insert", "x1", stale)
+        box.talk()
+        with transaction(box.db):
+            air.recompile(box.db, "dengfeng-1", AT_US, 24)
+        assert box.rows("SELECT state FROM inserts") == [("missed",)]
+        assert box.rows("SELECT count(*) FROM ledger WHERE kind = 'emergency'") == [(0,)]
+
+
+def test_fillers_are_replaced_as_a_whole(tmp_path: Path) -> None:
+    """What the hub took out of the list must not fill gaps for ever."""
+    with rig(tmp_path) as box:
+        write(box.hub, "dengfeng/content", "filler", "dengfeng-1", Filler("dengfeng-1", (clip("a"), clip("b"))))
+        write(box.hub, "dengfeng/content", "filler", "dengfeng-1", Filler("dengfeng-1", (clip("b"),)))
+        box.talk()
+        assert box.rows("SELECT digest FROM fillers") == [(digest("b"),)]
+
+
+def test_a_receipt_for_something_else_changes_nothing(tmp_path: Path) -> None:
+    """A box made anew gets the receipts of its predecessor's submissions."""
+    with rig(tmp_path) as box:
+        write(box.hub, "dengfeng/control", "receipt", "s9", Receipt("s9", "i9", "accepted", Text("已收", "accepted")))
+        box.talk()
+        assert (parked(box), box.rows("SELECT * FROM submissions")) == ([], [])
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(order=st.permutations(["recall", "item", "offer", "again"]))
+def test_recall_and_story_end_alike_in_whatever_order_they_come(
+    order: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Two boxes that were cut off at different times must show the same afterwards."""
+    what = {
+        "recall": ("all/control", "recall", Recall("i1", "误发", AT)),
+        "item": ("dengfeng/content", "item", item("i1", assets=(asset("a"),), created_at=EARLIER)),
+        "offer": ("all/content", "offer", item("i1", assets=(asset("a"),), created_at=EARLIER)),
+        "again": ("all/control", "recall", Recall("i1", "再次", AT)),
+    }
+    with rig(tmp_path_factory.mktemp("box")) as box:
+        for name in order:
+            stream, kind, body = what[name]
+            write(box.hub, stream, kind, "i1", body)
+            box.talk(6)
+        assert items.servable(box.db, AT_US) == frozenset()
+        assert work.to_fetch(box.db) == ()
+        assert box.rows("SELECT count(*) FROM items WHERE state NOT IN ('recalled', 'offered')") == [(0,)]
+
+
+def test_killed_anywhere_a_batch_was_applied_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    """Between the effect and the cursor lies the place where synchronisers lose or double: killed before each single
+    statement, the box must have done all of the batch or nothing of it."""
+    hub = SimulatedHub()
+    config = config_for(hub, tmp_path)
+    position, made = genesis("dengfeng/content"), []
+    for kind, body in (
+        ("item", item("i1", assets=(clip("a"), asset("b")))),
+        ("item", item("i2", signed=False)),
+        ("offer", item("i3")),
+        ("filler", Filler("dengfeng-1", (clip("c"),))),
+        ("dance", item("i4")),
+        ("item", item("i5")),
+    ):
+        made.append(append(position, kind, "k", records.encode(body), AT_US))
+        position = position_after(made[-1])
+    signed = sign_checkpoint(position, AT_US, AT_US + 1, hub.key)
+    whole = {"journal": 6, "items": 2, "fillers": 1}
+
+    def apply() -> None:
+        with writing(config.database) as db:
+            cursor = journals.cursor(watched(db), "dengfeng/content")
+            judgement = judge(cursor.position, made, signed, hub.key.public_key(), cursor.seen_us)
+            journals.accept(db, judgement, signed, Applying(config, lambda: AT_US))
+
+    def state() -> dict[str, int]:
+        with writing(config.database) as db:
+            seq = journals.cursor(db, "dengfeng/content").position.seq
+            counts = {table: len(list(db[table].rows)) for table in whole}
+            assert (seq == len(made)) == (counts == whole), (seq, counts)
+            assert (seq == 0) == (sum(counts.values()) == 0), (seq, counts)
+            return counts
+
+    with rig(tmp_path, hub):
+        pass
+    step = 0
+    while dies(apply, step := step + 1):
+        state()
+    assert step > 40, "it was killed before each of its statements"
+    assert state() == whole

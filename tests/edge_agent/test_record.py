@@ -1,0 +1,220 @@
+"""Commands and dropped files happen once, wherever the agent is killed in between; what fails leaves no half behind."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from appliance import files, spool
+from appliance.core.asset import parse_digest
+from appliance.core.command import Answer, Command, Insert, Submit, Take, Tip, Untake
+from appliance.core.errors import OperatorError
+from appliance.core.records import Order
+from appliance.core.stock import RenditionState
+from appliance.core.ts import HOUSE_PROFILE
+from appliance.store import assets, desk, items, journals, work
+from appliance.store.database import transaction
+from edge_agent import drop
+from edge_agent.children import Children
+from edge_agent.core.observation import Child
+from edge_agent.core.steps import TakeCommand
+from edge_agent.endings import of_reading
+from edge_agent.execute import World, execute
+from edge_agent.memory import Memory
+from edge_agent.reading import read
+from edge_agent.record import Recording
+from tests.appliance.boxes import AT, AT_US, asset, dies, digest, item, watched
+from tests.edge_agent.rig import OWN, Rig, rig
+from tests.simulators.hub import SimulatedHub
+
+
+@contextmanager
+def agent_in(home: Path, hub: SimulatedHub) -> Iterator[tuple[Rig, World, Recording]]:
+    """The part of an agent that does and records, on a box as it was left."""
+    with rig(home, hub) as box:
+        world = World(box.config, watched(box.db), Memory(), Children(), box.line, box.conversation, None, {})
+        yield box, world, Recording(world, box.applying, AT_US)
+
+
+def take_commands(home: Path, hub: SimulatedHub) -> None:
+    """Carry out what lies in the spool; files are read here instead of in a process."""
+    with agent_in(home, hub) as (box, world, recording):
+        for name in spool.pending(box.config):
+            for blob, called in files_of(box, name):
+                taken = read(box.config, ["blob", str(blob), called])
+                recording.record(of_reading(Child("take", (name,)), taken, world.memory), AT_US, 0.5)
+            if spool.pending(box.config):
+                recording.record(execute(TakeCommand(name), world, {}), AT_US, 0.5)
+
+
+def files_of(box: Rig, name: str) -> list[tuple[Path, str]]:
+    """What came with a command, and how it is called."""
+    try:
+        command, blobs = spool.read(box.config, name)
+    except OperatorError:
+        return []
+    return list(zip(blobs, getattr(command, "files", ()), strict=True))
+
+
+def take_drops(home: Path, hub: SimulatedHub) -> None:
+    """Take what lies settled in the drop folder."""
+    with agent_in(home, hub) as (box, world, recording):
+        before = drop.look(box.config.drop, drop.Look(), {}, AT_US - 10**7, 0)
+        world.memory.drops = drop.look(box.config.drop, before, {}, AT_US, 0)
+        for entry in world.memory.drops.settled:
+            taken = read(box.config, ["drop", str(entry.path)])
+            recording.record(of_reading(Child("take", (entry.key,)), taken, world.memory), AT_US, 0.5)
+
+
+def own_records(box: Rig) -> list[tuple[str, str]]:
+    return [(each.header.kind, each.header.key) for each in journals.read_from(box.db, OWN, (1, 0))]
+
+
+def put(box: Rig, command: Command, *attachments: Path) -> str:
+    return spool.put(box.config, command, attachments)
+
+
+def by() -> dict[str, str]:
+    return {"by": "王编辑", "via": "cli", "at": AT}
+
+
+def test_a_submission_happens_once_wherever_the_agent_is_killed(tmp_path: Path) -> None:
+    """Killed before each statement and each change on the disk, and started again: one item, one record, one file."""
+    home, hub, clip = tmp_path / "box", SimulatedHub(), tmp_path / "story.txt"
+    clip.write_text("嵩山秋色")
+    with rig(home, hub) as box:
+        put(box, Submit(title="秋色", files=("story.txt",), **by()), clip)  # type: ignore[arg-type]
+    step = kills = 0
+    while dies(lambda: take_commands(home, hub), step := step + 3):
+        kills += 1
+        with rig(home, hub) as box:
+            assert len(own_records(box)) == len(desk.submissions(box.db)) == len(desk.audit(box.db)), step
+            if not own_records(box):
+                assert spool.pending(box.config), "neither carried out nor waiting"
+    assert kills > 15
+    take_commands(home, hub)
+    with rig(home, hub) as box:
+        assert [kind for kind, _key in own_records(box)] == ["submission"]
+        assert [fact.state for fact in desk.submissions(box.db)] == ["waiting"]
+        assert (spool.pending(box.config), list((box.config.spool / "blob").iterdir())) == ([], [])
+        assert len(list(files.held(box.config))) == 1
+
+
+def test_a_dropped_file_is_sent_once_wherever_the_agent_is_killed(tmp_path: Path) -> None:
+    """Between the note that it was taken and its removal from the folder lies the kill that would send it twice."""
+    home, hub = tmp_path / "box", SimulatedHub()
+    with rig(home, hub) as box:
+        (box.config.drop / "秋色.txt").write_text("嵩山秋色")
+    step = kills = 0
+    while dies(lambda: take_drops(home, hub), step := step + 3):
+        kills += 1
+        with rig(home, hub) as box:
+            assert len(own_records(box)) == len(desk.submissions(box.db)), step
+            assert own_records(box) or (box.config.drop / "秋色.txt").exists(), "lost"
+    assert kills > 15
+    take_drops(home, hub)
+    with rig(home, hub) as box:
+        assert [kind for kind, _key in own_records(box)] == ["submission"]
+        assert [(fact.title, fact.file_name) for fact in desk.submissions(box.db)] == [("秋色", "秋色.txt")]
+        assert [fact.via for fact in desk.audit(box.db)] == ["drop"]
+        assert list(box.config.drop.iterdir()) == []
+
+
+def test_what_people_ask_becomes_rows_and_records(tmp_path: Path) -> None:
+    """The hub's desk must hear of a take, an answer and a tip; the box must act on them at once."""
+    hub = SimulatedHub()
+    with rig(tmp_path, hub) as box:
+        with transaction(box.db):
+            items.keep(box.db, item("i1", assets=(asset("a"),)), "offered", AT_US)
+            desk.receive_order(box.db, Order(id="o1", title="报送画面"), AT_US)
+        put(box, Take(item="i1", **by()))  # type: ignore[arg-type]
+        put(box, Answer(order="o1", answer="accepted", note="已派记者", **by()))  # type: ignore[arg-type]
+        put(box, Tip(text="路灯坏了", contact="138", **by()))  # type: ignore[arg-type]
+    take_commands(tmp_path, hub)
+    with rig(tmp_path, hub) as box:
+        assert [kind for kind, _key in own_records(box)] == ["take", "answer", "tip"]
+        assert [each.digest for each in work.to_fetch(box.db)] == [digest("a")]
+        assert [order.answer for order in desk.orders(box.db)] == ["accepted"]
+        put(box, Untake(item="i1", **by()))  # type: ignore[arg-type]
+    take_commands(tmp_path, hub)
+    with rig(tmp_path, hub) as box:
+        assert own_records(box)[-1] == ("untake", "i1")
+        assert work.to_fetch(box.db) == ()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        Take(item="nothing", by="x", via="cli", at=AT),
+        Untake(item="nothing", by="x", via="cli", at=AT),
+        Answer(order="nothing", answer="done", by="x", via="cli", at=AT),
+        Insert(channel="dengfeng-1", digest=digest("a"), by="x", via="cli", at=AT),
+        Insert(channel="nothing", digest=digest("a"), by="x", via="cli", at=AT),
+    ],
+    ids=lambda command: type(command).__name__,
+)
+def test_what_cannot_be_done_is_refused_on_record_and_changes_nothing(tmp_path: Path, command: Command) -> None:
+    """Who asked must learn why not; and nobody else may see half of it."""
+    hub = SimulatedHub()
+    with rig(tmp_path, hub) as box:
+        put(box, command)
+    take_commands(tmp_path, hub)
+    with rig(tmp_path, hub) as box:
+        assert [(each.outcome, each.reason is not None) for each in desk.audit(box.db)] == [("refused", True)]
+        assert (own_records(box), spool.pending(box.config)) == ([], [])
+        assert len(list((box.config.spool / "refused").iterdir())) == 2
+
+
+def test_a_command_that_is_none_is_refused_and_the_next_one_goes_on(tmp_path: Path) -> None:
+    """One torn file in the spool must not be the end of the desk."""
+    hub = SimulatedHub()
+    with rig(tmp_path, hub) as box:
+        (box.config.spool / "new" / f"{1:020d}-{'a' * 12}").write_bytes(b'{"kind":"explode"}')
+        put(box, Tip(text="路灯坏了", **by()))  # type: ignore[arg-type]
+    take_commands(tmp_path, hub)
+    with rig(tmp_path, hub) as box:
+        assert sorted(each.outcome for each in desk.audit(box.db)) == ["done", "refused"]
+        assert [kind for kind, _key in own_records(box)] == ["tip"]
+
+
+def test_a_break_in_from_the_desk_needs_a_clip_that_is_ready(tmp_path: Path) -> None:
+    """Whoever presses the button must see it happen; a black channel is worse than a refusal."""
+    hub = SimulatedHub()
+    with rig(tmp_path, hub) as box:
+        with transaction(box.db):
+            made = RenditionState(
+                source=digest("a"), profile=HOUSE_PROFILE, digest=digest("b"), frames=50, size_bytes=9, state="here"
+            )
+            assets.set_rendition(box.db, made, b"\0" * 16)
+        put(box, Insert(channel="dengfeng-1", digest=digest("a"), reason="山洪", **by()))  # type: ignore[arg-type]
+    take_commands(tmp_path, hub)
+    with rig(tmp_path, hub) as box:
+        assert box.rows("SELECT channel, digest, state FROM inserts") == [("dengfeng-1", digest("a"), "waiting")]
+
+
+def test_a_file_that_is_not_what_it_says_is_refused_and_not_kept(tmp_path: Path) -> None:
+    """A picture called .mp4 would fail hours later, on the air."""
+    hub, picture = SimulatedHub(), tmp_path / "x.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    with rig(tmp_path / "box", hub) as box:
+        put(box, Submit(title="x", files=("clip.mp4",), **by()), picture)  # type: ignore[arg-type]
+    take_commands(tmp_path / "box", hub)
+    with rig(tmp_path / "box", hub) as box:
+        assert [each.outcome for each in desk.audit(box.db)] == ["refused"]
+        assert list(files.held(box.config)) == []
+        assert (own_records(box), desk.submissions(box.db)) == ([], ())
+
+
+def test_the_same_bytes_sent_twice_are_two_submissions_of_one_asset(tmp_path: Path) -> None:
+    """Two editors may send the same clip under two titles; neither is the other's mistake."""
+    hub, clip = SimulatedHub(), tmp_path / "clip.txt"
+    clip.write_text("x")
+    with rig(tmp_path / "box", hub) as box:
+        for title in ("一", "二"):
+            put(box, Submit(title=title, files=("clip.txt",), **by()), clip)  # type: ignore[arg-type]
+    take_commands(tmp_path / "box", hub)
+    with rig(tmp_path / "box", hub) as box:
+        assert sorted(fact.title for fact in desk.submissions(box.db)) == ["一", "二"]
+        held = list(files.held(box.config))
+        assert [each.digest for each in work.to_send(box.db)] == held == [parse_digest(held[0])]
