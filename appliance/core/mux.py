@@ -68,7 +68,7 @@ def pcr_field(ticks: int, *, keyframe: bool) -> bytes:
 
 
 def pes_of(stream: int, pts: int, payload: bytes, *, bounded: bool) -> bytes:
-    """A PES packet with PTS and data alignment. A `bounded` one tells its length; a picture may be too large for that."""
+    """A PES packet with PTS and data alignment. A `bounded` one tells its length; a picture may be too large."""
     length = len(payload) + PES_HEADER - 6 if bounded else 0
     header = b"\x00\x00\x01" + bytes((stream,)) + length.to_bytes(2, "big") + b"\x84\x80\x05"
     return header + _stamp(0x2, pts % PTS_MODULO) + payload
