@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.core.ts import FRAMES_PER_S
 from provisioning.demo import clips, publishing
 from provisioning.demo.stage import Site, Stage
 from tests.browser.player import watch_hls_js
@@ -16,6 +17,8 @@ from tests.story.test_story import SHARED_MEDIA
 
 CHANGES = 10
 WATCH_S = 100.0
+LOST_SHARE = 0.01
+"""Three players decode in software beside each other on the machine of the box: a frame may come too late to be drawn."""
 PLAYERS: tuple[Callable[[str, float], Watched], ...] = (watch_mpv, watch_vlc, watch_hls_js)
 
 
@@ -57,7 +60,7 @@ def test_players_cross_ten_changes_of_clip_without_error_or_freeze(site: Site) -
     for seen in watched:
         assert seen.complaints == (), seen
         assert seen.frozen_s == 0, seen
-        assert seen.lost_frames == 0, seen
+        assert seen.lost_frames <= LOST_SHARE * WATCH_S * FRAMES_PER_S, seen
         assert seen.played_s == pytest.approx(WATCH_S, abs=2), seen
 
 
