@@ -1,5 +1,6 @@
 """Commands and dropped files happen once, wherever the agent is killed in between; what fails leaves no half behind."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -97,6 +98,8 @@ def test_a_submission_happens_once_wherever_the_agent_is_killed(tmp_path: Path) 
     with rig(home, hub) as box:
         assert [kind for kind, _key in own_records(box)] == ["submission"]
         assert [fact.state for fact in desk.submissions(box.db)] == ["waiting"]
+        # Killed between command and blob, it leaves the blob to the sweep of the next day.
+        spool.sweep(box.config, time.time() + 2 * spool.ORPHAN_S)
         assert (spool.pending(box.config), list((box.config.spool / "blob").iterdir())) == ([], [])
         assert len(list(files.held(box.config))) == 1
 
