@@ -9,6 +9,7 @@ Functions that write are called inside `with transaction(db)`. Moments are micro
 
 import time
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
@@ -19,7 +20,7 @@ from appliance import slate
 from appliance.core import records, ts
 from appliance.core.air import URGENT_TICKS, Wants, compile_ledger
 from appliance.core.airtime import Mark, air_now_us, is_plausible, mark_now
-from appliance.core.errors import Refused, Text
+from appliance.core.errors import OperatorError, Refused, Text
 from appliance.core.health import OnAir
 from appliance.core.insertion import Break, Placement
 from appliance.core.ledger import PRE_ROLL_S, Channel, Stretch, with_slate
@@ -229,13 +230,12 @@ def channel_slots(db: Database, channel: str, zone: str, from_us: int, to_us: in
 
 
 def schedule_of(db: Database, channel: str, date: str, zone: str) -> Schedule | None:
-    """The newest schedule of a day; None when there is none."""
-    row = first(
-        db,
-        "SELECT document FROM schedules WHERE channel = ? AND date = ? ORDER BY version DESC LIMIT 1",
-        (channel, date),
-    )
-    return _parsed(bytes(row["document"]), zone, channel) if row else None
+    """The newest schedule of a day that this version of the software takes; None when there is none."""
+    for row in rows(db, _SCHEDULES, (channel, date)):
+        # A rule that was added since it was received must not stop the air: the one before it is the last good one.
+        with suppress(OperatorError):
+            return _parsed(bytes(row["document"]), zone, channel)
+    return None
 
 
 def ready_assets(db: Database) -> dict[str, Packed]:
@@ -243,6 +243,7 @@ def ready_assets(db: Database) -> dict[str, Packed]:
     return {row["source"]: Packed(row["digest"], row["frames"]) for row in rows(db, _READY, (ts.HOUSE_PROFILE,))}
 
 
+_SCHEDULES: Final = "SELECT document FROM schedules WHERE channel = ? AND date = ? ORDER BY version DESC LIMIT 3"
 _FILLERS: Final = "SELECT digest FROM fillers WHERE channel = ? ORDER BY ordinal"
 _READY: Final = """
     SELECT renditions.source, renditions.digest, renditions.frames FROM renditions

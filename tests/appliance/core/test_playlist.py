@@ -118,7 +118,10 @@ def test_a_random_life_violates_no_rule(seed: int) -> None:
         lint.look(life.box.listing(life.now_us), life.now_us)
         life.second()
     assert lint.polls == 2 * 3600
-    assert len({listed.uri.split("/")[2] for listed in lint.timeline()}) >= 3
+    names = {hex_of(rendition(number)): frames for number, frames in enumerate(LENGTHS, 1)} | {hex_of(SLATE): 50}
+    shown = [listed.uri.removesuffix(".ts").split("/") for listed in lint.timeline()]
+    assert len({name for _, _, name, _ in shown}) >= 3
+    assert all(int(number) * 50 + int(frames) <= names[name] for _, frames, name, number in shown)
 
 
 def test_a_late_first_poll_and_a_killed_agent_see_the_same_lists() -> None:

@@ -168,6 +168,15 @@ def test_the_highest_version_of_a_day_is_on_the_air(db: Database) -> None:
     assert air.on_air(db, CHANNEL, clock("12:02:00")).schedule_version == 2
 
 
+def test_a_schedule_that_is_no_longer_understood_gives_way_to_the_one_before(db: Database) -> None:
+    """An upgrade may bring a stricter rule; it must not bring silence."""
+    schedule(db, entry(1, 8, "12:01:00"), version=1)
+    schedule(db, entry(2, 8, "12:01:00"), version=2)
+    db.conn.execute("UPDATE schedules SET document = x'7b7d' WHERE version = 2")
+    recompile(db, NOON)
+    assert on(db, "12:02:00") == ("programme", "e1")
+
+
 def test_only_what_is_on_disk_with_its_table_and_not_recalled_airs(db: Database) -> None:
     """A rendition whose segments cannot be found, that went bad, or that was recalled would be a hole on the air."""
     schedule(db, *(entry(n, n, f"12:0{n}:00") for n in range(1, 6)))
