@@ -5,13 +5,17 @@ a thread waits for that (edge_agent/dial.py), the loop does not.
 """
 
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
 from appliance.core.errors import HubUnreachable, LockedOut, WorldError
 from appliance.core.health import Link as LinkFact
+from appliance.core.moment import US
 from edge_agent.core import retry
+
+STEADY_US: Final = 30 * US
+"""A session that lasted so long was a good one. One that ends at once, again and again, is not begun without waiting."""
 
 
 class Link(Protocol):
@@ -88,7 +92,6 @@ class Line:
 
     def greeted(self, hub: str, now_us: int) -> None:
         """Whoever answers is the hub, and speaks with us."""
-        self._failures = 0
         self.fact = LinkFact(state="connected", hub=hub, since_us=now_us)
 
     def measured(self, round_trip_us: int) -> None:
@@ -109,6 +112,9 @@ class Line:
         if self._link is not None:
             self._link.close()
             self._link = None
+        since_us = self.fact.since_us if self.fact.state == "connected" else None
+        if since_us is not None and now_us >= since_us + STEADY_US:
+            self._failures = 0
         self._failures += 1
         is_locked_out = isinstance(error, LockedOut)
         backoff = retry.LOCKED_OUT if is_locked_out else retry.LINK
