@@ -21,6 +21,7 @@ from appliance.web import openapi, shapes, stories
 from appliance.web.epg import Programme
 from appliance.web.guides import Guides
 from appliance.web.listing import Asked, read_asked
+from appliance.web.memory import MARK
 from appliance.web.problems import MEDIA_TYPE, Wrong, headers_of, problem_of
 from appliance.web.prose import sanitised
 from appliance.web.reading import Reading
@@ -67,6 +68,7 @@ def blueprint(config: Config, reading: Reading, guides: Guides) -> Blueprint:
         response = answer(tips.take(request))
         response.status_code = 202
         response.headers["Cache-Control"] = "no-store"
+        del response.headers[MARK[0]]
         return response
 
     @api.get("/openapi.json")
@@ -79,6 +81,7 @@ def blueprint(config: Config, reading: Reading, guides: Guides) -> Blueprint:
 def answer(shape: object) -> Response:
     """JSON that anybody may read for a second."""
     response = Response(msgspec.json.encode(shape), mimetype="application/json")
+    response.headers[MARK[0]] = MARK[1]
     response.headers["Cache-Control"] = CACHED
     if request.method in ("GET", "HEAD"):
         response.headers["Access-Control-Allow-Origin"] = "*"

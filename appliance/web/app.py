@@ -23,6 +23,7 @@ from appliance.web.guides import Guides
 from appliance.web.language import COOKIE, COOKIE_S, LANGUAGES, TEXTS, catalogues, language
 from appliance.web.live import Live
 from appliance.web.media import Media
+from appliance.web.memory import MARK, Memory
 from appliance.web.problems import Wrong
 from appliance.web.reading import Reading
 from appliance.web.static_files import StaticFiles
@@ -68,7 +69,7 @@ def create_app(config: Config) -> Flask:
     app.after_request(_compress)
     app.after_request(_guard)
     quick: dict[str, Quick] = {"/media/": Media(config.public), "/live/": Live(config, reading), "/static/": static}
-    front = Front(quick, app.wsgi_app)
+    front = Front(quick, app.wsgi_app, Memory(config.database))
     app.wsgi_app = front  # type: ignore[method-assign]
     return app
 
@@ -112,7 +113,7 @@ def _guard(response: Response) -> Response:
     elif "Cache-Control" not in headers:
         # Browsers ask each time; nginx asks once a second for all of them, and has a page when this server is away.
         # It comes first: nginx 1.22 gives the other the last word when that stands before it.
-        headers["X-Accel-Expires"] = "1"
+        headers[MARK[0]] = MARK[1]
         headers["Cache-Control"] = "no-cache"
     return response
 

@@ -1,14 +1,14 @@
 """The front of the web server: media and live, which must be cheap, are answered before Flask is asked.
 
-    worker -- at_once(request) --> Reply   from memory and open files: in the worker's own loop, no thread
+    worker -- at_once(request) --> Reply   from memory and files: in the worker's own loop, no thread
           `-- WSGI call, in a thread --> media, live, or Flask (pages, API, status)
 
 `Front` is a plain WSGI application; `at_once` is what `appliance.web.worker` asks of it first.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import FileIO
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -50,23 +50,58 @@ class Quick(Protocol):
         """Answer without waiting, or None."""
 
 
+class Remembering(Protocol):
+    """Gives answers of `rest` a second time; see `appliance.web.memory`."""
+
+    def recall(self, request: Request) -> Reply | None: ...
+    def version(self) -> Any: ...
+    def keep(self, request: Request, version: Any, reply: Reply) -> None: ...
+
+
 class Front:
     """Sends each path to the part that answers it: the quick ones by prefix, all else to `rest`."""
 
-    def __init__(self, quick: Mapping[str, Quick], rest: "WSGIApplication") -> None:
+    def __init__(self, quick: Mapping[str, Quick], rest: "WSGIApplication", memory: Remembering | None = None) -> None:
         self._quick = quick
         self._rest = rest
+        self._memory = memory
 
     def at_once(self, request: Request) -> Reply | None:
-        """What can be said without waiting, else None: then call the WSGI application in a thread."""
+        """What can be said without waiting, else None: then call the WSGI application in a thread.
+
+        `request` has no query.
+        """
         part = self._part(request.path)
-        return None if part is None else part.at_once(request)
+        if part is not None:
+            return part.at_once(request)
+        return None if self._memory is None else self._memory.recall(request)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         part = self._part(environ["PATH_INFO"])
-        if part is None:
+        if part is not None:
+            return _say(part.answer(_request_of(environ)), environ, start_response)
+        if self._memory is None or environ["REQUEST_METHOD"] != "GET" or environ.get("QUERY_STRING"):
             return self._rest(environ, start_response)
-        return _say(part.answer(_request_of(environ)), environ, start_response)
+        return self._remembered(self._memory, environ, start_response)
+
+    def _remembered(
+        self, memory: Remembering, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        version = memory.version()
+        said: list[tuple[str, tuple[tuple[str, str], ...]]] = []
+
+        def overhear(status: str, headers: list[tuple[str, str]], *failed: Any) -> Callable[[bytes], object]:
+            said.append((status, tuple(headers)))
+            return start_response(status, headers, *failed)
+
+        result = self._rest(environ, overhear)
+        try:
+            body = b"".join(result)
+        finally:
+            if hasattr(result, "close"):
+                result.close()
+        memory.keep(_request_of(environ), version, Reply(*said[-1], body))
+        return [body]
 
     def _part(self, path: str) -> Quick | None:
         prefix = path[: path.find("/", 1) + 1]
