@@ -12,17 +12,21 @@ NOON = to_us("2026-11-24T12:00:00Z")
 
 @given(st.lists(st.tuples(st.integers(0, 3600), st.integers(-7200, 7200), st.booleans(), st.booleans()), max_size=40))
 def test_it_never_goes_back(fates: list[tuple[int, int, bool, bool]]) -> None:
-    """Steps of the clock, restarts of the machine, an agent that marks or does not: time on the air goes on."""
+    """Steps of the clock, restarts of the machine, an agent that marks or is dead: time on the air goes on.
+
+    After a restart of the machine the agent marks before the clock is put back; it starts with the machine.
+    """
     wall, running, mark = NOON, 10 * SECOND, None
     mark = mark_now(mark, wall, running)
     before = air_now_us(mark, wall, running)
     for passed, step, restarted, marked in fates:
         wall += (passed + (step if passed > 1800 else 0)) * SECOND
-        running = 0 if restarted and wall > before else running + passed * SECOND
+        restarted = restarted and wall > before
+        running = 0 if restarted else running + passed * SECOND
         now = air_now_us(mark, wall, running)
         assert now >= before
         before = now
-        if marked:
+        if marked or restarted:
             mark = mark_now(mark, wall, running)
             assert air_now_us(mark, wall, running) == now
 
