@@ -172,12 +172,12 @@ def segment_place(db: Database, rendition: str, number: int) -> tuple[int, int] 
 def on_air(db: Database, channel: Named, at_us: int) -> OnAir:
     """What a channel plays now and next."""
     now_tick = tick_of(at_us)
-    around = stretches(db, channel.id, now_tick, now_tick + 24 * 3600 * ts.TICKS_PER_S)
+    around = stretches(db, channel.id, now_tick, now_tick + 1)
     until = first(db, "SELECT max(start_tick + frames * 3600) AS tick FROM ledger WHERE channel = ?", (channel.id,))
     if not around:
         return OnAir(channel=channel.id, name=channel.name, reason=Text("频道尚未开播", "the channel has not begun"))
     now = around[0]
-    coming = next((each for each in around[1:] if each.kind not in ("filler", "slate")), None)
+    coming = _next_programme(db, channel.id, now_tick)
     return OnAir(
         channel=channel.id,
         name=channel.name,
@@ -194,6 +194,17 @@ def on_air(db: Database, channel: Named, at_us: int) -> OnAir:
         ledger_until_us=us_of(until["tick"]) if until and until["tick"] is not None else None,
         insert=now.source if now.kind == "emergency" else None,
     )
+
+
+def _next_programme(db: Database, channel: str, now_tick: int) -> Stretch | None:
+    """The first stretch within a day that is neither filler nor slate; asked of SQL, since a day may have thousands."""
+    found = rows(
+        db,
+        f"SELECT {', '.join(_COLUMNS)} FROM ledger WHERE channel = ? AND start_tick > ? AND start_tick < ?"  # noqa: S608
+        " AND kind NOT IN ('filler', 'slate') ORDER BY start_tick LIMIT 1",
+        (channel, now_tick, now_tick + 24 * 3600 * ts.TICKS_PER_S),
+    )
+    return _stretch(found[0]) if found else None
 
 
 def coming_entries(db: Database, channel: str, at_us: int, until_us: int) -> tuple[ComingEntry, ...]:
