@@ -107,8 +107,9 @@ class Agent:
             self._world.conversation.speak(now_us, _jitter(), settle=self._once)
         except WorldError as error:
             # Nothing is lost: what could not be written is still known, and written when there is room again.
+            if not self._is_stuck:
+                log.error("not_recorded", problem=str(error))
             self._is_stuck = True
-            log.error("not_recorded", problem=str(error))
 
     def close(self) -> None:
         """Leave nothing running."""

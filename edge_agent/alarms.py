@@ -40,15 +40,16 @@ def of_drops(db: Database, entries: Iterable[tuple[str, str, Text]], before: set
     return raised
 
 
-def of_room(db: Database, reason: Text | None, now_us: int) -> None:
-    """Something could not be written for want of room; None: there is room again."""
-    if reason is None:
+def of_room(db: Database, short_bytes: int, now_us: int) -> None:
+    """Something that should come has no room, by so many bytes; 0: there is room again."""
+    if not short_bytes:
         facts.clear_alarm(db, "room")
         return
+    lacking = f"{max(1, short_bytes // 1_000_000)} MB"
     finding = Finding(
         id="room",
         severity="red",
-        text=Text(f"磁盘空间不足：{reason.zh}", f"no room on the disk: {reason.en}"),
+        text=Text(f"磁盘空间不足，至少还差 {lacking}", f"no room on the disk for what should come: {lacking} too few"),
         hint=Text("稍后自动重试；请清理磁盘，或换更大的盘", "it is tried again; free some space, or fit a larger disk"),
     )
     facts.raise_alarm(db, finding, now_us)

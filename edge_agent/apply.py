@@ -19,7 +19,7 @@ from appliance.core.moment import US, to_us
 from appliance.core.records import decode
 from appliance.core.schedule import parse_schedule
 from appliance.store import air, assets, desk, items, journals, needs
-from appliance.store.needs import FILLER_WITHIN_US, READY_BEFORE_US
+from appliance.store.needs import FILLER_WITHIN_US, ITEM_WITHIN_US, READY_BEFORE_US
 
 ALL: Final = "all/"
 """Streams that every site reads; what they say of a channel concerns the sites that have it."""
@@ -96,7 +96,8 @@ class Applying:
         if not items.keep(db, item, "published" if is_published else "offered", now_us):
             return
         if is_published or items.is_ours(db, item.id):
-            want_item(db, item, "item", to_us(item.publish_at) if item.publish_at else now_us, now_us)
+            shown_us = max(now_us, to_us(item.publish_at)) if item.publish_at else now_us
+            want_item(db, item, "item", shown_us + ITEM_WITHIN_US, now_us)
         needs.let_go(db, before - {asset.digest for asset in item.assets})
         self.air_changed = True
 

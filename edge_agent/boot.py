@@ -140,7 +140,7 @@ def _set_right(config: Config, db: Database, problem: OSError | None) -> int:
         for channel in config.channels:
             air.ensure_channel(db, channel.id, config.zone, now_us)
         alarms.of_watch(db, problem, now_us)
-        alarms.of_room(db, None, now_us)
+        alarms.of_room(db, 0, now_us)
     for digest in unfinished:
         with disk_errors(config.incoming):
             files.path_of(config, digest).rename(files.stage_path(config, digest))

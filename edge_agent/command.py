@@ -1,8 +1,10 @@
 """`songshan agent`: the loop, as a service or once."""
 
 import logging
+import os
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 
 import click
@@ -40,5 +42,15 @@ def tell_on_stderr() -> None:
             structlog.processors.LogfmtRenderer(key_order=["event", "level"]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_names: _Stderr(),
     )
+
+
+class _Stderr:
+    """Where lines go; one that cannot be written, as to a full disk, is dropped: the loop must not end for it."""
+
+    def msg(self, line: str) -> None:
+        with suppress(OSError):
+            os.write(sys.stderr.fileno(), line.encode(errors="replace") + b"\n")
+
+    info = warning = error = msg

@@ -30,6 +30,7 @@ from edge_agent.core.outcomes import (
     Failed,
     LetGo,
     Outcome,
+    RoomToTell,
     Spoilt,
 )
 from edge_agent.core.steps import (
@@ -49,6 +50,7 @@ from edge_agent.core.steps import (
     TakeCommand,
     TakeDrop,
     TellOfDrops,
+    TellOfRoom,
     Upload,
     Verify,
     Withdraw,
@@ -147,6 +149,9 @@ def _do(step: Step, world: World, deadlines: Mapping[str, int | None]) -> Iterat
             yield from _take_command(name, world)
         case TakeDrop(key):
             _take_drop(key, world)
+        case TellOfRoom(short_bytes):
+            memory.room_told = short_bytes > 0
+            yield RoomToTell(short_bytes)
         case TellOfDrops():
             tell(config.drop, memory.drops.refused)
             memory.told_drops = tuple(entry.key for entry in memory.drops.refused)

@@ -15,7 +15,7 @@ from appliance.core.moment import US
 from edge_agent.core import retry
 
 STEADY_US: Final = 30 * US
-"""A session that lasted so long was a good one. One that ends at once, again and again, is not begun without waiting."""
+"""A session that lasted so long was a good one. One that ends at once, each time, is begun later each time."""
 
 
 class Link(Protocol):

@@ -6,8 +6,7 @@ import msgspec
 
 from appliance.core.asset import Asset
 from appliance.core.errors import Text
-from appliance.core.stock import Transfer
-from appliance.store.work import Sending, ToPackage
+from appliance.store.work import Fetching, Sending, ToPackage
 from edge_agent.core import retry
 from edge_agent.drop import Entry, Look
 
@@ -24,7 +23,7 @@ class Known(msgspec.Struct, frozen=True):
 
     version: int = -1
     until_us: int = 0
-    to_fetch: tuple[Transfer, ...] = ()
+    to_fetch: tuple[Fetching, ...] = ()
     to_send: tuple[Sending, ...] = ()
     to_package: tuple[ToPackage, ...] = ()
     servable: frozenset[str] = frozenset()
@@ -51,6 +50,9 @@ class Memory:
     """Of what has no row of its own to note them in, by what it was about."""
     progress: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Of running transfers: bytes, and when they were counted."""
+    full_until_us: int = 0
+    """The disk said that it is full; so long that is believed."""
+    room_told: bool = False
     compiled_us: int = 0
     aired_us: int = 0
     reported_us: int = 0

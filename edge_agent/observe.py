@@ -150,14 +150,14 @@ def _staged(config: Config) -> dict[str, int]:
 
 def _wanted(known: Known, staged: dict[str, int], now_us: int) -> Iterator[Wanted]:
     for each in known.to_fetch:
-        backoff = retry.NO_ROOM if each.state == "failed" else retry.TRANSFER
         yield Wanted(
             digest=each.digest,
             size_bytes=each.size_bytes,
             staged_bytes=staged.get(each.digest, -1),
             deadline_us=each.deadline_us,
-            has_failed=each.attempts > 0,
-            is_due=retry.is_due(each.not_before_us, now_us, backoff),
+            is_for_air=each.is_for_air,
+            has_failed=each.has_failed,
+            is_due=retry.is_due(each.not_before_us, now_us, retry.TRANSFER),
         )
 
 
@@ -168,9 +168,10 @@ def _space(config: Config, db: Database, memory: Memory, wanted: tuple[Wanted, .
     needed += [each.size_bytes for each in memory.known.to_package]
     needed += [entry.size_bytes for entry in memory.drops.settled]
     if free_bytes - reserve_bytes >= max(needed, default=0):
-        return Space(free_bytes, reserve_bytes)
+        return Space(free_bytes, reserve_bytes, (), memory.room_told, memory.full_until_us)
     loose = order_of_eviction(work.on_disk(db), work.pinned(db, now_us))
-    return Space(free_bytes, reserve_bytes, tuple((each.digest, each.size_bytes) for each in loose))
+    evictable = tuple((each.digest, each.size_bytes) for each in loose)
+    return Space(free_bytes, reserve_bytes, evictable, memory.room_told, memory.full_until_us)
 
 
 def _moments(memory: Memory, known: Known, now_us: int) -> Iterator[int]:
@@ -181,4 +182,6 @@ def _moments(memory: Memory, known: Known, now_us: int) -> Iterator[int]:
         yield memory.drops.settles_at_us
     yield from (fetch.not_before_us for fetch in known.to_fetch if fetch.not_before_us > now_us)
     yield from (sending.not_before_us for sending in known.to_send if sending.not_before_us > now_us)
+    if memory.full_until_us > now_us:
+        yield memory.full_until_us
     yield from (failures.not_before_us for failures in memory.failures.values() if failures.not_before_us > now_us)

@@ -6,6 +6,7 @@ file that asked for it taken away. So each happens once, wherever the agent is k
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 from sqlite_utils import Database
 
@@ -42,12 +43,16 @@ from edge_agent.core.outcomes import (
     Packaged,
     Reached,
     Result,
+    RoomToTell,
     Spoilt,
     Unusable,
     Verified,
 )
 from edge_agent.desk import effect_of
 from edge_agent.execute import World
+
+FULL_FOR_US: Final = retry.NO_ROOM.longest_us
+"""So long after the disk said that it is full it is taken to be; what was tried waits no longer than that."""
 
 
 class Recording:
@@ -104,14 +109,13 @@ class Recording:
                 traffic.stand(db, now_us)
             case Moved(digest, is_upload, done_bytes, rate_bytes_per_s):
                 needs.moved(db, digest, "up" if is_upload else "down", done_bytes, rate_bytes_per_s)
-            case Ceased(digest, is_upload, result, reason):
+            case Ceased(digest, is_upload, result):
                 self._memory.progress.pop(digest, None)
                 traffic.cease(db, outcome, now_us, jitter)
                 if result is Result.NO_ROOM and not is_upload:
-                    alarms.of_room(db, reason, now_us)
+                    self._memory.full_until_us = now_us + FULL_FOR_US
             case Arrived():
                 traffic.arrive(db, outcome, now_us)
-                alarms.of_room(db, None, now_us)
                 self._applying.air_changed = True
             case Unusable(digest, reason):
                 known = assets.holding(db, digest)
@@ -137,16 +141,18 @@ class Recording:
                 needs.reached(db)
             case DropsToTell(entries):
                 self._told_of = alarms.of_drops(db, entries, self._told_of, now_us)
-            case Failed(subject, reason, no_room):
+            case Failed(subject, _reason, no_room):
                 self._memory.failed(subject, now_us, jitter, retry.NO_ROOM if no_room else retry.TRANSFER)
                 if no_room:
-                    alarms.of_room(db, reason, now_us)
+                    self._memory.full_until_us = now_us + FULL_FOR_US
+            case RoomToTell(short_bytes):
+                alarms.of_room(db, short_bytes, now_us)
             case _:
                 raise AssertionError(f"nobody notes {outcome}")
 
     def _not_packaged(self, db: Database, outcome: NotPackaged, now_us: int, jitter: float) -> None:
         if outcome.no_room:
-            alarms.of_room(db, outcome.reason, now_us)
+            self._memory.full_until_us = now_us + FULL_FOR_US
         if not outcome.is_final:
             self._memory.failed(outcome.source, now_us, jitter, retry.PACKAGING)
             return

@@ -5,8 +5,8 @@
     let_go, bury, unearth      nothing needs it any more; it was recalled; it may be used again
     lost, reconcile            it is not on disk any more; once, at the start: the disk's word against these rows
 
-The queue is ordered by deadline alone: what airs has that of its first airing less a margin, an item the moment when
-it is published, what was taken an hour, fillers two. All of these are called inside `with transaction(db)`.
+The queue is ordered by deadline alone: what airs has that of its first airing less a margin, what is published an
+hour, what was taken two, fillers three. All of these are called inside `with transaction(db)`.
 """
 
 from collections.abc import Iterable
@@ -25,8 +25,9 @@ from appliance.store.database import first, rows, text_json
 
 READY_BEFORE_US: Final = 30 * 60 * US
 """What airs is to be here half an hour before."""
-TAKEN_WITHIN_US: Final = 3600 * US
-FILLER_WITHIN_US: Final = 2 * 3600 * US
+ITEM_WITHIN_US: Final = 1 * 3600 * US
+TAKEN_WITHIN_US: Final = 2 * 3600 * US
+FILLER_WITHIN_US: Final = 3 * 3600 * US
 MADE_HERE: Final = "packaged"
 """Why a rendition is wanted that no hub has: it was made here."""
 CLIP_ROLES: Final = ("video", "audio")
@@ -48,6 +49,7 @@ SUBMITTED: Final = """
 def need_item(db: Database, asset: Asset, why: str, deadline_us: int, now_us: int) -> None:
     """An item that is shown here needs an asset as it is, and in house format so that it can air."""
     want(db, asset, why, now_us)
+    _share_table(db, asset)
     _queue(db, asset.digest, deadline_us)
     if asset.rendition is not None:
         _queue_rendition(db, asset, deadline_us + FILLER_WITHIN_US)
@@ -61,6 +63,9 @@ def need_on_air(db: Database, asset: Asset, why: str, deadline_us: int, now_us: 
         need_item(db, msgspec.structs.replace(asset, role="video"), why, deadline_us, now_us)
     else:
         want_rendition(db, asset, why, now_us)
+        _share_table(db, asset)
+        # Of several reasons the air is the one that counts: it is never slowed down.
+        db.conn.execute("UPDATE assets SET why = ? WHERE digest = ?", (why, asset.rendition.digest))
         _queue_rendition(db, asset, deadline_us)
 
 
@@ -77,6 +82,7 @@ def made_here(db: Database, asset: Asset, now_us: int) -> None:
     if known is None or known.state != "here":
         db.conn.execute("DELETE FROM renditions WHERE source = ?", (asset.digest,))
         want_rendition(db, asset, MADE_HERE, now_us)
+        _share_table(db, asset)
         _queue(db, asset.rendition.digest, now_us)
 
 
@@ -206,6 +212,17 @@ def _queue_rendition(db: Database, asset: Asset, deadline_us: int) -> None:
     known = rendition(db, asset.digest, asset.rendition.profile)
     if known is None or known.digest == asset.rendition.digest:
         _queue(db, asset.rendition.digest, deadline_us)
+
+
+def _share_table(db: Database, asset: Asset) -> None:
+    """Two assets can have one rendition: clips that differ in what is not shown. It has one table."""
+    if asset.rendition is not None:
+        db.conn.execute(
+            "UPDATE renditions SET segments = (SELECT other.segments FROM renditions AS other"
+            " WHERE other.digest = renditions.digest AND other.segments IS NOT NULL LIMIT 1)"
+            " WHERE digest = ? AND segments IS NULL",
+            (asset.rendition.digest,),
+        )
 
 
 def _renditions_of(db: Database, source: str) -> tuple[str, ...]:

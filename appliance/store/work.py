@@ -23,6 +23,18 @@ DAYS_BACK_US: Final = 2 * 86_400 * US
 QUEUE_SHOWN: Final = 500
 
 
+class Fetching(msgspec.Struct, frozen=True):
+    """An asset that comes down. `is_for_air`: a channel waits for it."""
+
+    digest: str
+    size_bytes: int
+    has_failed: bool
+    deadline_us: int | None
+    attempts: int
+    not_before_us: int
+    is_for_air: bool
+
+
 class Sending(msgspec.Struct, frozen=True):
     """An asset that goes up. `is_taken`: the hub has said that it has it; `is_running`: it travels now."""
 
@@ -42,14 +54,20 @@ class ToPackage(msgspec.Struct, frozen=True):
     size_bytes: int
 
 
-def to_fetch(db: Database, limit: int = QUEUE_SHOWN) -> tuple[Transfer, ...]:
+def to_fetch(db: Database, limit: int = QUEUE_SHOWN) -> tuple[Fetching, ...]:
     """The front of the queue, the most urgent first."""
     found = rows(
         db,
-        "SELECT * FROM transfers WHERE direction = 'down' ORDER BY deadline_us IS NULL, deadline_us, digest LIMIT ?",
+        "SELECT digest, transfers.size_bytes, transfers.state = 'failed' AS has_failed, deadline_us, attempts,"
+        " not_before_us, coalesce(why IN ('air', 'insert'), 0) AS is_for_air FROM transfers"
+        " LEFT JOIN assets USING (digest) WHERE direction = 'down'"
+        " ORDER BY deadline_us IS NULL, deadline_us, digest LIMIT ?",
         (limit,),
     )
-    return tuple(msgspec.convert({**row, "reason": text_of(row["reason"])}, Transfer) for row in found)
+    return tuple(
+        Fetching(**{**row, "has_failed": bool(row["has_failed"]), "is_for_air": bool(row["is_for_air"])})
+        for row in found
+    )
 
 
 def to_send(db: Database) -> tuple[Sending, ...]:

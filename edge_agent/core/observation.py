@@ -38,6 +38,7 @@ class Wanted(msgspec.Struct, frozen=True):
     size_bytes: int
     staged_bytes: int = -1
     deadline_us: int | None = None
+    is_for_air: bool = False
     has_failed: bool = False
     """It travels alone, so that it fails alone."""
     is_due: bool = True
@@ -73,11 +74,16 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 class Space(msgspec.Struct, frozen=True):
-    """`evictable`: (digest, bytes) that may go, the first one first. `reserve_bytes` is to stay free."""
+    """`evictable`: (digest, bytes) that may go, the first one first. `reserve_bytes` is to stay free.
+
+    `is_told`: it was said that there is no room. `full_until_us`: the disk itself said so, and is believed until then.
+    """
 
     free_bytes: int
     reserve_bytes: int
     evictable: tuple[tuple[str, int], ...] = ()
+    is_told: bool = False
+    full_until_us: int = 0
 
 
 class Observation(msgspec.Struct, frozen=True):
@@ -127,7 +133,7 @@ class Policy(msgspec.Struct, frozen=True):
     """Small assets travel together: one connection for many. A larger one travels alone."""
     bytes_per_s: int = 0
     exempt_us: int = 2 * 3600 * 1_000_000
-    """What is due within this time is not slowed down."""
+    """What airs within this time is not slowed down."""
     preempt_us: int = 600 * 1_000_000
     """A running transfer gives way to one that is due this much earlier."""
     steps_max: int = 200
@@ -137,7 +143,7 @@ class Policy(msgspec.Struct, frozen=True):
     """The longest pause while something runs."""
     compile_pause_us: int = 100_000
     """The shortest time between two compilations, so that a flood of records does not starve all else."""
-    compile_every_us: int = 60 * 1_000_000
-    """The ledger grows at its far end also when nothing happens."""
+    compile_every_us: int = 600 * 1_000_000
+    """The ledger grows at its far end also when nothing happens; it reaches hours beyond the day it has to."""
     aired_every_us: int = 10 * 1_000_000
     report_every_us: int = 10 * 1_000_000

@@ -167,6 +167,12 @@ class Failed(Outcome, frozen=True):
     no_room: bool = False
 
 
+class RoomToTell(Outcome, frozen=True):
+    """So many bytes lack on the disk for what should come; 0: there is room again."""
+
+    short_bytes: int
+
+
 class Due(Outcome, frozen=True):
     """The ledger, the as-run log or the report on how the box is has to be written now."""
 

@@ -33,6 +33,7 @@ from edge_agent.core.steps import (
     TakeCommand,
     TakeDrop,
     TellOfDrops,
+    TellOfRoom,
     Upload,
     Verify,
     Withdraw,
@@ -50,6 +51,7 @@ def plan(seen: Observation, policy: Policy) -> tuple[Step, ...]:
     steps += _upload(seen, policy)
     steps += _package(seen, policy, room)
     steps += room.evictions()
+    steps += room.words()
     steps += _verify(seen, policy)
     if seen.now_us >= seen.reported_us + policy.report_every_us:
         steps.append(Report())
@@ -152,7 +154,7 @@ def _fetch(seen: Observation, policy: Policy, room: "_Room") -> Iterator[Step]:
         if not batch:
             return
         missing = [wanted for wanted in missing if wanted not in batch]
-        yield Fetch(tuple(wanted.digest for wanted in batch), _speed(seen, policy, batch[0].deadline_us))
+        yield Fetch(tuple(wanted.digest for wanted in batch), _speed(seen, policy, batch))
 
 
 def _batch(missing: list[Wanted], policy: Policy, room: "_Room") -> list[Wanted]:
@@ -182,7 +184,7 @@ def _upload(seen: Observation, policy: Policy) -> Iterator[Step]:
         if not outgoing.is_there and outgoing.is_due and not _works_on(seen, "upload", outgoing.digest)
     )
     for outgoing in islice(waiting, max(0, free)):
-        yield Upload(outgoing.digest, _speed(seen, policy, outgoing.deadline_us))
+        yield Upload(outgoing.digest, policy.bytes_per_s)
 
 
 def _package(seen: Observation, policy: Policy, room: "_Room") -> Iterator[Step]:
@@ -205,41 +207,51 @@ class _Room:
     """What may still be written in this plan, and what has to go so that the first thing without room gets some."""
 
     def __init__(self, seen: Observation) -> None:
-        self._space = seen.space
+        self._space, self._now_us = seen.space, seen.now_us
         coming_bytes = sum(
             max(0, wanted.size_bytes - max(0, wanted.staged_bytes))
             for wanted in seen.wanted
             if _works_on(seen, "fetch", wanted.digest)
         )
         self._left_bytes = seen.space.free_bytes - seen.space.reserve_bytes - coming_bytes
-        self._short_bytes = 0
+        self._evictable_bytes = sum(size_bytes for _digest, size_bytes in seen.space.evictable)
+        self._to_free_bytes = 0
+        self._lacking_bytes = 0
 
     def take(self, size_bytes: int) -> bool:
         """Whether there is room for so much more. What has none waits; what is smaller may still go before it."""
-        if size_bytes > self._left_bytes:
-            if not self._short_bytes and size_bytes <= self._left_bytes + self._evictable_bytes():
-                self._short_bytes = size_bytes - self._left_bytes
-            return False
-        self._left_bytes -= size_bytes
-        return True
+        short_bytes = size_bytes - self._left_bytes
+        if short_bytes <= 0:
+            self._left_bytes -= size_bytes
+            return True
+        if short_bytes > self._evictable_bytes:
+            self._lacking_bytes = max(self._lacking_bytes, short_bytes - self._evictable_bytes)
+        elif not self._to_free_bytes:
+            self._to_free_bytes = short_bytes
+        return False
 
     def evictions(self) -> Iterator[Step]:
         """Enough for the first that had no room, or for the reserve; nothing where all of it would not be enough."""
-        short_bytes = max(self._short_bytes, self._space.reserve_bytes - self._space.free_bytes)
+        short_bytes = max(self._to_free_bytes, self._space.reserve_bytes - self._space.free_bytes)
         for digest, size_bytes in self._space.evictable:
             if short_bytes <= 0:
                 return
             short_bytes -= size_bytes
             yield Remove(digest)
 
-    def _evictable_bytes(self) -> int:
-        return sum(size_bytes for _digest, size_bytes in self._space.evictable)
+    def words(self) -> Iterator[Step]:
+        """Say it when something has no room whatever goes, and when that is over."""
+        is_short = self._lacking_bytes > 0 or self._now_us < self._space.full_until_us
+        if is_short != self._space.is_told:
+            yield TellOfRoom(max(self._lacking_bytes, int(is_short)))
 
 
-def _speed(seen: Observation, policy: Policy, deadline_us: int | None) -> int:
+def _speed(seen: Observation, policy: Policy, batch: list[Wanted]) -> int:
     """What airs next is never slowed down."""
-    is_exempt = deadline_us is not None and deadline_us <= seen.now_us + policy.exempt_us
-    return 0 if is_exempt else policy.bytes_per_s
+    airs_soon = any(
+        wanted.is_for_air and _deadline(wanted.deadline_us) <= seen.now_us + policy.exempt_us for wanted in batch
+    )
+    return 0 if airs_soon else policy.bytes_per_s
 
 
 def _outranks(wanted: Wanted, running_us: int | None, policy: Policy) -> bool:

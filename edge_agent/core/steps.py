@@ -47,6 +47,12 @@ class TellOfDrops(Step, frozen=True):
     """Say in the drop folder what was not taken, and why."""
 
 
+class TellOfRoom(Step, frozen=True):
+    """Say that there is no room for what should come, by so many bytes; or that there is again: 0."""
+
+    short_bytes: int
+
+
 class Adopt(Step, frozen=True):
     """Check a staged file and make it an asset."""
 

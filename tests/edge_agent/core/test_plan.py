@@ -35,6 +35,7 @@ from edge_agent.core.steps import (
     TakeCommand,
     TakeDrop,
     TellOfDrops,
+    TellOfRoom,
     Upload,
     Verify,
     Withdraw,
@@ -131,8 +132,9 @@ def test_more_urgent_work_takes_the_place_of_a_running_bulk_transfer() -> None:
 def test_what_airs_next_is_not_slowed_down() -> None:
     """The county's office may share the line; the air may not wait for it."""
     policy = Policy(bytes_per_s=100_000)
-    wanted = (Wanted(digest(1), 90 * MIB, deadline_us=NOW_US + MINUTE_US), Wanted(digest(2), 90 * MIB))
-    steps = plan(seen(link=CONNECTED, wanted=wanted), policy)
+    soon_us = NOW_US + MINUTE_US
+    airs, shown = Wanted(digest(1), 90 * MIB, -1, soon_us, is_for_air=True), Wanted(digest(2), 90 * MIB, -1, soon_us)
+    steps = plan(seen(link=CONNECTED, wanted=(airs, shown)), policy)
     assert steps == (Fetch((digest(1),), 0), Fetch((digest(2),), 100_000))
 
 
@@ -153,7 +155,7 @@ def test_a_full_disk_makes_room_first_and_holds_only_what_has_none() -> None:
     steps = plan(seen(link=CONNECTED, space=space, wanted=wanted), POLICY)
     assert steps == (Fetch((digest(2),)), Remove(digest(7)), Remove(digest(8)))
     hopeless = (Wanted(digest(1), 900 * MIB, deadline_us=NOW_US),)
-    assert plan(seen(link=CONNECTED, space=space, wanted=hopeless), POLICY) == ()
+    assert plan(seen(link=CONNECTED, space=space, wanted=hopeless), POLICY) == (TellOfRoom(795 * MIB),)
 
 
 def test_the_reserve_is_won_back() -> None:
@@ -167,7 +169,17 @@ def test_running_transfers_have_taken_their_room() -> None:
     space = Space(free_bytes=100 * MIB, reserve_bytes=0)
     wanted = (Wanted(digest(1), 80 * MIB, staged_bytes=10 * MIB), Wanted(digest(2), 60 * MIB))
     children = (Child("fetch", (digest(1),)),)
-    assert plan(seen(link=CONNECTED, space=space, wanted=wanted, children=children), POLICY) == ()
+    assert plan(seen(link=CONNECTED, space=space, wanted=wanted, children=children), POLICY) == (TellOfRoom(30 * MIB),)
+
+
+def test_that_there_is_no_room_is_told_once_and_so_is_that_there_is_again() -> None:
+    """An alarm that comes and goes with every look is not read by anybody."""
+    full = Space(free_bytes=5, reserve_bytes=0, is_told=True)
+    wanted = (Wanted(digest(1), 10),)
+    assert plan(seen(link=CONNECTED, space=full, wanted=wanted), POLICY) == ()
+    assert plan(seen(link=CONNECTED, space=full), POLICY) == (TellOfRoom(0),)
+    believed = Space(free_bytes=10**9, reserve_bytes=0, is_told=True, full_until_us=NOW_US + 1)
+    assert plan(seen(link=CONNECTED, space=believed), POLICY) == ()
 
 
 def test_a_transfer_that_nobody_wants_any_more_is_ended_and_its_bytes_let_go() -> None:
@@ -307,7 +319,7 @@ class World:
                 self.aired_us = NOW_US
             case Report():
                 self.reported_us = NOW_US
-            case Stop() | TellOfDrops():
+            case Stop() | TellOfDrops() | TellOfRoom():
                 raise AssertionError("nothing runs, nothing is to tell")
 
 
