@@ -31,7 +31,7 @@ RECIPES: Final = (
     Recipe("天气预报", "smptehdbars", "1920x1080", "25", 7, 523),
     Recipe("农时农事", "life=mold=10:life_color=#7ab87a:death_color=#335533", "640x272", "30000/1001", 8, None),
     Recipe("便民提示", "rgbtestsrc", "720x576", "25", 5, 330),
-    Recipe("豫剧选段", "cellauto", "176x144", "24", 10, 587),
+    Recipe("豫剧选段", "gradients=nb_colors=4:seed=7", "176x144", "24", 10, 587),
 )
 
 

@@ -166,6 +166,9 @@ class Conversation:
                     self._keep(judgement.accepted, checkpoint)
                 if arrived:
                     self.session.ack(judgement.position)
+            case Verdict.HELD if not arrived:
+                # A sign of life from ahead of what we have: its records are still on their way.
+                return
             case verdict:
                 log_refusal(self.folder, self.site, "record", f"{stream}: {verdict.value}", judgement.reason)
                 self.session.refuse(stream, verdict, judgement.reason)

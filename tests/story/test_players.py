@@ -18,7 +18,7 @@ from tests.story.test_story import SHARED_MEDIA
 CHANGES = 10
 WATCH_S = 100.0
 LOST_SHARE = 0.01
-"""Three players decode in software beside each other on the machine of the box: a frame may come too late to be drawn."""
+"""Three players decode in software beside each other and beside the box: a frame may come too late to be drawn."""
 PLAYERS: tuple[Callable[[str, float], Watched], ...] = (watch_mpv, watch_vlc, watch_hls_js)
 
 
