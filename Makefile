@@ -24,7 +24,7 @@ bench: system-bench $(READY)
 	$(BIN)/python -m tests.bench
 
 lint: $(READY)
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 
 types: $(READY)

@@ -16,7 +16,7 @@ from appliance.core.asrun import AiredRow
 from appliance.core.asset import parse_digest
 from appliance.core.command import Insert, Resume
 from appliance.core.errors import OperatorError, Text
-from appliance.core.ledger import Stretch
+from appliance.core.ledger import KIND_NAMES, Stretch
 from appliance.core.moment import to_text, to_us
 from appliance.core.rundown import tick_of, us_of
 from appliance.core.schedule import day_bounds_us, day_of
@@ -27,17 +27,6 @@ from appliance.store.database import reading
 
 FAR_US: Final = 400 * 86_400 * 1_000_000
 _TIME: Final = re.compile(r"(\d{4}-\d{2}-\d{2}[T ])?\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
-
-KINDS: Final = {
-    "programme": Text("节目", "programme"),
-    "ad": Text("广告", "ad"),
-    "promo": Text("宣传片", "promo"),
-    "filler": Text("垫片", "filler"),
-    "live": Text("直播", "live"),
-    "test": Text("测试", "test"),
-    "emergency": Text("应急插播", "emergency"),
-    "slate": Text("静帧垫片", "slate"),
-}
 
 
 @click.command()
@@ -163,7 +152,7 @@ def _stretch_facts(stretch: Stretch) -> dict[str, Any]:
 def _say_stretch(stretch: Stretch, zone: str) -> None:
     start = clock_of(us_of(stretch.start_tick), zone)
     length = f"{stretch.frames / FRAMES_PER_S:.2f}"
-    kind, reason = KINDS[stretch.kind], stretch.reason
+    kind, reason = KIND_NAMES[stretch.kind], stretch.reason
     say(
         Text(
             f"{start} {length:>9} 秒 {kind.zh} {stretch.title}" + (f"（{reason.zh}）" if reason else ""),
@@ -173,7 +162,7 @@ def _say_stretch(stretch: Stretch, zone: str) -> None:
 
 
 def _say_aired(row: AiredRow, zone: str) -> None:
-    start, status, kind = clock_of(to_us(row.start), zone), ", ".join(row.status), KINDS.get(row.kind)
+    start, status, kind = clock_of(to_us(row.start), zone), ", ".join(row.status), KIND_NAMES.get(row.kind)
     named = kind if kind is not None else Text(row.kind, row.kind)
     say(
         Text(

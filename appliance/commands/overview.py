@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from appliance.core.errors import Text
 from appliance.core.health import Alarm, OnAir, Queue, Snapshot
+from appliance.core.ledger import KIND_NAMES
 from appliance.core.moment import US
 
 _LINK = {
@@ -70,11 +71,12 @@ def _alarm(alarm: Alarm, zone: str) -> Text:
 def _on_air(channel: OnAir, zone: str) -> Text:
     until = f"{_local(channel.until_us, zone):%H:%M:%S}" if channel.until_us is not None else "-"
     following = f"{_local(channel.next_at_us, zone):%H:%M:%S}" if channel.next_at_us is not None else "-"
-    what = channel.title or channel.kind
+    kind = KIND_NAMES.get(channel.kind, Text(channel.kind, channel.kind))
+    zh, en = (channel.title, channel.title) if channel.title else (kind.zh, kind.en)
     mark = ("", "") if channel.planned else ("（计划外）", " (not planned)")
     return Text(
-        f"播出 {channel.name}：{what}{mark[0]} 至 {until}，下一条 {following} {channel.next_title}",
-        f"on air {channel.channel}: {what}{mark[1]} until {until}, next {following} {channel.next_title}",
+        f"播出 {channel.name}：{zh}{mark[0]} 至 {until}，下一条 {following} {channel.next_title}",
+        f"on air {channel.channel}: {en}{mark[1]} until {until}, next {following} {channel.next_title}",
     )
 
 

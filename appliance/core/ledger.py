@@ -20,6 +20,18 @@ PRE_ROLL_S: Final = 60
 """A channel begins so long before it is made, so that its first list is as long as every other."""
 LEDGER_ENDED: Final = Text("播出账已到尽头", "the air ledger has ended")
 
+KIND_NAMES: Final = {
+    "programme": Text("节目", "programme"),
+    "ad": Text("广告", "ad"),
+    "promo": Text("宣传片", "promo"),
+    "filler": Text("垫片", "filler"),
+    "live": Text("直播", "live"),
+    "test": Text("测试", "test"),
+    "emergency": Text("应急插播", "emergency"),
+    "slate": Text("静帧垫片", "slate"),
+}
+"""What a stretch is, for people."""
+
 
 class Stretch(msgspec.Struct, frozen=True, kw_only=True):
     """A row of the ledger. Each segment has 50 frames but the last; those of the slate are all its segment 0.

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import FrameType
 
 import click
-from appliance.command import say
 
+from appliance.command import say
 from appliance.core.errors import Text
 from provisioning.demo import clips, publishing, story
 from provisioning.demo.stage import Site, Stage, StageError
