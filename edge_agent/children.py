@@ -23,6 +23,8 @@ OUTPUT_BYTES_MAX: Final = 8 * 1024 * 1024
 COMPLAINTS_BYTES_MAX: Final = 16 * 1024
 END_TIMEOUT_S: Final = 3.0
 READ_BYTES: Final = 64 * 1024
+READS_MAX: Final = 64
+"""In one look: one that never stops talking must not have the loop to itself."""
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -41,6 +43,8 @@ class _Running:
     process: subprocess.Popen[bytes]
     pidfd: int
     until_s: float
+    open: list[int]
+    """Of its output and complaints, what it has not closed."""
     said: bytearray = field(default_factory=bytearray)
     complained: bytearray = field(default_factory=bytearray)
     was_stopped: bool = False
@@ -65,18 +69,21 @@ class Children:
             bufsize=0,
             env=environ,
         )
-        for stream in (process.stdout, process.stderr):
-            assert stream is not None
-            os.set_blocking(stream.fileno(), False)
-        self._running.append(_Running(child, process, os.pidfd_open(process.pid), time.monotonic() + limit_s))
+        assert process.stdout is not None
+        assert process.stderr is not None
+        streams = [process.stdout.fileno(), process.stderr.fileno()]
+        for stream in streams:
+            os.set_blocking(stream, False)
+        pidfd, until_s = os.pidfd_open(process.pid), time.monotonic() + limit_s
+        self._running.append(_Running(child, process, pidfd, until_s, streams))
 
     def running(self) -> tuple[Child, ...]:
         """Those at work."""
         return tuple(running.child for running in self._running)
 
     def filenos(self) -> list[int]:
-        """Readable when a child has ended."""
-        return [running.pidfd for running in self._running]
+        """Readable when a child has said something or has ended."""
+        return [fileno for running in self._running for fileno in (running.pidfd, *running.open)]
 
     def said(self, child: Child) -> bytes:
         """What a running child has said so far."""
@@ -118,15 +125,18 @@ class Children:
 
 
 def _hear(running: _Running) -> None:
-    for stream, into, bytes_max in (
-        (running.process.stdout, running.said, OUTPUT_BYTES_MAX),
-        (running.process.stderr, running.complained, COMPLAINTS_BYTES_MAX),
-    ):
-        assert stream is not None
+    assert running.process.stdout is not None
+    for fileno in list(running.open):
+        is_output = fileno == running.process.stdout.fileno()
+        into, bytes_max = (running.said, OUTPUT_BYTES_MAX) if is_output else (running.complained, COMPLAINTS_BYTES_MAX)
         with suppress(BlockingIOError):
-            while data := os.read(stream.fileno(), READ_BYTES):
+            for _read in range(READS_MAX):
+                data = os.read(fileno, READ_BYTES)
                 into += data
-                del into[:-bytes_max]
+                if not data:
+                    running.open.remove(fileno)
+                    break
+        del into[:-bytes_max]
 
 
 def _buried(running: _Running, status: int) -> Ended:

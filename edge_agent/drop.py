@@ -24,6 +24,8 @@ from appliance.files import name_for_people
 NOTICE: Final = "未收-NOT-TAKEN.txt"
 """Where the folder says what was not taken."""
 ENTRIES_MAX: Final = 10_000
+SETTLED_MAX: Final = 64
+"""So many are looked at more closely in one scan; the others have their turn when these are taken."""
 NOTICE_LINES_MAX: Final = 200
 UNFINISHED_ENDINGS: Final = (".part", ".partial", ".filepart", ".tmp", ".crdownload", ".download")
 """Names that copying programs give to what they have not finished."""
@@ -78,7 +80,8 @@ def look(folder: Path, before: Look, refused: Mapping[str, Text], now_us: int, s
     ]
     refusable = [entry for entry in entries if entry.problem]
     plain = [entry for entry in entries if not entry.problem]
-    finished = [entry for entry in plain if entry.since_us + settled_us <= now_us and not _is_open(entry)]
+    stayed = [entry for entry in plain if entry.since_us + settled_us <= now_us][:SETTLED_MAX]
+    finished = [entry for entry in stayed if not _is_open(entry)]
     finished_keys = {entry.key for entry in finished}
     settling = tuple(entry for entry in plain if entry.key not in finished_keys)
     # One that stays as it is but is still open is looked at again in a while.

@@ -12,7 +12,7 @@ from sqlite_utils import Database
 
 from appliance import files, spool
 from appliance.core.asset import Asset
-from appliance.core.command import Command, Submit
+from appliance.core.command import Command, Insert, Resume, Submit
 from appliance.core.errors import Refused, SongshanError, Text
 from appliance.core.item import TITLE_CHARS_MAX
 from appliance.core.moment import to_text
@@ -116,7 +116,7 @@ class Recording:
                     self._memory.full_until_us = now_us + FULL_FOR_US
             case Arrived():
                 traffic.arrive(db, outcome, now_us)
-                self._applying.air_changed = True
+                self._applying.air_changed |= outcome.segments is not None
             case Unusable(digest, reason):
                 known = assets.holding(db, digest)
                 assets.arrived(db, digest, known.size_bytes if known else 0, now_us)
@@ -165,7 +165,7 @@ class Recording:
         """Do what a command of the spool asks; its file goes when that is committed."""
         named = _named(command, taken)
         done = desk.carry_out(self._db, name, command, effect_of(self._config, name, command, named, now_us))
-        self._applying.air_changed = True
+        self._applying.air_changed |= isinstance(command, Insert | Resume)
         self._memory.reading.pop(name, None)
         if done.outcome == "refused":
             self._take_away(name, lambda: spool.refuse(self._config, name, done.reason or Text("", "")), now_us, jitter)
