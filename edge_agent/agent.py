@@ -75,7 +75,8 @@ class Agent:
         world, now_us = self._world, self._now_us()
         happened = world.conversation.listen(now_us, _jitter())
         for ended in world.children.look():
-            log.info("child_ended", work=ended.child.work, subjects=len(ended.child.subjects), status=ended.status)
+            if ended.status:
+                log.info("child_failed", work=ended.child.work, status=ended.status, said=ended.complained[-200:])
             happened += of_child(ended, world.config, world.memory)
         happened += progress(world.config, world.db, world.memory, world.children, now_us)
         self.record(iter(happened))

@@ -10,6 +10,7 @@ the line may break anywhere. The hub's own word on how far it has our stream dec
 from contextlib import suppress
 from typing import Final
 
+import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlite_utils import Database
 
@@ -46,6 +47,8 @@ PONG_TIMEOUT_US: Final = 45 * US
 GREETING_TIMEOUT_US: Final = 30 * US
 QUIET_ROUNDS: Final = 2
 """So many questions answered with nothing else said, and both sides have all there is."""
+
+log = structlog.get_logger()
 
 
 class Conversation:
@@ -226,7 +229,10 @@ class Conversation:
         is_covering = checkpoint is not None and checkpoint.position == judgement.position
         signed = checkpoint if is_covering else None
         if judgement.accepted:
-            journals.accept(self._db, judgement, signed, self._apply)
+            parked = journals.accept(self._db, judgement, signed, self._apply)
+            log.info("records_kept", stream=judgement.position.stream, count=len(judgement.accepted))
+            for each in parked:
+                log.warning("record_parked", stream=each.stream, seq=each.seq, kind=each.kind, reason=each.reason.en)
         elif signed is not None:
             journals.keep_checkpoint(self._db, signed)
 
@@ -299,6 +305,7 @@ class Conversation:
             ),
             hint=Text("播出不受影响；请联系嵩山云运维", "the air goes on; tell the hub's operator"),
         )
+        log.error("stream_stopped", stream=stream, verdict=verdict.value, reason=reason.en)
         self._alarmed.add(stream)
         with transaction(self._db):
             facts.raise_alarm(self._db, finding, now_us)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final, Literal, Protocol
 
 import msgspec
+import structlog
 
 from appliance.core.errors import HubUnreachable, LockedOut, WorldError
 from appliance.core.health import Link as LinkFact
@@ -16,6 +17,8 @@ from edge_agent.core import retry
 
 STEADY_US: Final = 30 * US
 """A session that lasted so long was a good one. One that ends at once, each time, is begun later each time."""
+
+log = structlog.get_logger()
 
 
 class Link(Protocol):
@@ -93,6 +96,7 @@ class Line:
     def greeted(self, hub: str, now_us: int) -> None:
         """Whoever answers is the hub, and speaks with us."""
         self.fact = LinkFact(state="connected", hub=hub, since_us=now_us)
+        log.info("hub_reached", hub=hub)
 
     def measured(self, round_trip_us: int) -> None:
         """So long took a question and its answer."""
@@ -120,6 +124,8 @@ class Line:
         backoff = retry.LOCKED_OUT if is_locked_out else retry.LINK
         self.next_attempt_us = retry.next_attempt_us(now_us, self._failures, jitter, backoff)
         state: Literal["locked_out", "offline"] = "locked_out" if is_locked_out else "offline"
+        if self.fact.state != state:
+            log.warning("hub_lost", state=state, reason=error.problems[0].en)
         self.fact = LinkFact(
             state=state,
             hub=self.fact.hub,

@@ -1,14 +1,19 @@
 """What one run of the agent remembers between turns, and may forget: everything that counts is in the database."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 import msgspec
 
 from appliance.core.asset import Asset
 from appliance.core.errors import Text
+from appliance.core.moment import US
 from appliance.store.work import Fetching, Sending, ToPackage
 from edge_agent.core import retry
 from edge_agent.drop import Entry, Look
+
+FORGOTTEN_AFTER_US: Final = 3600 * US
+"""What was due again so long ago and was not tried has no reason to be tried any more."""
 
 
 class Failures(msgspec.Struct, frozen=True):
@@ -69,6 +74,15 @@ class Memory:
         """Whether it may be tried."""
         failures = self.failures.get(subject)
         return failures is None or failures.not_before_us <= now_us
+
+    def forget_what_is_over(self, now_us: int) -> None:
+        """Refused files that are not there any more, and failures of long ago."""
+        there = {entry.key for entry in (*self.drops.refused, *self.drops.settled)}
+        if not self.refused_drops.keys() <= there:
+            self.refused_drops = {key: why for key, why in self.refused_drops.items() if key in there}
+        over = [subject for subject, each in self.failures.items() if each.not_before_us < now_us - FORGOTTEN_AFTER_US]
+        for subject in over:
+            del self.failures[subject]
 
     def drop_of(self, key: str) -> Entry | None:
         """The file of the drop folder that has this key; None when it is not as it was any more."""

@@ -43,6 +43,7 @@ def observe(
     known = memory.known = _known(config, db, memory.known, now_us)
     settled_us = round(config.limits.drop_settled_s * US)
     memory.drops = drop.look(config.drop, memory.drops, memory.refused_drops, now_us, settled_us)
+    memory.forget_what_is_over(now_us)
     staged = _staged(config)
     wanted = tuple(_wanted(known, staged, now_us))
     return Observation(

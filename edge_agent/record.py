@@ -4,10 +4,13 @@ Commands and dropped files are carried out here, each in one transaction with th
 file that asked for it taken away. So each happens once, wherever the agent is killed in between.
 """
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+import msgspec
+import structlog
 from sqlite_utils import Database
 
 from appliance import files, spool
@@ -54,6 +57,8 @@ from edge_agent.execute import World
 FULL_FOR_US: Final = retry.NO_ROOM.longest_us
 """So long after the disk said that it is full it is taken to be; what was tried waits no longer than that."""
 
+log = structlog.get_logger()
+
 
 class Recording:
     """Writes for one run of the agent."""
@@ -69,7 +74,7 @@ class Recording:
         self._waiting.extend(outcomes)
         while self._waiting:
             self._note(self._waiting[0], now_us, jitter)
-            self._waiting.popleft()
+            tell(self._waiting.popleft())
 
     def _note(self, outcome: Outcome, now_us: int, jitter: float) -> None:
         match outcome:
@@ -205,6 +210,22 @@ class Recording:
             take_away()
         except (SongshanError, OSError):
             self._memory.failed(subject, now_us, jitter, retry.TRANSFER)
+
+
+def tell(outcome: Outcome) -> None:
+    """One line of the log for what happened; what recurs every few seconds is no news."""
+    if isinstance(outcome, Due | Moved | Began):
+        return
+    told: dict[str, object] = {}
+    for name, value in msgspec.structs.asdict(outcome).items():
+        if isinstance(value, Text):
+            told[name] = value.en
+        elif isinstance(value, str | int | bool) and value != "":
+            told[name] = value
+        elif isinstance(value, Result):
+            told[name] = value.value
+    event = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(outcome).__name__).lower()
+    log.info(event, **told)
 
 
 def _named(command: Command, taken: Sequence[Asset]) -> tuple[Asset, ...]:

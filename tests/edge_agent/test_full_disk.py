@@ -85,7 +85,7 @@ def test_the_disk_fills_while_fetching(hub: LiveHub, box: County) -> None:
     assert box.agent is not None
     until(lambda: staged.exists() and staged.stat().st_size > MIB)
     with filled(box):
-        until(lambda: "status=11" in box.said())
+        until(lambda: "work=fetch status=11" in box.said())
         until(lambda: not staged.exists())
         assert box.agent.poll() is None
         assert (box.served(), held(box)) == (set(), [])
@@ -107,7 +107,7 @@ def test_the_disk_fills_while_packaging(hub: LiveHub, box: County, tmp_path: Pat
     assert box.run("take", offer).returncode == 0
     until(lambda: any(name.endswith(".house.part") for name in box.staged()))
     with filled(box):
-        until(lambda: "work=package subjects=1 status=1" in box.said())
+        until(lambda: "work=package status=1" in box.said())
         assert box.agent.poll() is None
         assert box.staged() == []
         assert len(held(box)) == 1
