@@ -20,7 +20,7 @@ from appliance.core.errors import Text
 from appliance.core.moment import US
 from appliance.core.stock import RenditionState
 from appliance.core.ts import HOUSE_PROFILE
-from appliance.store.assets import forget, holding, rendition, set_rendition, want, want_rendition
+from appliance.store.assets import forget, gone_bad, holding, rendition, set_rendition, want, want_rendition
 from appliance.store.database import first, rows, text_json
 
 READY_BEFORE_US: Final = 30 * 60 * US
@@ -184,8 +184,7 @@ def reconcile(db: Database, held: frozenset[str], now_us: int) -> tuple[str, ...
 
 def lost(db: Database, digest: str) -> None:
     """An asset is not on disk any more, or not what it was: it must come again if anything needs it."""
-    db.conn.execute("UPDATE assets SET state = 'bad', verified_at_us = NULL WHERE digest = ?", (digest,))
-    db.conn.execute("UPDATE renditions SET state = 'wanted' WHERE digest = ? AND state = 'here'", (digest,))
+    gone_bad(db, digest)
     made_here = first(db, "SELECT 1 FROM assets WHERE digest = ? AND why = ?", (digest, MADE_HERE))
     if made_here is not None:
         db.conn.execute("UPDATE renditions SET digest = NULL, segments = NULL WHERE digest = ?", (digest,))

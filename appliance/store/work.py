@@ -17,7 +17,8 @@ from appliance.store.needs import COMING, SUBMITTED
 
 LISTED_US: Final = 90 * US
 """So long a segment that was announced may be asked for, at least (playout of two minutes less what is cut)."""
-DVR_US: Final = 2 * 3600 * US
+DVR_US: Final = 4 * 3600 * US
+"""So long a segment that aired can be had, as far as there is room."""
 DAYS_BACK_US: Final = 2 * 86_400 * US
 """Schedules of days before this are over in every zone."""
 QUEUE_SHOWN: Final = 500
