@@ -176,7 +176,7 @@ def _transfer(step: Fetch | Upload, world: World, deadlines: Mapping[str, int | 
 def _read(work_: Work, subject: str, path: Path, words: tuple[str, ...], world: World) -> Iterator[Outcome]:
     """A small file here and now, a large one in a process."""
     child = Child(work_, (subject,))
-    if path.stat().st_size <= reading.INLINE_BYTES_MAX and words[0] != "adopt-rendition":
+    if path.stat().st_size <= reading.INLINE_BYTES_MAX:
         yield from of_reading(child, reading.read(world.config, list(words)), world.memory)
     else:
         world.children.start(child, reading.argv(*words), READING_LIMIT_S, world.environ)

@@ -25,7 +25,7 @@ from appliance.core.kind import HEAD_BYTES, kind_of
 from appliance.durable import regular_file
 from appliance.packaging import examine, probe
 
-INLINE_BYTES_MAX: Final = 8 * 1024 * 1024
+INLINE_BYTES_MAX: Final = 1024 * 1024
 """A file up to this size is read by the agent itself: a few milliseconds, less than it takes to start a process."""
 
 

@@ -128,6 +128,8 @@ class Policy(msgspec.Struct, frozen=True):
     """Processes that read files through: adopt, verify, take."""
     adoptions_max: int = 20
     """Small staged files that are read in one turn, which takes a few milliseconds each."""
+    small_bytes_max: int = 1024 * 1024
+    """What is larger is read by a process."""
     batch_files_max: int = 64
     batch_bytes_max: int = 32 * 1024 * 1024
     """Small assets travel together: one connection for many. A larger one travels alone."""

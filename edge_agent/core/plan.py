@@ -122,12 +122,15 @@ def _connect(seen: Observation) -> Iterator[Step]:
 
 
 def _adopt(seen: Observation, policy: Policy) -> Iterator[Step]:
-    arrived = (
+    arrived = [
         wanted
         for wanted in _by_deadline(seen.wanted)
         if wanted.staged_bytes >= wanted.size_bytes and wanted.is_due and not _is_busy(seen, wanted.digest)
-    )
-    yield from (Adopt(wanted.digest) for wanted in islice(arrived, policy.adoptions_max))
+    ]
+    small = [wanted for wanted in arrived if wanted.size_bytes <= policy.small_bytes_max]
+    large = [wanted for wanted in arrived if wanted.size_bytes > policy.small_bytes_max]
+    free = max(0, policy.readings_max - _at_work(seen, "adopt", "verify"))
+    yield from (Adopt(wanted.digest) for wanted in (*small[: policy.adoptions_max], *large[:free]))
 
 
 def _fetch(seen: Observation, policy: Policy, room: "_Room") -> Iterator[Step]:

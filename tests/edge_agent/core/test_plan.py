@@ -148,6 +148,17 @@ def test_nothing_travels_while_the_hub_is_away_but_what_is_staged_is_taken_in() 
     assert plan(seen(link=Link("alone")), POLICY) == ()
 
 
+def test_large_files_are_read_by_few_processes_at_a_time() -> None:
+    """Twenty films that arrived in one night, read all at once, would leave no disk for the air."""
+    staged = [Wanted(digest(n), 50 * MIB, 50 * MIB) for n in range(9)] + [
+        Wanted(digest(n), 5, 5) for n in range(20, 50)
+    ]
+    steps = plan(seen(wanted=tuple(staged)), POLICY)
+    assert len(steps) == POLICY.adoptions_max + POLICY.readings_max
+    reading = tuple(Child("adopt", (digest(n),)) for n in (0, 1))
+    assert plan(seen(wanted=tuple(staged[:9]), children=reading), POLICY) == ()
+
+
 def test_a_full_disk_makes_room_first_and_holds_only_what_has_none() -> None:
     """One film that cannot be kept must not keep a hundred pictures away, nor eat the reserve."""
     space = Space(free_bytes=30 * MIB, reserve_bytes=20 * MIB, evictable=((digest(7), 5 * MIB), (digest(8), 90 * MIB)))
