@@ -20,6 +20,7 @@ from appliance.core.records import decode
 from appliance.core.schedule import parse_schedule
 from appliance.store import air, assets, desk, items, journals, needs
 from appliance.store.needs import FILLER_WITHIN_US, ITEM_WITHIN_US, READY_BEFORE_US
+from edge_agent.faults import as_refusals
 
 ALL: Final = "all/"
 """Streams that every site reads; what they say of a channel concerns the sites that have it."""
@@ -37,8 +38,21 @@ class Applying:
 
     def __call__(self, db: Database, record: Record) -> None:
         """Do what it says. Raises Refused or OperatorError when that cannot be done; then park it."""
-        body = decode(record)
-        now_us = self._now_us()
+        with as_refusals(f"{record.header.stream} {record.header.epoch}:{record.header.seq}"):
+            self._apply(db, record, decode(record), self._now_us())
+
+    def again(self, db: Database, record: Record) -> None:
+        """Apply what was parked, now that this may be possible. What a newer record has said since stands.
+
+        A schedule stands by its version; to go back to the schedule now because that was asked for then would end a
+        break-in of today.
+        """
+        kind = record.header.kind
+        if kind == "resume" or (kind in REPLACING and journals.has_newer(db, record)):
+            return
+        self(db, record)
+
+    def _apply(self, db: Database, record: Record, body: records.Body, now_us: int) -> None:
         match body:
             case records.Recall():
                 self._recall(db, body)
@@ -61,17 +75,6 @@ class Applying:
                 pass
             case _:
                 raise AssertionError(f"the hub writes no {record.header.kind}")
-
-    def again(self, db: Database, record: Record) -> None:
-        """Apply what was parked, now that this may be possible. What a newer record has said since stands.
-
-        A schedule stands by its version; to go back to the schedule now because that was asked for then would end a
-        break-in of today.
-        """
-        kind = record.header.kind
-        if kind == "resume" or (kind in REPLACING and journals.has_newer(db, record)):
-            return
-        self(db, record)
 
     def _concerns(self, record: Record, channel: str) -> bool:
         """Whether it is about one of our channels. A record to this site alone about a channel it lacks is wrong."""

@@ -39,6 +39,7 @@ def tell_on_stderr() -> None:
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
             structlog.processors.LogfmtRenderer(key_order=["event", "level"]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),

@@ -20,6 +20,7 @@ from appliance.core.moment import US, to_text, to_us
 from appliance.store import air, assets, desk, items, journals, needs
 from appliance.store.needs import TAKEN_WITHIN_US
 from edge_agent.apply import want_item
+from edge_agent.faults import as_refusals
 
 GOOD_FOR_US: Final = 15 * 60 * US
 """A break-in that was asked for is off when it could not be carried out for so long: nobody waits for it any more."""
@@ -32,26 +33,35 @@ def effect_of(config: Config, name: str, command: Command, files: Sequence[Asset
 
     The effect raises Refused or OperatorError when the answer is no.
     """
+
+    def effect(db: Database) -> None:
+        with as_refusals(name):
+            _do(db, config, name, command, files, now_us)
+
+    return effect
+
+
+def _do(db: Database, config: Config, name: str, command: Command, files: Sequence[Asset], now_us: int) -> None:
     match command:
         case commands.Submit():
-            return lambda db: submit(db, config, name, command, files, now_us)
+            _submit(db, config, name, command, files, now_us)
         case commands.Take(item=item):
-            return lambda db: _take(db, config, item, now_us)
+            _take(db, config, item, now_us)
         case commands.Untake(item=item):
-            return lambda db: _untake(db, config, item, now_us)
+            _untake(db, config, item, now_us)
         case commands.Answer():
-            return lambda db: _answer(db, config, command, now_us)
+            _answer(db, config, command, now_us)
         case commands.Tip():
-            return lambda db: _tip(db, config, name, command, now_us)
+            _tip(db, config, name, command, now_us)
         case commands.Insert():
-            return lambda db: _insert(db, config, name, command, now_us)
+            _insert(db, config, name, command, now_us)
         case commands.Resume(channel=channel):
-            return lambda db: _resume(db, config, channel)
+            _resume(db, config, channel)
         case commands.Asrun():
-            return lambda db: _asrun(db, config, command, now_us)
+            _asrun(db, config, command, now_us)
 
 
-def submit(
+def _submit(
     db: Database, config: Config, name: str, command: commands.Submit, files: Sequence[Asset], now_us: int
 ) -> None:
     """Send an item up: its record in the stream, its assets in the queue, and a row that shows where it stands.

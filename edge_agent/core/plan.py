@@ -146,16 +146,14 @@ def _fetch(seen: Observation, policy: Policy, room: "_Room") -> Iterator[Step]:
         (child for child in seen.children if child.work == "fetch"), key=lambda child: _deadline(child.deadline_us)
     )
     free = policy.fetches_max - len(running)
-    while missing:
-        if free > 0:
-            free -= 1
-        elif running and _outranks(missing[0], running[-1].deadline_us, policy):
-            yield Stop(running.pop().subjects)
-        else:
-            return
+    while missing and (free > 0 or (running and _outranks(missing[0], running[-1].deadline_us, policy))):
         batch = _batch(missing, policy, room)
         if not batch:
             return
+        if free > 0:
+            free -= 1
+        else:
+            yield Stop(running.pop().subjects)
         missing = [wanted for wanted in missing if wanted not in batch]
         yield Fetch(tuple(wanted.digest for wanted in batch), _speed(seen, policy, batch))
 

@@ -55,6 +55,24 @@ def test_a_record_that_cannot_be_applied_does_not_stop_the_others(tmp_path: Path
         assert "2 records" in alarm.text.en
 
 
+def test_a_record_that_brings_a_fault_of_ours_to_light_is_parked(tmp_path: Path) -> None:
+    """It would end the agent at every start, and with it all that comes after; mended, it is applied."""
+    with rig(tmp_path) as box:
+        endless = msgspec.structs.replace(clip("a"), duration_s=1e300)
+        entries = [
+            {"id": "e1", "start": "06:00:00", "start_type": "hard", "kind": "programme", "asset": digest("a")},
+            {"id": "e2", "start_type": "follow", "kind": "programme", "asset": digest("b")},
+        ]
+        body = schedule(*entries, assets=(endless, clip("b")))
+        write(box.hub, "dengfeng/content", "schedule", "dengfeng-1", body)
+        write(box.hub, "dengfeng/content", "item", "i2", item("i2"))
+        box.talk()
+        assert len(parked(box)) == 1
+        assert parked(box)[0].startswith("a fault of this version")
+        assert box.rows("SELECT id FROM items") == [("i2",)]
+        assert (box.rows("SELECT * FROM schedules"), work.to_fetch(box.db)) == ([], ())
+
+
 def test_a_kind_of_tomorrow_is_kept_and_applied_after_the_upgrade(tmp_path: Path) -> None:
     """A newer hub speaks to older boxes for weeks: what they do not understand must not be lost."""
     hub = SimulatedHub()

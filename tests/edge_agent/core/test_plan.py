@@ -129,6 +129,16 @@ def test_more_urgent_work_takes_the_place_of_a_running_bulk_transfer() -> None:
     assert plan(seen(link=CONNECTED, wanted=(*films, urgent, as_urgent), children=busy), POLICY) == ()
 
 
+def test_nothing_gives_way_to_what_has_no_room() -> None:
+    """A transfer that was stopped for something that cannot come anyway has lost its time for nothing."""
+    space = Space(free_bytes=60 * MIB, reserve_bytes=0)
+    films = tuple(Wanted(digest(n), 20 * MIB, 10 * MIB) for n in (1, 2))
+    running = tuple(Child("fetch", (film.digest,)) for film in films)
+    urgent = Wanted(digest(3), 90 * MIB, deadline_us=NOW_US)
+    steps = plan(seen(link=CONNECTED, space=space, wanted=(*films, urgent), children=running), POLICY)
+    assert steps == (TellOfRoom(50 * MIB),)
+
+
 def test_what_airs_next_is_not_slowed_down() -> None:
     """The county's office may share the line; the air may not wait for it."""
     policy = Policy(bytes_per_s=100_000)
