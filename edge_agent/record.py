@@ -170,6 +170,8 @@ class Recording:
         """Do what a command of the spool asks; its file goes when that is committed."""
         named = _named(command, taken)
         done = desk.carry_out(self._db, name, command, effect_of(self._config, name, command, named, now_us))
+        why = done.reason.en if done.reason else ""
+        log.info("command", name=name, kind=done.kind, by=done.by, outcome=done.outcome, reason=why)
         self._applying.air_changed |= isinstance(command, Insert | Resume)
         self._memory.reading.pop(name, None)
         if done.outcome == "refused":
@@ -214,7 +216,7 @@ class Recording:
 
 def tell(outcome: Outcome) -> None:
     """One line of the log for what happened; what recurs every few seconds is no news."""
-    if isinstance(outcome, Due | Moved | Began):
+    if isinstance(outcome, Due | Moved | Began | Reached | DropsToTell | CommandRead):
         return
     told: dict[str, object] = {}
     for name, value in msgspec.structs.asdict(outcome).items():
