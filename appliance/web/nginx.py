@@ -95,7 +95,7 @@ server {{
 
     location ~ "^/media/(?:sha256:)?(?<digest>[0-9a-f]{{64}})(?:/[^/]+)?$" {{
         alias {_quoted(f"{public}/$digest")};
-        disable_symlinks on;
+        disable_symlinks on from={_quoted(public)};
         max_ranges 1;
         etag off;
         if_modified_since off;
