@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import signal
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -262,6 +263,8 @@ def remove_entry(path: Path) -> None:
 def _is_open_for_writing(path: Path) -> bool:
     """Whether a process still could change the file: the kernel grants a read lease only when none can (fcntl(2))."""
     with path.open("rb") as file:
+        # Whoever opens it while we hold the lease breaks it by a signal, which by default would end us.
+        fcntl.fcntl(file, fcntl.F_SETSIG, signal.SIGURG)
         try:
             fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
         except BlockingIOError:

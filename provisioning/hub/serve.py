@@ -59,7 +59,7 @@ def sshd_config(folder: HubFolder, settings: HubSettings, mark: Path) -> str:
 # Written by songshan-hub serve.
 ListenAddress {LOOPBACK}:{settings.port}
 HostKey "{folder.host_key}"
-AuthorizedKeysFile "{folder.authorized_keys}"
+AuthorizedKeysFile "{str(folder.authorized_keys).replace("%", "%%")}"
 AllowUsers {settings.user}
 PidFile none
 StrictModes no
