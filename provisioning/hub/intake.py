@@ -99,7 +99,7 @@ class Intake:
             return FileAnswer(digest, "missing" if problem is _MISSING else "refused", problem)
         if problem is None:
             arrived.rename(checking)
-        if _is_open_for_writing(checking):
+        if is_open_for_writing(checking):
             checking.rename(arrived)
             return FileAnswer(digest, "missing", _WRITTEN)
         return Checking(digest, checking, kept)
@@ -260,7 +260,7 @@ def remove_entry(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _is_open_for_writing(path: Path) -> bool:
+def is_open_for_writing(path: Path) -> bool:
     """Whether a process still could change the file: the kernel grants a read lease only when none can (fcntl(2))."""
     with path.open("rb") as file:
         # Whoever opens it while we hold the lease breaks it by a signal, which by default would end us.

@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from appliance.core.events import Acked, DeliveredAnswered, Greeted, RecordsArri
 from appliance.core.item import Item
 from appliance.core.journal import Record
 from appliance.core.judge import Verdict
+from provisioning.hub.intake import is_open_for_writing
 from tests.provisioning.live import BoxSession, LiveBox, LiveHub, chain, signed, until
 
 REPORT = "dengfeng/report"
@@ -326,3 +329,17 @@ def test_new_records_are_pushed_the_moment_they_exist(hub: LiveHub, dengfeng: Li
 
             key = f"push-{number}"
             session.wait(RecordsArrived, lambda event, key=key: event.records[-1].header.key == key)
+
+
+def test_a_writer_that_opens_the_file_while_the_gate_looks_at_it_ends_nobody(tmp_path: Path) -> None:
+    """Breaking a lease sends a signal that ends a process by default: a site could end its own session for ever."""
+    arrived = tmp_path / "arrived"
+    arrived.write_bytes(b"x")
+    program = f"import os\nwhile True:\n    os.close(os.open({str(arrived)!r}, os.O_WRONLY))"
+    busy = subprocess.Popen([sys.executable, "-c", program])
+    try:
+        for _look in range(300):
+            is_open_for_writing(arrived)
+    finally:
+        busy.kill()
+        busy.wait()

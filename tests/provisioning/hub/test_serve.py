@@ -8,6 +8,7 @@ import psutil
 import pytest
 
 from appliance.core.events import Greeted
+from provisioning.hub.folder import HubFolder
 from provisioning.hub.serve import sshd_config
 from tests.provisioning.live import LiveHub, until
 
@@ -78,6 +79,13 @@ def test_its_sshd_offers_nothing_but_forced_commands(quiet_hub: LiveHub, tmp_pat
     ):
         assert line in config.splitlines()
     assert all(line.startswith("ListenAddress 127.0.0.1:") for line in config.splitlines() if "ListenAddress" in line)
+
+
+def test_a_percent_sign_in_the_path_locks_nobody_out(quiet_hub: LiveHub, tmp_path: Path) -> None:
+    """sshd_config expands percent signs in some paths; unescaped, no key would be found and every box refused."""
+    folder = HubFolder(tmp_path / "50%u")
+    text = sshd_config(folder, quiet_hub.folder.settings(), tmp_path / "mark")
+    assert f'AuthorizedKeysFile "{tmp_path}/50%%u/' in text
 
 
 def test_init_makes_a_hub_once(quiet_hub: LiveHub) -> None:
