@@ -338,8 +338,12 @@ def test_a_writer_that_opens_the_file_while_the_gate_looks_at_it_ends_nobody(tmp
     program = f"import os\nwhile True:\n    os.close(os.open({str(arrived)!r}, os.O_WRONLY))"
     busy = subprocess.Popen([sys.executable, "-c", program])
     try:
-        for _look in range(300):
-            is_open_for_writing(arrived)
+        seen_open = 0
+        for _look in range(200_000):
+            seen_open += is_open_for_writing(arrived)
+            if seen_open == 100:
+                break
+        assert seen_open == 100
     finally:
         busy.kill()
         busy.wait()
