@@ -6,11 +6,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from provisioning.demo.stage import Stage, fetch
+from provisioning.demo.stage import Stage, fetch, until
 from tests.bench.row import Row
+from tests.simulators.link import link
 
 TRIES = 15
 LIMIT_S = 1.0
+ROUND_TRIP_S = 0.4
 WAIT_S = 10.0
 POLL_S = 0.001
 
@@ -18,6 +20,7 @@ POLL_S = 0.001
 def rows(stage: Stage) -> Iterator[Row]:
     """Medians, counted from the moment the hub's command had returned or the record stood in the journal."""
     records = [_order_arrives_s(stage, number) for number in range(TRIES)]
+    yield _round_trips(stage, statistics.median(records))
     recalls = [_recall_bites_s(stage, number) for number in range(TRIES)]
     for what, taken in (("a record, hub journal to box.db", records), ("a recall, hub journal to 404", recalls)):
         median = statistics.median(taken)
@@ -28,6 +31,24 @@ def rows(stage: Stage) -> Iterator[Row]:
             f"<= {LIMIT_S:.0f} s",
             median <= LIMIT_S,
         )
+
+
+def _round_trips(stage: Stage, loopback_s: float) -> Row:
+    """The same over a line with a long round trip: what it takes longer than on loopback, in round trips."""
+    site = stage.sites[0]
+    configured = site.home / "appliance.toml"
+    before = configured.read_text()
+    with link(stage.hub_port, ROUND_TRIP_S) as line:
+        stage.kill(f"{site.id}-agent")
+        configured.write_text(before.replace(f"port = {stage.hub_port}", f"port = {line.port}"))
+        stage.start_agent(site)
+        until("a session over the line", lambda: stage.box_facts(site, "status")["link"]["state"] == "connected")
+        taken = [_order_arrives_s(stage, number) for number in range(TRIES)]
+        stage.kill(f"{site.id}-agent")
+    configured.write_text(before)
+    stage.start_agent(site)
+    trips = (statistics.median(taken) - loopback_s) / ROUND_TRIP_S
+    return Row(f"a record over a round trip of {ROUND_TRIP_S * 1000:.0f} ms", f"{trips:.2f} round trips", "-")
 
 
 def _order_arrives_s(stage: Stage, number: int) -> float:

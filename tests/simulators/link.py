@@ -40,7 +40,8 @@ class Link:
     async def _accept(self, near_in: asyncio.StreamReader, near_out: asyncio.StreamWriter) -> None:
         far_in, far_out = await asyncio.open_connection("127.0.0.1", self.to_port)
         self._writers |= {near_out, far_out}
-        await asyncio.gather(self._carry(near_in, far_out, up=True), self._carry(far_in, near_out, up=False))
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(self._carry(near_in, far_out, up=True), self._carry(far_in, near_out, up=False))
 
     async def _carry(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, up: bool) -> None:
         line: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(maxsize=4096)
