@@ -109,17 +109,21 @@ def test_links_and_special_files_do_not_come_up(hub: LiveHub, dengfeng: LiveBox,
 def test_a_link_that_lies_in_incoming_is_neither_followed_nor_kept(
     hub: LiveHub, dengfeng: LiveBox, tmp_path: Path
 ) -> None:
-    """However it got there: writing through it would overwrite a file of the hub."""
+    """However it got there: writing through it would overwrite a file of the hub, now or at a later upload."""
     name = "c" * 64
     victim = tmp_path / "victim"
     victim.write_bytes(b"untouched")
-    (hub.folder.site("dengfeng").incoming / name).symlink_to(victim)
+    incoming = hub.folder.site("dengfeng").incoming
+    (incoming / name).symlink_to(victim)
+    (incoming / ("d" * 64)).symlink_to(victim)
+    os.mkfifo(incoming / ("e" * 64))
     source = tmp_path / name
     source.write_bytes(b"written through")
     assert dengfeng.upload(source).returncode == 0
     assert victim.read_bytes() == b"untouched"
-    arrived = hub.folder.site("dengfeng").incoming / name
+    arrived = incoming / name
     assert (arrived.is_symlink(), arrived.read_bytes()) == (False, b"written through")
+    assert list(incoming.iterdir()) == [arrived]
     arrived.unlink()
 
 
