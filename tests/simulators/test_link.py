@@ -1,34 +1,56 @@
-"""The simulated line is checked against what it promises, or no figure taken over it means anything."""
+"""What the line in user space can do besides the contract of tests/contract/test_link.py: break by itself."""
 
 import socket
 import threading
-import time
+from contextlib import suppress
 
-from tests.simulators.link import link
+import pytest
 
-ROUND_TRIP_S = 0.08
+from tests.simulators.link import Cut, link
 
 
-def test_a_byte_there_and_back_takes_one_round_trip_and_arrives_unchanged() -> None:
-    """Latency figures are divided by the round trip, so it must be what was asked for."""
+def test_it_breaks_at_the_byte_that_was_asked_for_and_comes_back() -> None:
+    """A transfer that is cut twice in the middle meets exactly the two cuts that the row is about."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=_echo_once, args=(server,), daemon=True).start()
+        threading.Thread(target=_sink, args=(server,), daemon=True).start()
+        cuts = [Cut(0.0, at_bytes=9_000_000), Cut(0.0, at_bytes=3_000_000)]
+        with link(server.getsockname()[1], cuts=cuts) as line:
+            counted = [_send_until_it_breaks(line.port) and line.bytes_up for _ in cuts]
+            for count, cut in zip(counted, sorted(cuts, key=lambda cut: cut.at_bytes or 0), strict=True):
+                assert cut.at_bytes is not None
+                assert cut.at_bytes <= count <= cut.at_bytes + 1_000_000
+            with socket.create_connection(("127.0.0.1", line.port), 5) as near:
+                near.sendall(b"whole")
+                near.shutdown(socket.SHUT_WR)
+                assert near.recv(16) == b"5"
+
+
+def test_it_breaks_at_the_moment_that_was_asked_for() -> None:
+    """Also a line on which nothing is said breaks."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=_sink, args=(server,), daemon=True).start()
         with (
-            link(server.getsockname()[1], ROUND_TRIP_S) as line,
-            socket.create_connection(("127.0.0.1", line.port)) as near,
+            link(server.getsockname()[1], cuts=[Cut(0.0, at_s=0.05)]) as line,
+            socket.create_connection(("127.0.0.1", line.port), 5) as near,
+            pytest.raises(ConnectionResetError),
         ):
-            near.settimeout(5)
-            began = time.monotonic()
-            near.sendall(b"ping")
-            answer = near.recv(16)
-            took_s = time.monotonic() - began
-    assert answer == b"ping"
-    assert took_s >= ROUND_TRIP_S
-    assert (line.bytes_up, line.bytes_down) == (4, 4)
+            near.recv(1)
 
 
-def _echo_once(server: socket.socket) -> None:
-    peer, _ = server.accept()
-    with peer:
-        while data := peer.recv(1024):
-            peer.sendall(data)
+def _send_until_it_breaks(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as near:
+        while True:
+            near.sendall(b"x" * 10_000)
+    return True
+
+
+def _sink(server: socket.socket) -> None:
+    """Counts what each connection brings, and says it to one that ends in order."""
+    with suppress(OSError):
+        while True:
+            peer, _ = server.accept()
+            with peer, suppress(OSError):
+                count = 0
+                while data := peer.recv(65_536):
+                    count += len(data)
+                peer.sendall(str(count).encode())
