@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from appliance.clock import SYSTEM_CLOCK, Clock
 from appliance.core.errors import OperatorError, SongshanError, Text
 from appliance.core.journal import SITE_ID, parse_public_key
 
@@ -94,6 +95,8 @@ class Config:
     web_bind: str = "127.0.0.1:8080"
     """The address and port of the web server; nginx stands before it."""
     limits: Limits = field(default_factory=Limits)
+    clock: Clock = SYSTEM_CLOCK
+    """What this box tells the time by; never in the file."""
 
     @property
     def database(self) -> Path:

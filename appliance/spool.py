@@ -11,7 +11,6 @@ however often it is read. Names sort in the order in which commands came, also w
 
 import re
 import secrets
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -149,7 +148,7 @@ def _next_name(config: Config) -> str:
             Text(f"收件箱已有 {len(waiting)} 条待办", f"{len(waiting)} commands wait already"),
             hint=Text("请检查 agent 是否在运行：songshan doctor", "see whether the agent runs: songshan doctor"),
         )
-    moment_us = time.time_ns() // 1000
+    moment_us = config.clock.wall_us()
     if waiting:
         moment_us = max(moment_us, int(waiting[-1].partition("-")[0]) + 1)
     return f"{moment_us:020d}-{secrets.token_hex(6)}"

@@ -132,7 +132,7 @@ class Agent:
         select.select(awaited, [], [], max(0, until_us - now_us) / US)
 
     def _now_us(self) -> int:
-        return air.now_us(self._world.db)
+        return air.now_us(self._world.db, self._world.config.clock)
 
 
 def _jitter() -> float:

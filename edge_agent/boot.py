@@ -54,7 +54,7 @@ def running(config: Config, *, once: bool) -> Iterator[Agent]:
         stack.callback(wake.close)
         problem = stack.enter_context(watched((config.spool / "new", config.drop), wake))
         now_us = _set_right(config, db, problem)
-        applying = Applying(config, lambda: air.now_us(db))
+        applying = Applying(config, lambda: air.now_us(db, config.clock))
         journals.apply_parked(db, applying.again)
         applying.air_changed = True
         line = line_to_hub(config, wake)
@@ -135,7 +135,7 @@ def _set_right(config: Config, db: Database, problem: OSError | None) -> int:
     """The disk's word against the database's."""
     held = frozenset(files.held(config))
     with transaction(db):
-        now_us = air.keep_clock(db)
+        now_us = air.keep_clock(db, config.clock)
         unfinished = needs.reconcile(db, held, now_us)
         for channel in config.channels:
             air.ensure_channel(db, channel.id, config.zone, now_us)

@@ -1,7 +1,6 @@
 """What recurs: the air ledger and the as-run log brought up to now, and the word on how the box is."""
 
 import os
-import time
 from typing import Any, Final
 
 import msgspec
@@ -48,9 +47,9 @@ def _tell(db: Database, config: Config, body: records.AsRun, now_us: int) -> Non
 
 def keep_status(db: Database, config: Config, line: Line, conversation: Conversation, began_us: int) -> dict[str, Any]:
     """Note how the box is; what to tell the hub of it."""
-    wall_us = time.time_ns() // 1000
+    wall_us = config.clock.wall_us()
     with transaction(db):
-        now_us = air.keep_clock(db)
+        now_us = air.keep_clock(db, config.clock)
         ahead_us = conversation.hub_ahead_us
         offset_ms = None if ahead_us is None else round((ahead_us + now_us - wall_us) / 1000, 1)
         clock = Clock(synchronised=health.is_synchronised(), hub_offset_ms=offset_ms)

@@ -7,7 +7,6 @@
 Functions that write are called inside `with transaction(db)`. Moments are microseconds of air time: see `now_us`.
 """
 
-import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from functools import lru_cache
@@ -17,6 +16,7 @@ import msgspec
 from sqlite_utils import Database
 
 from appliance import slate
+from appliance.clock import SYSTEM_CLOCK, Clock
 from appliance.core import records, ts
 from appliance.core.air import URGENT_TICKS, Wants, compile_ledger
 from appliance.core.airtime import Mark, air_now_us, is_plausible, mark_now
@@ -44,16 +44,14 @@ class Named(Protocol):
     def name(self) -> str: ...
 
 
-def now_us(db: Database) -> int:
+def now_us(db: Database, clock: Clock = SYSTEM_CLOCK) -> int:
     """What time it is on the air; every process that asks gets the same answer, and it never goes back."""
-    wall_us, running_us = _clocks()
-    return air_now_us(_mark(db), wall_us, running_us)
+    return air_now_us(_mark(db), clock.wall_us(), clock.running_us())
 
 
-def keep_clock(db: Database) -> int:
+def keep_clock(db: Database, clock: Clock = SYSTEM_CLOCK) -> int:
     """Note what time it is on the air, for `now_us` to reckon from; the agent does so every few seconds."""
-    wall_us, running_us = _clocks()
-    mark = mark_now(_mark(db), wall_us, running_us)
+    mark = mark_now(_mark(db), clock.wall_us(), clock.running_us())
     db.conn.execute(
         "INSERT OR REPLACE INTO air_clock (id, air_us, running_us, rate) VALUES (1, ?, ?, ?)",
         (mark.air_us, mark.running_us, mark.rate),
@@ -368,8 +366,3 @@ def _exists(db: Database, channel: str) -> bool:
 def _mark(db: Database) -> Mark | None:
     row = first(db, "SELECT air_us, running_us, rate FROM air_clock")
     return Mark(**row) if row else None
-
-
-def _clocks() -> tuple[int, int]:
-    """The wall clock, and the one that runs from the machine's start and never steps."""
-    return time.time_ns() // 1000, time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000

@@ -70,7 +70,7 @@ def snapshot(
     thresholds: Thresholds = Thresholds(),  # noqa: B008  # frozen
 ) -> Snapshot:
     """How the box is, with what is wrong. What is on the air goes by the air's own time, which never goes back."""
-    agent, air_us = _agent(db, now_us, thresholds.agent_silent_s), air.now_us(db)
+    agent, air_us = _agent(db, now_us, thresholds.agent_silent_s), air.now_us(db, config.clock)
     seen = msgspec.structs.replace(
         _bare(config, now_us),
         on_air=tuple(air.on_air(db, channel, air_us) for channel in config.channels),

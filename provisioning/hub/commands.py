@@ -14,7 +14,7 @@ from appliance.durable import write_atomically
 from provisioning import identity
 from provisioning.command import pass_hub
 from provisioning.hub import enrolment
-from provisioning.hub.folder import HubFolder, HubSettings, now_us, render_settings
+from provisioning.hub.folder import HubFolder, HubSettings, render_settings
 from provisioning.hub.sites import write_authorized_keys
 
 DEFAULT_PORT = 2222
@@ -48,7 +48,7 @@ def init(folder: HubFolder, hub_id: str, host: str, port: int, user: str | None)
     sign = identity.make_key_files(folder.sign_key, f"{hub_id}-sign")
     identity.make_key_files(folder.host_key, f"{hub_id}-host")
     with folder.locked():
-        write_authorized_keys(folder, now_us())
+        write_authorized_keys(folder, folder.now_us())
         settings = HubSettings(id=hub_id, host=host, port=port, user=user)
         write_atomically(folder.settings_file, render_settings(settings).encode())
     say(Text(f"嵩山云已建于 {folder.path}", f"a hub was made in {folder.path}"))
@@ -85,7 +85,7 @@ def enrol(
         raise Refused(Text(f"{out} 已存在，不覆盖", f"{out} exists and is not overwritten"))
     _check_zone(zone)
     named = tuple(_channel(text) for text in channels) or (ChannelConfig(f"{site}-1", f"{name or site}综合频道"),)
-    bundle = enrolment.enrol(folder, site, name or site, zone, named, pre_approved, days, now_us())
+    bundle = enrolment.enrol(folder, site, name or site, zone, named, pre_approved, days, folder.now_us())
     write_atomically(out.absolute(), msgspec.json.format(msgspec.json.encode(bundle)) + b"\n", mode=0o600)
     say(
         Text(
@@ -103,7 +103,7 @@ def approve(folder: HubFolder, site: str) -> None:
 
     Example: songshan-hub approve dengfeng
     """
-    approved = enrolment.approve(folder, site, now_us())
+    approved = enrolment.approve(folder, site, folder.now_us())
     assert approved.ssh_key is not None
     shown = identity.fingerprint(approved.ssh_key)
     say(Text(f"{site} 已批准，指纹 {shown}", f"{site} is approved, fingerprint {shown}"))
@@ -117,7 +117,7 @@ def revoke(folder: HubFolder, site: str) -> None:
 
     Example: songshan-hub revoke dengfeng
     """
-    enrolment.revoke(folder, site, now_us())
+    enrolment.revoke(folder, site, folder.now_us())
     say(Text(f"{site} 已吊销", f"{site} is revoked"))
 
 

@@ -1,41 +1,19 @@
-"""The hub's end of a control session: one process, one site, over stdin and stdout.
+"""The hub's end of a control session as a process: carries a conversation over stdin and stdout.
 
-    look at the journals   -> offer what the box has not acknowledged yet, the urgent stream first
-    read from the box      -> judge its records, keep them, acknowledge; hash what it delivered
-    once a second          -> is the site still approved, are we still its newest session
-
-Nothing here decides on its own what a record is worth: `judge` does, `Intake` acts on what was accepted.
+Wakes when bytes come, when a journal grows, when there is a file to hash; and once a second to see whether the site is
+still approved and this is still its newest session.
 """
 
 import os
 import select
 import time
-from collections import deque
 from typing import Final
 
-from appliance.core import journal, records
 from appliance.core.errors import Text
-from appliance.core.events import (
-    BrokenArrived,
-    CheckpointArrived,
-    Delivered,
-    Event,
-    Greeted,
-    RecordsArrived,
-    RefusedBy,
-    StatusArrived,
-)
-from appliance.core.judge import Verdict, judge
-from appliance.core.session import ProtocolError, Session, batch_of
 from appliance.durable import disk_errors
-from provisioning.hub.folder import HubFolder, now_us
-from provisioning.hub.intake import Checking, FileAnswer, Intake
-from provisioning.hub.journals import HubJournals, streams_of
+from provisioning.hub.conversation import Conversation
+from provisioning.hub.folder import HubFolder
 from provisioning.hub.presence import Presence, session_of
-from provisioning.hub.refusals import log_refusal
-from provisioning.hub.sites import site_of
-from provisioning.hub.status import write_status
-from provisioning.hub.stream import Place
 from provisioning.hub.watch import Watch
 
 LOOK_EVERY_S: Final = 1.0
@@ -55,33 +33,15 @@ _SILENT: Final = Text("对方没有问候", "no hello came")
 def run(folder: HubFolder, site: str) -> int:
     """Speak with the box until one of the two ends it; 0 when it ended in order."""
     with disk_errors(folder.path), session_of(folder, site) as presence, Watch(folder.journals) as watch:
-        return Conversation(folder, site, presence, watch).run()
+        return Control(Conversation(folder, site), presence, watch).run()
 
 
-class Conversation:
-    """One control session."""
+class Control:
+    """One process."""
 
-    def __init__(self, folder: HubFolder, site: str, presence: Presence, watch: Watch) -> None:
-        self.folder, self.site, self.presence, self.watch = folder, site, presence, watch
-        self.journals = HubJournals(folder)
-        known = site_of(folder, site)
-        assert known.sign_key is not None, "an approved site has handed in its keys"
-        self.sign_key = journal.parse_public_key(known.sign_key)
-        self.report = self.journals.stream(f"{site}/report")
-        self.intake = Intake(folder, site, self.journals)
-        self.session = Session.hub(
-            site,
-            folder.settings().id,
-            self.report.position(),
-            self.journals.positions(site),
-            "songshan-hub",
-            now_us(),
-        )
-        self.places: dict[str, Place] = {}
-        self.signed_us: dict[str, int] = {}
-        self.checking: deque[Checking] = deque()
+    def __init__(self, conversation: Conversation, presence: Presence, watch: Watch) -> None:
+        self.conversation, self.presence, self.watch = conversation, presence, watch
         self.outgoing = bytearray()
-        self.greeted = False
         self.began_s = self.looked_s = time.monotonic()
 
     def run(self) -> int:
@@ -89,22 +49,22 @@ class Conversation:
         while True:
             if not self._read_and_write():
                 return 0
-            if self.session.is_over:
+            if self.conversation.is_over:
                 return self._last_words(0)
             now_s = time.monotonic()
             if now_s - self.looked_s >= LOOK_EVERY_S:
                 self.looked_s = now_s
                 if not self._may_go_on(now_s):
                     return self._last_words(1)
-            self._check_files()
-            self._push()
+            self.conversation.turn()
 
     def _read_and_write(self) -> bool:
-        """Wait for something to do; False when the line is gone. Raises nothing: a peer's nonsense ends the session."""
-        self.outgoing += self.session.data_to_send()
+        """Wait for something to do; False when the line is gone."""
+        self.outgoing += self.conversation.data_to_send()
         wanted = [STDOUT] if self.outgoing else []
         awaited = [STDIN, self.watch.fileno()]
-        readable, writable, _ = select.select(awaited, wanted, [], 0 if self.checking else LOOK_EVERY_S)
+        timeout_s = 0 if self.conversation.is_busy else LOOK_EVERY_S
+        readable, writable, _ = select.select(awaited, wanted, [], timeout_s)
         if self.watch.fileno() in readable:
             self.watch.drain()
         if writable and not self._write():
@@ -113,136 +73,15 @@ class Conversation:
             data = os.read(STDIN, READ_BYTES)
             if not data:
                 return False
-            self._receive(data)
+            self.conversation.receive(data)
         return len(self.outgoing) <= OUTGOING_BYTES_MAX
-
-    def _receive(self, data: bytes) -> None:
-        try:
-            for event in self.session.receive(data):
-                self._act_on(event)
-        except ProtocolError as error:
-            asked = data[:200].decode(errors="replace")
-            log_refusal(self.folder, self.site, "session", asked, error.problems[0])
-
-    def _act_on(self, event: Event) -> None:
-        match event:
-            case Greeted(have=have):
-                self._begin(have)
-            case RecordsArrived(stream, arrived, checkpoint):
-                self._judge(stream, arrived, checkpoint)
-            case CheckpointArrived(stream, checkpoint):
-                self._judge(stream, (), checkpoint)
-            case BrokenArrived(stream, reason):
-                log_refusal(self.folder, self.site, "record", stream, reason)
-            case RefusedBy(stream, verdict, reason):
-                log_refusal(self.folder, self.site, "record", f"{stream} refused by the box: {verdict.value}", reason)
-            case StatusArrived(status):
-                write_status(self.folder.site(self.site), status, now_us())
-            case Delivered(digest):
-                self._look_at_file(digest)
-            case _:
-                pass
-
-    def _begin(self, have: dict[str, journal.Position]) -> None:
-        """Find where the box stands in each of the hub's streams. One that stands elsewhere gets our head, to judge."""
-        self.greeted = True
-        for stream, position in have.items():
-            place = self.journals.stream(stream).find(position)
-            if place is not None:
-                self.places[stream] = place
-            else:
-                log_refusal(self.folder, self.site, "session", f"{stream} {position.epoch}:{position.seq}", _ELSEWHERE)
-                self.session.offer(stream, (), self.journals.fresh_checkpoint(stream, now_us()))
-        self.intake.set_right()
-        self.intake.settle()
-
-    def _judge(self, stream: str, arrived: tuple[journal.Record, ...], checkpoint: journal.Checkpoint | None) -> None:
-        covered = self.report.covered()
-        seen_us = covered.checkpoint.at_us if covered else 0
-        judgement = judge(self.report.position(), arrived, checkpoint, self.sign_key, seen_us)
-        match judgement.verdict:
-            case Verdict.ACCEPTED | Verdict.DUPLICATE | Verdict.STALE:
-                if checkpoint is not None and judgement.verdict is Verdict.ACCEPTED:
-                    self._keep(judgement.accepted, checkpoint)
-                if arrived:
-                    self.session.ack(judgement.position)
-            case Verdict.HELD if not arrived:
-                # A sign of life from ahead of what we have: its records are still on their way.
-                return
-            case verdict:
-                log_refusal(self.folder, self.site, "record", f"{stream}: {verdict.value}", judgement.reason)
-                self.session.refuse(stream, verdict, judgement.reason)
-
-    def _keep(self, accepted: tuple[journal.Record, ...], checkpoint: journal.Checkpoint) -> None:
-        """Make the records durable, and true what must be true before the box hears that they are."""
-        bodies = []
-        for record in accepted:
-            try:
-                bodies.append(records.decode(record))
-            except (records.UnknownKind, records.BadBody) as error:
-                log_refusal(self.folder, self.site, "record", _name(record), error.problems[0])
-        self.intake.before_accepting(tuple(bodies))
-        with self.folder.locked():
-            self.report.accept(accepted, checkpoint)
-        self.intake.settle()
-
-    def _look_at_file(self, digest: str) -> None:
-        begun = self.intake.begin(digest)
-        if isinstance(begun, Checking):
-            self.checking.append(begun)
-        else:
-            self._answer_file(begun)
-
-    def _check_files(self) -> None:
-        """Hash one step of the first file that waits."""
-        if self.checking:
-            answer = self.checking[0].step()
-            if answer is not None:
-                self.checking.popleft()
-                self._answer_file(answer)
-
-    def _answer_file(self, answer: FileAnswer) -> None:
-        if answer.verdict in ("corrupt", "refused"):
-            log_refusal(self.folder, self.site, "upload", answer.digest, answer.reason)
-        self.session.answer_delivered(answer.digest, answer.verdict, answer.reason)
-        if answer.verdict == "taken":
-            self.intake.settle()
-
-    def _push(self) -> None:
-        """Offer each stream's next batch under a checkpoint of its own; a sign of life where there is nothing new."""
-        at_us = now_us()
-        for stream in streams_of(self.site):
-            if stream not in self.places or not self.session.may_send(stream):
-                continue
-            kept = self.journals.stream(stream)
-            page = kept.page(self.places[stream])
-            batch = batch_of([record for record, _place in page])
-            if batch:
-                self.places[stream] = page[len(batch) - 1][1]
-                self.session.offer(stream, batch, self._checkpoint_on(stream, batch[-1], at_us))
-            else:
-                self._sign_of_life(stream, at_us)
-
-    def _checkpoint_on(self, stream: str, record: journal.Record, at_us: int) -> journal.Checkpoint:
-        """The stream's own checkpoint where the batch ends at its head, else one for the place where it ends."""
-        newest = self.journals.fresh_checkpoint(stream, at_us)
-        if newest.position == journal.position_after(record):
-            self.signed_us[stream] = newest.at_us
-            return newest
-        return self.journals.checkpoint_at(record, at_us)
-
-    def _sign_of_life(self, stream: str, at_us: int) -> None:
-        checkpoint = self.journals.fresh_checkpoint(stream, at_us)
-        if checkpoint.at_us > self.signed_us.get(stream, 0) and checkpoint.position == self.places[stream].position:
-            self.signed_us[stream] = checkpoint.at_us
-            self.session.offer(stream, (), checkpoint)
 
     def _may_go_on(self, now_s: float) -> bool:
         if not self.presence.may_go_on():
-            self.session.bye(_REVOKED)
+            self.conversation.bye(_REVOKED)
             return False
-        if not self.greeted and now_s - self.began_s > GREETING_TIMEOUT_S:
-            self.session.bye(_SILENT)
+        if not self.conversation.greeted and now_s - self.began_s > GREETING_TIMEOUT_S:
+            self.conversation.bye(_SILENT)
             return False
         return True
 
@@ -258,16 +97,9 @@ class Conversation:
 
     def _last_words(self, status: int) -> int:
         """Send what is left, as far as the box still reads."""
-        self.outgoing += self.session.data_to_send()
+        self.outgoing += self.conversation.data_to_send()
         deadline_s = time.monotonic() + LOOK_EVERY_S
         while self.outgoing and time.monotonic() < deadline_s:
             if select.select([], [STDOUT], [], LOOK_EVERY_S)[1] and not self._write():
                 break
         return status
-
-
-_ELSEWHERE: Final = Text("节点所持位置不在本流中", "the box stands where this stream never was")
-
-
-def _name(record: journal.Record) -> str:
-    return f"{record.header.stream} {record.header.epoch}:{record.header.seq} {record.header.kind}"

@@ -15,7 +15,7 @@ from appliance.core.journal import Record
 from provisioning.command import pass_hub
 from provisioning.hub import recalls, scheduling
 from provisioning.hub.catalogue import Catalogue
-from provisioning.hub.folder import HubFolder, now_us
+from provisioning.hub.folder import HubFolder
 from provisioning.hub.journals import HubJournals
 from provisioning.hub.library import Library
 from provisioning.hub.publish import new_id, show_progress
@@ -111,7 +111,7 @@ def insert(
     Example: songshan-hub insert dengfeng dengfeng-1 sha256:… --at 2026-11-24T20:00:00+08:00
     """
     folder.settings()
-    at_us, until_us = _moments(at, until)
+    at_us, until_us = _moments(at, until, folder.now_us())
     chosen = [(one, own.id) for one in targets(folder, site) for own in one.channels if channel in ("all", own.id)]
     if not chosen:
         raise Refused(Text(f"{site} 没有频道 {channel}", f"{site} has no channel {channel}"))
@@ -119,10 +119,10 @@ def insert(
     catalogue = Catalogue().read(journals, ())
     asset = scheduling.asset_for_air(library, catalogue, parse_digest(digest), show_progress)
     body = records.Insert(
-        id=new_id(),
+        id=new_id(folder.now_us()),
         channel="",
         asset=asset,
-        not_after=moment.to_text(until_us or (at_us or now_us()) + INSERT_GOOD_US),
+        not_after=moment.to_text(until_us or (at_us or folder.now_us()) + INSERT_GOOD_US),
         at=None if at_us is None else moment.to_text(at_us),
         until=None if until_us is None else moment.to_text(until_us),
     )
@@ -150,7 +150,7 @@ def order(folder: HubFolder, site: str, title: str, body: str, due: str | None, 
     """
     folder.settings()
     sites = targets(folder, site)
-    due_us, _ = _moments(due, None)
+    due_us, _ = _moments(due, None, folder.now_us())
     problems = []
     if not title.strip() or len(title) > TITLE_CHARS_MAX:
         problems.append(Text(f"标题须为 1 至 {TITLE_CHARS_MAX} 字", f"a title has 1 to {TITLE_CHARS_MAX} characters"))
@@ -158,7 +158,7 @@ def order(folder: HubFolder, site: str, title: str, body: str, due: str | None, 
         problems.append(Text(f"正文至多 {TEXT_CHARS_MAX} 字", f"a body has at most {TEXT_CHARS_MAX} characters"))
     if problems:
         raise OperatorError(*problems)
-    given = records.Order(new_id(), title, body, None if due_us is None else moment.to_text(due_us))
+    given = records.Order(new_id(folder.now_us()), title, body, None if due_us is None else moment.to_text(due_us))
     scope = "all" if site == "all" else sites[0].site
     HubJournals(folder).append(f"{scope}/control", "order", given.id, given)
     if as_json:
@@ -230,9 +230,9 @@ def _on(body: records.Insert, channel: str) -> records.Insert:
     return msgspec.structs.replace(body, channel=channel)
 
 
-def _moments(at: str | None, until: str | None) -> tuple[int | None, int | None]:
+def _moments(at: str | None, until: str | None, now_us: int) -> tuple[int | None, int | None]:
     at_us = None if at is None else moment.to_us(at)
     until_us = None if until is None else moment.to_us(until)
-    if until_us is not None and until_us <= (at_us or now_us()):
+    if until_us is not None and until_us <= (at_us or now_us):
         raise OperatorError(Text("结束时间不晚于开始时间", "it would end before it begins"))
     return at_us, until_us

@@ -9,7 +9,7 @@ from appliance.command import say, say_json
 from appliance.core import moment
 from appliance.core.errors import Text
 from provisioning.command import pass_hub
-from provisioning.hub.folder import HubFolder, now_us
+from provisioning.hub.folder import HubFolder
 from provisioning.hub.presence import is_held
 from provisioning.hub.sites import Site, all_sites
 from provisioning.hub.status import Said, read_status
@@ -52,7 +52,7 @@ def fleet(folder: HubFolder, as_json: bool) -> None:
     Example: songshan-hub fleet --json
     """
     folder.settings()
-    at_us = now_us()
+    at_us = folder.now_us()
     rows = [
         row(site, read_status(folder.site(site.site)), is_held(folder.site(site.site).session), at_us)
         for site in all_sites(folder)

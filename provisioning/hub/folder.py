@@ -14,7 +14,6 @@ lock                            held while anything is appended or changed
 
 import fcntl
 import re
-import time
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from typing import Final
 
 import msgspec
 
+from appliance.clock import SYSTEM_CLOCK, Clock
 from appliance.core.errors import OperatorError, Text
 
 SITE_ID: Final = re.compile(r"[a-z][a-z0-9-]{1,31}")
@@ -91,7 +91,14 @@ class SiteFolder:
 
 @dataclass(frozen=True)
 class HubFolder:
+    """All of a hub, and the clock that its work goes by."""
+
     path: Path
+    clock: Clock = SYSTEM_CLOCK
+
+    def now_us(self) -> int:
+        """The time of day, in microseconds since 1970."""
+        return self.clock.wall_us()
 
     @property
     def settings_file(self) -> Path:
@@ -187,11 +194,6 @@ def parse_site_id(text: str) -> str:
             hint=Text("用拼音小写，如 dengfeng", "lower-case pinyin, for example dengfeng"),
         )
     return text
-
-
-def now_us() -> int:
-    """The clock of this machine, in microseconds since 1970."""
-    return time.time_ns() // 1000
 
 
 def _quoted(text: str) -> str:

@@ -10,7 +10,7 @@ import msgspec
 from appliance.core.errors import LockedOut, Refused, Text
 from provisioning.command import pass_hub
 from provisioning.hub.admission import Admission, ControlSession, Denied, Download, Join, Upload, admit, admit_claim
-from provisioning.hub.folder import HubFolder, now_us, parse_site_id
+from provisioning.hub.folder import HubFolder, parse_site_id
 
 JOIN_REQUEST_BYTES_MAX: Final = 8 * 1024
 
@@ -81,7 +81,7 @@ def _join(folder: HubFolder, claim: str) -> None:
     except msgspec.DecodeError:
         answer = JoinAnswer("refused", Text("请求格式不对", "a malformed request"))
     else:
-        answer = enrolment.join(folder, claim, request, now_us())
+        answer = enrolment.join(folder, claim, request, folder.now_us())
     if answer.reason is not None:
         log_refusal(folder, f"claim {claim}", "claim", "join", answer.reason)
     sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")

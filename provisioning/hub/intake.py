@@ -19,7 +19,7 @@ from appliance.core.item import Item, SignOff, problems_of
 from appliance.durable import sync_folder
 from provisioning.hub import links
 from provisioning.hub.catalogue import Catalogue
-from provisioning.hub.folder import HubFolder, now_us
+from provisioning.hub.folder import HubFolder
 from provisioning.hub.journals import HubJournals, Pen
 from provisioning.hub.library import Library
 from provisioning.hub.refusals import log_refusal
@@ -207,7 +207,7 @@ class Intake:
         library.let_read(self.site, item.assets)
         settings = self.folder.settings()
         if settings.offer_submissions and item.id not in self.catalogue.offered:
-            sign_off = SignOff("final", settings.id, moment.to_text(now_us()))
+            sign_off = SignOff("final", settings.id, moment.to_text(self.folder.now_us()))
             pen.append("all/content", "offer", item.id, msgspec.structs.replace(item, sign_offs=(sign_off,)))
         return records.Receipt(submission.id, item.id, "accepted", Text("已收", "accepted"))
 
@@ -227,7 +227,7 @@ class Intake:
         """Files that nobody claimed in UPLOADS_KEPT_S, so that they cannot fill the site's allowance for ever."""
         own = self.folder.site(self.site)
         needed = {hex_of(asset.digest) for submission in self.waiting() for asset in submission.item.assets}
-        oldest_s = now_us() / moment.US - UPLOADS_KEPT_S
+        oldest_s = self.folder.now_us() / moment.US - UPLOADS_KEPT_S
         for entry in (*own.incoming.iterdir(), *own.uploaded.iterdir()):
             if entry.name.removesuffix(".checking") not in needed and entry.lstat().st_ctime < oldest_s:
                 remove_entry(entry)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from appliance.core import journal, moment, records
 from appliance.core.journal import Checkpoint, Position, Record
-from provisioning.hub.folder import HubFolder, now_us
+from provisioning.hub.folder import HubFolder
 from provisioning.hub.stream import Place, Stream
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Pen:
         return self.append_bytes(stream, kind, key, records.encode(body))
 
     def append_bytes(self, stream: str, kind: str, key: str, body: bytes) -> Record:
-        at_us = now_us()
+        at_us = self.journals.folder.now_us()
         kept = self.journals.stream(stream)
         tail = kept.tail()
         record = journal.append(tail.place.position, kind, key, body, at_us)

@@ -17,7 +17,7 @@ from appliance.core.item import SECTIONS, Item, SignOff, problems_of
 from provisioning.command import pass_hub
 from provisioning.hub import media
 from provisioning.hub.catalogue import Catalogue
-from provisioning.hub.folder import HubFolder, now_us
+from provisioning.hub.folder import HubFolder
 from provisioning.hub.journals import HubJournals
 from provisioning.hub.library import Library
 from provisioning.hub.sites import Site, all_sites, targets
@@ -73,16 +73,16 @@ def publish(
         return
     text = _body_html(body)
     item = Item(
-        id=item_id or new_id(),
+        id=item_id or new_id(folder.now_us()),
         title=title if title is not None else _title_of(files),
         section=section,  # type: ignore[arg-type]  # click.Choice has checked it
         origin=ORIGIN,
-        created_at=moment.to_text(now_us()),
+        created_at=moment.to_text(folder.now_us()),
         body_html=text,
         summary=summary,
         publish_at=_moment(publish_at),
         until=_moment(until),
-        sign_offs=(SignOff("final", settings.id, moment.to_text(now_us())),),
+        sign_offs=(SignOff("final", settings.id, moment.to_text(folder.now_us())),),
     )
     sites = targets(folder, to or "all")
     _check(item, files)
@@ -94,9 +94,9 @@ def publish(
         click.echo(item.id)
 
 
-def new_id() -> str:
+def new_id(now_us: int) -> str:
     """An id for an item, order or insertion: the day, then randomness."""
-    return f"{moment.to_text(now_us())[:10].replace('-', '')}-{secrets.token_hex(5)}"
+    return f"{moment.to_text(now_us)[:10].replace('-', '')}-{secrets.token_hex(5)}"
 
 
 def show_progress(source: Path, done: float) -> None:
@@ -117,7 +117,7 @@ def check_not_recalled(catalogue: Catalogue, assets: Sequence[Asset]) -> None:
 def _assets(folder: HubFolder, files: Sequence[Path], bytes_max: int) -> tuple[Asset, ...]:
     _check_files(files)
     library = Library(folder)
-    library.sweep(now_us())
+    library.sweep(folder.now_us())
     recalled = Catalogue().read(HubJournals(folder), ()).recalled
     return media.take_in(library, files, media.Intent(bytes_max, recalled, show_progress))
 

@@ -5,7 +5,7 @@ from appliance.core.asset import parse_digest
 from appliance.core.errors import OperatorError, Refused, Text
 from appliance.core.item import ITEM_ID
 from provisioning.hub.catalogue import Catalogue
-from provisioning.hub.folder import HubFolder, now_us
+from provisioning.hub.folder import HubFolder
 from provisioning.hub.journals import HubJournals
 from provisioning.hub.library import Library
 from provisioning.hub.links import withdrawn
@@ -25,7 +25,7 @@ def recall(folder: HubFolder, target: str, reason: str) -> set[str]:
                 hint=Text("songshan-hub market 列出稿件", "songshan-hub market lists items"),
             )
         before = withdrawn(library, catalogue)
-        pen.append("all/control", "recall", target, records.Recall(target, reason, moment.to_text(now_us())))
+        pen.append("all/control", "recall", target, records.Recall(target, reason, moment.to_text(folder.now_us())))
         gone = withdrawn(library, catalogue.read(journals, ()))
         for site in sites:
             library.withdraw(site.site, gone)

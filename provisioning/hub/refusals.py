@@ -7,7 +7,7 @@ import msgspec
 
 from appliance.core import moment
 from appliance.core.errors import Text
-from provisioning.hub.folder import HubFolder, now_us
+from provisioning.hub.folder import HubFolder
 
 ASKED_CHARS_MAX: Final = 500
 LOG_BYTES_MAX: Final = 16 * 1024 * 1024
@@ -27,7 +27,7 @@ class Refusal(msgspec.Struct, frozen=True):
 def log_refusal(folder: HubFolder, site: str, what: str, asked: str, reason: Text) -> None:
     """Append one line. A file grown past LOG_BYTES_MAX becomes refusals.old.jsonl, in place of the one before."""
     refusal = Refusal(
-        at=moment.to_text(now_us()),
+        at=moment.to_text(folder.now_us()),
         site=site,
         from_=" ".join(os.environ.get("SSH_CONNECTION", "").split()[:2]),
         what=what,

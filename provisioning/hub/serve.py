@@ -21,7 +21,7 @@ from appliance.command import say
 from appliance.core.errors import OperatorError, Refused, Text, WorldError
 from appliance.durable import write_atomically
 from provisioning.command import pass_hub
-from provisioning.hub.folder import HubFolder, HubSettings, now_us, render_settings
+from provisioning.hub.folder import HubFolder, HubSettings, render_settings
 from provisioning.hub.presence import SERVING_VARIABLE, is_held
 from provisioning.hub.sites import write_authorized_keys
 
@@ -47,7 +47,7 @@ def serve(folder: HubFolder, port: int | None) -> None:
     with _serving(folder) as mark:
         settings = _settle_port(folder, settings, port)
         with folder.locked():
-            write_authorized_keys(folder, now_us())
+            write_authorized_keys(folder, folder.now_us())
             config = folder.ssh / "sshd_config"
             write_atomically(config, sshd_config(folder, settings, mark).encode())
         sys.exit(_run(folder, config, settings.port))

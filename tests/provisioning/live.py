@@ -14,13 +14,14 @@ from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from appliance.clock import SYSTEM_CLOCK
 from appliance.core import journal, records
 from appliance.core.events import Event, RecordsArrived
 from appliance.core.journal import Checkpoint, Position, Record, genesis
 from appliance.core.session import Session
 from provisioning import identity
 from provisioning.bundle import Bundle, read_bundle
-from provisioning.hub.folder import HubFolder, now_us
+from provisioning.hub.folder import HubFolder
 from provisioning.hub.journals import HubJournals
 from provisioning.hub.library import Library
 
@@ -171,7 +172,9 @@ class LiveBox:
         """A control session, past the greeting."""
         argv = [*self.ssh(), self.remote, "session"]
         with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            session = BoxSession(self, process, Session.box(self.site, have, self.position(), "test", now_us()))
+            session = BoxSession(
+                self, process, Session.box(self.site, have, self.position(), "test", SYSTEM_CLOCK.wall_us())
+            )
             try:
                 yield session
             finally:
@@ -234,13 +237,13 @@ def chain(position: Position, written: tuple[tuple[str, str, records.Body], ...]
     """Records that follow a position."""
     made: list[Record] = []
     for kind, key, body in written:
-        made.append(journal.append(position, kind, key, records.encode(body), now_us()))
+        made.append(journal.append(position, kind, key, records.encode(body), SYSTEM_CLOCK.wall_us()))
         position = journal.position_after(made[-1])
     return made
 
 
 def signed(record: Record, key: Ed25519PrivateKey) -> Checkpoint:
-    at_us = now_us()
+    at_us = SYSTEM_CLOCK.wall_us()
     return journal.sign_checkpoint(journal.position_after(record), at_us, at_us + 60_000_000, key)
 
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from appliance.clock import SYSTEM_CLOCK
 from appliance.core import records
 from provisioning.hub.fleet import row
-from provisioning.hub.folder import now_us
 from provisioning.hub.sites import Site
 from provisioning.hub.status import Said, read_status, write_status
 from provisioning.hub.verify import check
@@ -105,7 +105,7 @@ def test_the_fleet_shows_what_a_box_said(hub: LiveHub) -> None:
         "clock": {"synchronised": True, "hub_offset_ms": 12.5},
         "alarms": [{"severity": "red"}, {"severity": "amber"}, {"severity": "amber"}],
     }
-    write_status(hub.folder.site("dengfeng"), status, now_us())
+    write_status(hub.folder.site("dengfeng"), status, SYSTEM_CLOCK.wall_us())
     [shown] = hub.facts("fleet")["sites"]
     assert (shown["link"], shown["on_air"], shown["not_ready"]) == ("away", ["dengfeng-1: 早间新闻"], 1)
     assert (shown["alarms_red"], shown["alarms_amber"], shown["clock_offset_ms"]) == (1, 2, 12.5)
@@ -124,7 +124,7 @@ KEYS = st.sampled_from(["on_air", "alarms", "clock", "storage", "coming", "versi
 @given(st.dictionaries(KEYS, json_values))
 def test_a_box_may_say_anything_and_the_fleet_still_has_its_row(status: dict[str, object]) -> None:
     """One strange box must not hide the other fifteen."""
-    shown = row(SITE, Said("2026-11-24T00:00:00Z", status), True, now_us())
+    shown = row(SITE, Said("2026-11-24T00:00:00Z", status), True, SYSTEM_CLOCK.wall_us())
     assert (shown.site, shown.link) == ("dengfeng", "connected")
 
 
