@@ -31,13 +31,14 @@ from appliance.core.events import (
 )
 from appliance.core.health import Finding
 from appliance.core.journal import Checkpoint, Position, Record, parse_public_key, position_after, sign_checkpoint
-from appliance.core.judge import Judgement, Verdict, judge
+from appliance.core.judge import Verdict
 from appliance.core.moment import US, to_us
 from appliance.core.session import DELIVERIES_MAX, ProtocolError, Session, batch_of
 from appliance.store import facts, journals
 from appliance.store.database import transaction
 from edge_agent.core.observation import Link
 from edge_agent.core.outcomes import Answered, Outcome, Reached
+from edge_agent.keeping import receive
 from edge_agent.line import Line
 
 CHECKPOINT_EVERY_US: Final = 60 * US
@@ -208,11 +209,9 @@ class Conversation:
         """Judge, keep and apply, then answer. What goes wrong on the disk is not answered: the line is given up."""
         assert self._session is not None
         assert self._hub_key is not None
-        cursor = journals.cursor(self._db, stream)
-        judgement = judge(cursor.position, records, checkpoint, self._hub_key, cursor.seen_us)
+        judgement = receive(self._db, self._apply, self._hub_key, stream, records, checkpoint)
         match judgement.verdict:
             case Verdict.ACCEPTED:
-                self._keep(judgement, checkpoint)
                 self._clear_alarm(stream)
             case Verdict.DUPLICATE | Verdict.STALE:
                 pass
@@ -224,17 +223,6 @@ class Conversation:
                 return
         if records:
             self._session.ack(judgement.position)
-
-    def _keep(self, judgement: Judgement, checkpoint: Checkpoint | None) -> None:
-        is_covering = checkpoint is not None and checkpoint.position == judgement.position
-        signed = checkpoint if is_covering else None
-        if judgement.accepted:
-            parked = journals.accept(self._db, judgement, signed, self._apply)
-            log.info("records_kept", stream=judgement.position.stream, count=len(judgement.accepted))
-            for each in parked:
-                log.warning("record_parked", stream=each.stream, seq=each.seq, kind=each.kind, reason=each.reason.en)
-        elif signed is not None:
-            journals.keep_checkpoint(self._db, signed)
 
     def _push(self, now_us: int) -> None:
         """Offer the next batch of our own stream; a signature alone from time to time."""
