@@ -10,7 +10,7 @@ the bytes is control.py, or a simulated line.
 from collections import deque
 from typing import Final
 
-from appliance.core import journal, records
+from appliance.core import journal
 from appliance.core.errors import Text
 from appliance.core.events import (
     BrokenArrived,
@@ -22,11 +22,12 @@ from appliance.core.events import (
     RefusedBy,
     StatusArrived,
 )
-from appliance.core.judge import Verdict, judge
+from appliance.core.judge import Verdict
 from appliance.core.session import ProtocolError, Session, batch_of
 from provisioning.hub.folder import HubFolder
 from provisioning.hub.intake import Checking, FileAnswer, Intake
 from provisioning.hub.journals import HubJournals, streams_of
+from provisioning.hub.keeping import receive
 from provisioning.hub.refusals import log_refusal
 from provisioning.hub.sites import site_of
 from provisioning.hub.status import write_status
@@ -122,13 +123,9 @@ class Conversation:
         self.intake.settle()
 
     def _judge(self, stream: str, arrived: tuple[journal.Record, ...], checkpoint: journal.Checkpoint | None) -> None:
-        covered = self.report.covered()
-        seen_us = covered.checkpoint.at_us if covered else 0
-        judgement = judge(self.report.position(), arrived, checkpoint, self.sign_key, seen_us)
+        judgement = receive(self.intake, self.sign_key, arrived, checkpoint)
         match judgement.verdict:
             case Verdict.ACCEPTED | Verdict.DUPLICATE | Verdict.STALE:
-                if checkpoint is not None and judgement.verdict is Verdict.ACCEPTED:
-                    self._keep(judgement.accepted, checkpoint)
                 if arrived:
                     self.session.ack(judgement.position)
             case Verdict.HELD if not arrived:
@@ -137,19 +134,6 @@ class Conversation:
             case verdict:
                 log_refusal(self.folder, self.site, "record", f"{stream}: {verdict.value}", judgement.reason)
                 self.session.refuse(stream, verdict, judgement.reason)
-
-    def _keep(self, accepted: tuple[journal.Record, ...], checkpoint: journal.Checkpoint) -> None:
-        """Make the records durable, and true what must be true before the box hears that they are."""
-        bodies = []
-        for record in accepted:
-            try:
-                bodies.append(records.decode(record))
-            except (records.UnknownKind, records.BadBody) as error:
-                log_refusal(self.folder, self.site, "record", _name(record), error.problems[0])
-        self.intake.before_accepting(tuple(bodies))
-        with self.folder.locked():
-            self.report.accept(accepted, checkpoint)
-        self.intake.settle()
 
     def _look_at_file(self, digest: str) -> None:
         begun = self.intake.begin(digest)
@@ -204,7 +188,3 @@ class Conversation:
 
 
 _ELSEWHERE: Final = Text("节点所持位置不在本流中", "the box stands where this stream never was")
-
-
-def _name(record: journal.Record) -> str:
-    return f"{record.header.stream} {record.header.epoch}:{record.header.seq} {record.header.kind}"
