@@ -4,8 +4,8 @@ A record that cannot be applied is parked with the reason and changes nothing; t
 that this version does not know is kept and tried again after an upgrade, unless a newer one has taken its place.
 """
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from sqlite_utils import Database
 
@@ -93,7 +93,7 @@ class Applying:
 
     def _item(self, db: Database, record: Record, item: Item, now_us: int) -> None:
         """A story published to this site, or put into the supermarket; only what is shown here is fetched."""
-        before = items.assets_of(db, item.id)
+        before = items.places_of(db, item.id)
         needs.unearth(db, item.assets, to_us(item.created_at))
         is_published = record.header.kind == "item"
         if not items.keep(db, item, "published" if is_published else "offered", now_us):
@@ -101,15 +101,18 @@ class Applying:
         if is_published or items.is_ours(db, item.id):
             shown_us = max(now_us, to_us(item.publish_at)) if item.publish_at else now_us
             want_item(db, item, "item", shown_us + ITEM_WITHIN_US, now_us)
-        needs.let_go(db, before - {asset.digest for asset in item.assets})
+            _note_replaced(db, before, items.places_of(db, item.id))
+        needs.let_go(db, set(before.values()) - {asset.digest for asset in item.assets})
         self.air_changed = True
 
     def _schedule(self, db: Database, record: Record, body: records.Schedule, now_us: int) -> None:
+        before = air.assets_of_entries(db, body.channel, body.date)
         air.receive_schedule(db, body, self._config.zone, self._channels, now_us)
         needs.unearth(db, body.assets, to_us(record.header.at))
         for asset, starts_us in _airings(body, self._config.zone, self._channels):
             if not items.is_recalled(db, asset.digest):
                 needs.need_on_air(db, asset, "air", starts_us - READY_BEFORE_US, now_us)
+        _note_replaced(db, before, air.assets_of_entries(db, body.channel, body.date))
         self.air_changed = True
 
     def _filler(self, db: Database, record: Record, body: records.Filler, now_us: int) -> None:
@@ -131,6 +134,14 @@ def want_item(db: Database, item: Item, why: str, deadline_us: int, now_us: int)
     for asset in item.assets:
         if not items.is_recalled(db, asset.digest):
             needs.need_item(db, asset, why, deadline_us, now_us)
+
+
+def _note_replaced(db: Database, before: Mapping[Any, str], after: Mapping[Any, str]) -> None:
+    """Another asset in the same place: a new version, as a rule."""
+    for place, digest in after.items():
+        old = before.get(place)
+        if old is not None and old != digest:
+            needs.replaces(db, digest, old)
 
 
 def _receipt(db: Database, body: records.Receipt, now_us: int) -> None:

@@ -12,7 +12,7 @@ from appliance.core.asset import Asset, Rendition, hex_of
 from appliance.core.errors import Text
 from appliance.durable import disk_errors, sync_folder, unlink_durably
 from appliance.spool import NAME
-from edge_agent import reading, transfer
+from edge_agent import basis, reading, transfer
 from edge_agent.children import Ended
 from edge_agent.core.observation import Child
 from edge_agent.core.outcomes import (
@@ -52,7 +52,7 @@ def of_child(ended: Ended, config: Config, memory: Memory) -> Iterator[Outcome]:
             yield from _of_transfer(ended, config)
         case "package":
             yield _of_packaging(ended, config)
-        case "adopt" | "verify" | "take":
+        case "adopt" | "verify" | "take" | "base":
             read = reading.answer(ended.status, ended.said, ended.complained)
             yield from of_reading(ended.child, read, memory)
 
@@ -60,12 +60,14 @@ def of_child(ended: Ended, config: Config, memory: Memory) -> Iterator[Outcome]:
 def of_reading(child: Child, read: Reading, memory: Memory) -> Iterator[Outcome]:
     """What a file that was read through turned out to be."""
     subject, reason = child.subjects[0], read.reason or Text("", "")
-    if read.verdict in ("full", "failed"):
+    if read.verdict in ("full", "failed") or (child.work == "base" and read.verdict != "done"):
         yield Failed(subject, reason, read.verdict == "full")
         return
     match child.work, read.verdict:
         case "take", _:
             yield from _of_taking(subject, read, reason, memory)
+        case "base", _:
+            pass
         case "adopt", "done":
             yield Arrived(subject, read.size_bytes, read.frames, read.segments)
         case "adopt", "refused":
@@ -90,6 +92,7 @@ def _of_transfer(ended: Ended, config: Config) -> Iterator[Outcome]:
         if result is Result.NO_ROOM and not is_upload:
             # What else is to be written, the database first, needs the room more than this needs its beginning.
             unlink_durably(staged)
+            basis.discard(config, digest)
         done_bytes = staged.stat().st_size if not is_upload and staged.exists() else 0
         yield Ceased(digest, is_upload, result, reason, done_bytes)
 

@@ -17,7 +17,7 @@ from appliance.core.command import Submit
 from appliance.core.errors import DiskFull, OperatorError, SongshanError, Text
 from appliance.durable import unlink_durably
 from appliance.store import work
-from edge_agent import reading, transfer
+from edge_agent import basis, reading, transfer
 from edge_agent.children import Children
 from edge_agent.conversation import Conversation
 from edge_agent.core.observation import Child, Work
@@ -35,6 +35,7 @@ from edge_agent.core.outcomes import (
 )
 from edge_agent.core.steps import (
     Adopt,
+    Base,
     Compile,
     Connect,
     Deliver,
@@ -101,7 +102,7 @@ def subject_of(step: Step) -> str:
             return subject
         case Adopt(subject) | Upload(subject) | Deliver(subject) | Remove(subject) | Discard(subject):
             return subject
-        case Serve(subject) | Withdraw(subject) | Verify(subject):
+        case Serve(subject) | Withdraw(subject) | Verify(subject) | Base(subject):
             return subject
     return type(step).__name__
 
@@ -124,6 +125,7 @@ def _do(step: Step, world: World, deadlines: Mapping[str, int | None]) -> Iterat
             yield LetGo(digest)
         case Discard(digest):
             unlink_durably(files.stage_path(config, digest))
+            basis.discard(config, digest)
         case Compile():
             yield Due("compile")
         case LogAired():
@@ -138,6 +140,8 @@ def _do(step: Step, world: World, deadlines: Mapping[str, int | None]) -> Iterat
             world.children.stop(digests)
         case Fetch() | Upload():
             yield from _transfer(step, world, deadlines)
+        case Base(digest, base):
+            _lay_basis(digest, base, world)
         case Adopt(digest):
             word = "adopt-rendition" if work.is_rendition(world.db, digest) else "adopt"
             yield from _read("adopt", digest, files.stage_path(config, digest), (word, digest), world)
@@ -164,13 +168,23 @@ def _transfer(step: Fetch | Upload, world: World, deadlines: Mapping[str, int | 
     assert world.route is not None, "nothing travels on a box without a hub"
     config = world.config
     if isinstance(step, Fetch):
-        argv = transfer.fetch_argv(world.route, step.digests, config.incoming, step.bytes_per_s)
+        compared = basis.folder_of(config) if step.is_difference else None
+        argv = transfer.fetch_argv(world.route, step.digests, config.incoming, step.bytes_per_s, compared)
         child = Child("fetch", step.digests, deadlines.get(step.digests[0]))
     else:
         argv = transfer.upload_argv(world.route, files.path_of(config, step.digest), step.bytes_per_s)
         child = Child("upload", (step.digest,))
     world.children.start(child, argv, transfer.LIMIT_S, transfer.ENVIRON)
     yield Began(child.subjects, child.work == "upload")
+
+
+def _lay_basis(digest: str, base: str, world: World) -> None:
+    """A second name of a file at once; a copy, which a cut makes necessary, in a process."""
+    if files.stage_path(world.config, digest).exists():
+        argv = reading.argv("basis", digest, base)
+        world.children.start(Child("base", (digest,)), argv, READING_LIMIT_S, world.environ)
+    else:
+        basis.lay(world.config, digest, base)
 
 
 def _read(work_: Work, subject: str, path: Path, words: tuple[str, ...], world: World) -> Iterator[Outcome]:

@@ -10,6 +10,7 @@ from appliance.core.errors import Text
 from appliance.core.moment import US
 from appliance.store.work import Fetching, Sending, ToPackage
 from edge_agent.core import retry
+from edge_agent.core.basis import Candidate
 from edge_agent.drop import Entry, Look
 
 FORGOTTEN_AFTER_US: Final = 3600 * US
@@ -29,6 +30,7 @@ class Known(msgspec.Struct, frozen=True):
     version: int = -1
     until_us: int = 0
     to_fetch: tuple[Fetching, ...] = ()
+    alike: dict[str, tuple[Candidate, ...]] = {}
     to_send: tuple[Sending, ...] = ()
     to_package: tuple[ToPackage, ...] = ()
     servable: frozenset[str] = frozenset()

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 from sqlite_utils import Database
@@ -12,10 +13,11 @@ from appliance.config import Config
 from appliance.core.cache import order_of_eviction
 from appliance.core.moment import US
 from appliance.store import items, work
-from edge_agent import drop
+from edge_agent import basis, drop
 from edge_agent.children import Children
 from edge_agent.conversation import Conversation
 from edge_agent.core import retry
+from edge_agent.core.basis import SIZE_BYTES_MIN, Candidate, basis_of
 from edge_agent.core.observation import Child, Observation, Outgoing, Space, Unpackaged, Waiting, Wanted
 from edge_agent.core.outcomes import Moved, Outcome
 from edge_agent.memory import Known, Memory
@@ -44,8 +46,9 @@ def observe(
     settled_us = round(config.limits.drop_settled_s * US)
     memory.drops = drop.look(config.drop, memory.drops, memory.refused_drops, now_us, settled_us)
     memory.forget_what_is_over(now_us)
-    staged = _staged(config)
-    wanted = tuple(_wanted(known, staged, now_us))
+    staged, laid = _staged(config.incoming), _staged(basis.folder_of(config))
+    bad = _staged(config.quarantine)
+    wanted = tuple(_wanted(known, staged, laid, bad, memory, now_us))
     return Observation(
         now_us=now_us,
         space=_space(config, db, memory, wanted, now_us),
@@ -79,7 +82,7 @@ def observe(
         recalled=known.recalled,
         unwanted_staged=tuple(
             digest
-            for digest in sorted(staged.keys() - {each.digest for each in wanted})
+            for digest in sorted((staged.keys() | laid.keys()) - {each.digest for each in wanted})
             if work.transfer(db, digest, "down") is None
         ),
         unverified=tuple(digest for digest in known.unverified if memory.is_due(digest, now_us)),
@@ -129,6 +132,7 @@ def _known(config: Config, db: Database, before: Known, now_us: int) -> Known:
         version=version,
         until_us=min(now_us + ASK_AGAIN_US, next_change_us if next_change_us is not None else now_us + ASK_AGAIN_US),
         to_fetch=work.to_fetch(db),
+        alike=_alike(db),
         to_send=work.to_send(db),
         to_package=work.to_package(db),
         servable=items.servable(db, now_us),
@@ -138,10 +142,18 @@ def _known(config: Config, db: Database, before: Known, now_us: int) -> Known:
     )
 
 
-def _staged(config: Config) -> dict[str, int]:
-    """What lies in `incoming` under a digest, and how much of it."""
+def _alike(db: Database) -> dict[str, tuple[Candidate, ...]]:
+    alike: dict[str, tuple[Candidate, ...]] = {}
+    for each in work.alike(db, SIZE_BYTES_MIN):
+        candidate = Candidate(each.held, each.size_bytes, is_replaced=each.is_replaced)
+        alike[each.wanted] = (*alike.get(each.wanted, ()), candidate)
+    return alike
+
+
+def _staged(folder: Path) -> dict[str, int]:
+    """What lies in a folder under a digest, and how much of it."""
     staged = {}
-    with os.scandir(config.incoming) as found:
+    with suppress(FileNotFoundError), os.scandir(folder) as found:
         for entry in found:
             if len(entry.name) == 64:
                 with suppress(FileNotFoundError):
@@ -149,8 +161,13 @@ def _staged(config: Config) -> dict[str, int]:
     return staged
 
 
-def _wanted(known: Known, staged: dict[str, int], now_us: int) -> Iterator[Wanted]:
+def _wanted(
+    known: Known, staged: dict[str, int], laid: dict[str, int], bad: dict[str, int], memory: Memory, now_us: int
+) -> Iterator[Wanted]:
     for each in known.to_fetch:
+        alike = known.alike.get(each.digest, ())
+        if each.digest in bad:
+            alike = (*alike, Candidate(each.digest, bad[each.digest], is_own=True))
         yield Wanted(
             digest=each.digest,
             size_bytes=each.size_bytes,
@@ -158,6 +175,9 @@ def _wanted(known: Known, staged: dict[str, int], now_us: int) -> Iterator[Wante
             deadline_us=each.deadline_us,
             is_for_air=each.is_for_air,
             has_failed=each.has_failed,
+            # Where it could not be laid, the asset travels whole.
+            base=basis_of(each.size_bytes, alike) if each.digest not in memory.failures else None,
+            has_basis=each.digest in laid,
             is_due=retry.is_due(each.not_before_us, now_us, retry.TRANSFER),
         )
 

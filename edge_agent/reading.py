@@ -3,6 +3,7 @@
     adopt DIGEST            hash a staged file and make it the asset of that digest
     adopt-rendition DIGEST  the same, and make the table of its segments
     verify DIGEST           read an asset again
+    basis DIGEST BASE       lay the basis of a transfer that was cut
     drop PATH               take in a copy of somebody else's file, if it is what its name says
     blob PATH NAME          take in a file of the spool, called NAME by whoever sent it
 
@@ -24,6 +25,7 @@ from appliance.core.errors import Corrupt, DiskFull, Refused, SongshanError, Tex
 from appliance.core.kind import HEAD_BYTES, kind_of
 from appliance.durable import regular_file
 from appliance.packaging import examine, probe
+from edge_agent import basis
 
 INLINE_BYTES_MAX: Final = 1024 * 1024
 """A file up to this size is read by the agent itself: a few milliseconds, less than it takes to start a process."""
@@ -86,6 +88,11 @@ def _verify(config: Config, digest: str) -> Reading:
     return Reading("done", digest, files.verify(config, digest))
 
 
+def _basis(config: Config, digest: str, base: str) -> Reading:
+    basis.lay(config, digest, base)
+    return Reading("done", digest)
+
+
 def _drop(config: Config, path: str) -> Reading:
     source = Path(path)
     return _take(config, source, files.name_for_people(source), lambda: files.adopt_copy(config, source))
@@ -141,6 +148,7 @@ _WORK: Final[Mapping[str, Callable[..., Reading]]] = {
     "adopt": _adopt,
     "adopt-rendition": _adopt_rendition,
     "verify": _verify,
+    "basis": _basis,
     "drop": _drop,
     "blob": _blob,
 }

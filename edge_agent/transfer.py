@@ -1,8 +1,9 @@
 """Bulk: the rsync program over ssh. What it is told and what its end means are pure functions here.
 
 Assets are staged under their digest with `--inplace`, so that a transfer goes on from where it was also after a hard
-kill of both ends; `--partial` would lose everything then (measured; docs/adr/0002). Both programs get every option
-that matters from here: no configuration of the machine or of its user has a say.
+kill of both ends; `--partial` would lose everything then (measured; docs/adr/0002). With `--append` it goes on at once:
+without, both ends would first read ten gigabytes again to find that they agree. Both programs get every option that
+matters from here: no configuration of the machine or of its user has a say.
 """
 
 import re
@@ -50,13 +51,18 @@ def known_hosts_text(hub: HubAddress) -> str:
     return "".join(f"{HOST} {key}\n" for key in hub.host_keys)
 
 
-def fetch_argv(route: Route, digests: Sequence[str], into: Path, bytes_per_s: int = 0) -> tuple[str, ...]:
+def fetch_argv(
+    route: Route, digests: Sequence[str], into: Path, bytes_per_s: int = 0, compared: Path | None = None
+) -> tuple[str, ...]:
     """Bring assets into a folder, each under the hex of its digest.
 
+    What of them is there already is their beginning, and is neither read nor sent again; should it not be, their digest
+    tells. With `compared`, a folder of bases, nothing of them may be there, and only what differs from the basis comes.
     Where one of several is not at the hub, rrsync sends none: fetch those alone that failed together.
     """
     first, *others = (hex_of(digest) for digest in digests)
-    return (*_rsync(route, bytes_per_s), f"{HOST}:{first}", *(f":{other}" for other in others), f"{into}/")
+    resumed = (f"--compare-dest={compared.absolute()}",) if compared is not None else ("--append",)
+    return (*_rsync(route, bytes_per_s), *resumed, f"{HOST}:{first}", *(f":{other}" for other in others), f"{into}/")
 
 
 def upload_argv(route: Route, path: Path, bytes_per_s: int = 0) -> tuple[str, ...]:

@@ -49,3 +49,5 @@ class Transfer(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 0
     not_before_us: int = 0
     reason: Text | None = None
+    replaces: str | None = None
+    """The asset in whose place a record has put this one."""

@@ -88,6 +88,17 @@ def receive_schedule(db: Database, body: records.Schedule, zone: str, channels: 
     )
 
 
+def assets_of_entries(db: Database, channel: str, date: str) -> dict[str, str]:
+    """The assets of a day's schedule in its newest version, by the id of the entry that names them."""
+    row = first(
+        db,
+        "SELECT document FROM schedules WHERE channel = ? AND date = ? ORDER BY version DESC LIMIT 1",
+        (channel, date),
+    )
+    entries = msgspec.json.decode(row["document"])["entries"] if row else ()
+    return {entry["id"]: entry["asset"] for entry in entries if entry.get("asset")}
+
+
 def set_fillers(db: Database, channel: str, digests: Sequence[str]) -> None:
     """The fillers of a channel, all of them."""
     db.conn.execute("DELETE FROM fillers WHERE channel = ?", (channel,))

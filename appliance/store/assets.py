@@ -158,8 +158,9 @@ def set_transfer(db: Database, transfer: Transfer) -> None:
     """Where a transfer stands; the one row of its asset and direction."""
     db.conn.execute(
         "INSERT OR REPLACE INTO transfers (digest, direction, state, deadline_us, size_bytes, done_bytes,"
-        " rate_bytes_per_s, attempts, not_before_us, reason) VALUES (:digest, :direction, :state, :deadline_us,"
-        " :size_bytes, :done_bytes, :rate_bytes_per_s, :attempts, :not_before_us, :reason)",
+        " rate_bytes_per_s, attempts, not_before_us, reason, replaces)"
+        " VALUES (:digest, :direction, :state, :deadline_us, :size_bytes, :done_bytes,"
+        " :rate_bytes_per_s, :attempts, :not_before_us, :reason, :replaces)",
         _columns(transfer),
     )
 

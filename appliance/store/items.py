@@ -178,6 +178,12 @@ def assets_of(db: Database, item_id: str) -> frozenset[Digest]:
     return frozenset(Digest(row["digest"]) for row in found)
 
 
+def places_of(db: Database, item_id: str) -> dict[tuple[str, int], str]:
+    """The digests of an item by their place in it: role and position."""
+    found = rows(db, "SELECT role, ordinal, digest FROM item_assets WHERE item = ?", (item_id,))
+    return {(row["role"], row["ordinal"]): row["digest"] for row in found}
+
+
 def is_ours(db: Database, item_id: str) -> bool:
     """Whether an item was published to this site or is taken, and so needs its assets here."""
     row = first(

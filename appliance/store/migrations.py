@@ -174,3 +174,12 @@ def the_air(db: Database) -> None:
             rate INTEGER NOT NULL
         ) STRICT;
     """)
+
+
+@migrations()
+def what_an_asset_replaces(db: Database) -> None:
+    """A new version travels as a difference to the old one: which that is, by record or by name."""
+    db.executescript("""
+        ALTER TABLE transfers ADD COLUMN replaces TEXT;
+        CREATE INDEX assets_name ON assets (name, role, last_used_us) WHERE state = 'here';
+    """)

@@ -86,6 +86,16 @@ def made_here(db: Database, asset: Asset, now_us: int) -> None:
         _queue(db, asset.rendition.digest, now_us)
 
 
+def replaces(db: Database, digest: str, old: str) -> None:
+    """A record put an asset in the place of another: it and its rendition are probably much like that."""
+    db.conn.execute("UPDATE transfers SET replaces = ? WHERE digest = ? AND direction = 'down'", (old, digest))
+    db.conn.execute(
+        "UPDATE transfers SET replaces = (SELECT digest FROM renditions WHERE source = ? AND digest IS NOT NULL)"
+        " WHERE direction = 'down' AND digest IN (SELECT digest FROM renditions WHERE source = ?)",
+        (old, digest),
+    )
+
+
 def begun(db: Database, digest: str, direction: str) -> None:
     """It travels now."""
     db.conn.execute(

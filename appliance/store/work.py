@@ -22,6 +22,8 @@ DVR_US: Final = 4 * 3600 * US
 DAYS_BACK_US: Final = 2 * 86_400 * US
 """Schedules of days before this are over in every zone."""
 QUEUE_SHOWN: Final = 500
+ALIKE_MAX: Final = 5
+"""Files of one name that are looked at: the films of a series may all be called the same."""
 
 
 class Fetching(msgspec.Struct, frozen=True):
@@ -55,6 +57,15 @@ class ToPackage(msgspec.Struct, frozen=True):
     size_bytes: int
 
 
+class Alike(msgspec.Struct, frozen=True):
+    """An asset that is here, and one that comes and may be much like it. `is_replaced`: a record says so."""
+
+    wanted: str
+    held: str
+    size_bytes: int
+    is_replaced: bool
+
+
 def to_fetch(db: Database, limit: int = QUEUE_SHOWN) -> tuple[Fetching, ...]:
     """The front of the queue, the most urgent first."""
     found = rows(
@@ -69,6 +80,23 @@ def to_fetch(db: Database, limit: int = QUEUE_SHOWN) -> tuple[Fetching, ...]:
         Fetching(**{**row, "has_failed": bool(row["has_failed"]), "is_for_air": bool(row["is_for_air"])})
         for row in found
     )
+
+
+def alike(db: Database, bytes_min: int) -> tuple[Alike, ...]:
+    """For what comes and is not small: what is here and what it replaces, and the last ones of the same name."""
+    found = rows(
+        db,
+        "SELECT transfers.digest AS wanted, held.digest AS held, held.size_bytes,"
+        " held.digest IS replaces AS is_replaced"
+        " FROM transfers JOIN assets AS mine USING (digest) JOIN assets AS held ON held.state = 'here'"
+        " AND held.digest IN (SELECT replaces UNION SELECT digest FROM (SELECT digest FROM assets AS other"
+        "   WHERE other.name = mine.name AND other.name != '' AND other.role = mine.role AND other.state = 'here'"
+        "   ORDER BY last_used_us DESC LIMIT :each))"
+        " WHERE direction = 'down' AND transfers.size_bytes >= :bytes_min"
+        " ORDER BY deadline_us IS NULL, deadline_us LIMIT :all",
+        {"each": ALIKE_MAX, "bytes_min": bytes_min, "all": QUEUE_SHOWN * ALIKE_MAX},
+    )
+    return tuple(Alike(**{**row, "is_replaced": bool(row["is_replaced"])}) for row in found)
 
 
 def to_send(db: Database) -> tuple[Sending, ...]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-Work = Literal["fetch", "upload", "adopt", "verify", "package", "take"]
+Work = Literal["fetch", "upload", "adopt", "verify", "package", "take", "base"]
 """What a child process of the agent can be busy with; `take` is reading a dropped or submitted file."""
 
 
@@ -41,6 +41,10 @@ class Wanted(msgspec.Struct, frozen=True):
     is_for_air: bool = False
     has_failed: bool = False
     """It travels alone, so that it fails alone."""
+    base: str | None = None
+    """What is here and probably much like it."""
+    has_basis: bool = False
+    """A basis was laid for it."""
     is_due: bool = True
     """False while it waits after a failure."""
 

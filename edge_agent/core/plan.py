@@ -18,6 +18,7 @@ from typing import TypeVar
 from edge_agent.core.observation import Observation, Outgoing, Policy, Unpackaged, Wanted, Work
 from edge_agent.core.steps import (
     Adopt,
+    Base,
     Compile,
     Connect,
     Deliver,
@@ -85,7 +86,7 @@ def _vanish(seen: Observation) -> Iterator[Step]:
     yield from (Remove(digest) for digest in seen.recalled)
     wanted = {wanted.digest for wanted in seen.wanted}
     for child in seen.children:
-        if child.work == "fetch" and wanted.isdisjoint(child.subjects):
+        if child.work in ("fetch", "base") and wanted.isdisjoint(child.subjects):
             yield Stop(child.subjects)
     yield from (Discard(digest) for digest in seen.unwanted_staged if not _is_busy(seen, digest))
 
@@ -129,7 +130,7 @@ def _adopt(seen: Observation, policy: Policy) -> Iterator[Step]:
     ]
     small = [wanted for wanted in arrived if wanted.size_bytes <= policy.small_bytes_max]
     large = [wanted for wanted in arrived if wanted.size_bytes > policy.small_bytes_max]
-    free = max(0, policy.readings_max - _at_work(seen, "adopt", "verify"))
+    free = max(0, policy.readings_max - _at_work(seen, "adopt", "verify", "base"))
     yield from (Adopt(wanted.digest) for wanted in (*small[: policy.adoptions_max], *large[:free]))
 
 
@@ -155,7 +156,13 @@ def _fetch(seen: Observation, policy: Policy, room: "_Room") -> Iterator[Step]:
         else:
             yield Stop(running.pop().subjects)
         missing = [wanted for wanted in missing if wanted not in batch]
-        yield Fetch(tuple(wanted.digest for wanted in batch), _speed(seen, policy, batch))
+        first = batch[0]
+        if first.base is not None and first.has_basis == (first.staged_bytes >= 0):
+            # At the beginning; and after a cut, when what has come would else be all that is compared.
+            yield Base(first.digest, first.base)
+        else:
+            digests = tuple(wanted.digest for wanted in batch)
+            yield Fetch(digests, _speed(seen, policy, batch), first.has_basis and first.staged_bytes < 0)
 
 
 def _batch(missing: list[Wanted], policy: Policy, room: "_Room") -> list[Wanted]:
@@ -163,14 +170,25 @@ def _batch(missing: list[Wanted], policy: Policy, room: "_Room") -> list[Wanted]
     batch: list[Wanted] = []
     size_bytes = 0
     for wanted in missing:
-        left_bytes = wanted.size_bytes - max(0, wanted.staged_bytes)
+        left_bytes = _left_bytes(wanted)
         is_full = size_bytes + left_bytes > policy.batch_bytes_max or len(batch) == policy.batch_files_max
-        if batch and (is_full or wanted.has_failed or batch[0].has_failed):
+        if batch and (is_full or _travels_alone(wanted) or _travels_alone(batch[0])):
             break
         if room.take(left_bytes):
             batch.append(wanted)
             size_bytes += left_bytes
     return batch
+
+
+def _left_bytes(wanted: Wanted) -> int:
+    """What still has to be written. Where a cut makes a basis be laid anew, it is that as well."""
+    basis_bytes = 2 * wanted.size_bytes if wanted.has_basis and wanted.staged_bytes >= 0 else 0
+    return wanted.size_bytes - max(0, wanted.staged_bytes) + basis_bytes
+
+
+def _travels_alone(wanted: Wanted) -> bool:
+    """So that it fails alone, or because it is compared with a file of its own."""
+    return wanted.has_failed or wanted.has_basis or wanted.base is not None
 
 
 def _upload(seen: Observation, policy: Policy) -> Iterator[Step]:
@@ -280,6 +298,5 @@ def _works_on(seen: Observation, work: Work, subject: str) -> bool:
 
 def _is_busy(seen: Observation, digest: str) -> bool:
     """Whether a process writes it, or reads it for good."""
-    return any(
-        child.work in ("fetch", "adopt", "verify", "package") and digest in child.subjects for child in seen.children
-    )
+    reads = ("fetch", "adopt", "verify", "package", "base")
+    return any(child.work in reads and digest in child.subjects for child in seen.children)

@@ -59,11 +59,22 @@ class Adopt(Step, frozen=True):
     digest: str
 
 
+class Base(Step, frozen=True):
+    """Prepare the transfer of an asset as a difference to a file that is here, `base`."""
+
+    digest: str
+    base: str
+
+
 class Fetch(Step, frozen=True):
-    """Let rsync bring assets from the hub, as far as they are not staged yet; at most so fast where not 0."""
+    """Let rsync bring assets from the hub, as far as they are not staged yet; at most so fast where not 0.
+
+    `is_difference`: the one asset is compared with its basis.
+    """
 
     digests: tuple[str, ...]
     bytes_per_s: int = 0
+    is_difference: bool = False
 
 
 class Upload(Step, frozen=True):

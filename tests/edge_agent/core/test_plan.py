@@ -20,6 +20,7 @@ from edge_agent.core.observation import (
 from edge_agent.core.plan import is_idle, next_look_us, plan
 from edge_agent.core.steps import (
     Adopt,
+    Base,
     Compile,
     Connect,
     Deliver,
@@ -112,6 +113,22 @@ def test_an_asset_that_failed_travels_alone() -> None:
     wanted = (Wanted(digest(0), 5), Wanted(digest(1), 5, has_failed=True), Wanted(digest(2), 5), Wanted(digest(3), 5))
     steps = plan(seen(link=CONNECTED, wanted=wanted), Policy(fetches_max=9))
     assert steps == (Fetch((digest(0),)), Fetch((digest(1),)), Fetch((digest(2), digest(3))))
+
+
+def test_a_new_version_travels_alone_and_as_a_difference() -> None:
+    """First its basis is laid, then it is compared with it; after a cut what has come becomes part of the basis."""
+    small, like = Wanted(digest(0), 5), digest(9)
+    new = Wanted(digest(1), 90 * MIB, base=like)
+    assert plan(seen(link=CONNECTED, wanted=(small, new)), POLICY) == (Fetch((digest(0),)), Base(digest(1), like))
+    laid = Wanted(digest(1), 90 * MIB, base=like, has_basis=True)
+    assert plan(seen(link=CONNECTED, wanted=(laid,)), POLICY) == (Fetch((digest(1),), is_difference=True),)
+    cut = Wanted(digest(1), 90 * MIB, 5 * MIB, base=like, has_basis=True)
+    assert plan(seen(link=CONNECTED, wanted=(cut,)), POLICY) == (Base(digest(1), like),)
+    laying = seen(link=CONNECTED, wanted=(cut,), children=(Child("base", (digest(1),)),))
+    assert plan(laying, POLICY) == ()
+    assert plan(seen(link=CONNECTED, children=laying.children), POLICY) == (Stop((digest(1),)),)
+    for without in (Wanted(digest(1), 90, 5, base=like), Wanted(digest(1), 90, 5, has_basis=True)):
+        assert plan(seen(link=CONNECTED, wanted=(without,)), POLICY) == (Fetch((digest(1),)),)
 
 
 def test_more_urgent_work_takes_the_place_of_a_running_bulk_transfer() -> None:
@@ -263,6 +280,7 @@ class World:
     link: Link = field(default_factory=lambda: Link("away"))
     served: set[str] = field(default_factory=set)
     staged: dict[str, int] = field(default_factory=dict)
+    laid: set[str] = field(default_factory=set)
     done: list[Step] = field(default_factory=list)
     compiled_us: int = 0
     aired_us: int = 0
@@ -281,7 +299,14 @@ class World:
             commands=tuple(Waiting(each) for each in sorted(self.commands)),
             drops=tuple(Waiting(each) for each in sorted(self.drops)),
             wanted=tuple(
-                Wanted(each, want.size_bytes, self.staged.get(each, -1), want.deadline_us)
+                Wanted(
+                    each,
+                    want.size_bytes,
+                    self.staged.get(each, -1),
+                    want.deadline_us,
+                    base=want.base if want.base in self.held else None,
+                    has_basis=each in self.laid,
+                )
                 for each, want in self.wanted.items()
             ),
             outgoing=tuple(self.outgoing.values()),
@@ -307,6 +332,10 @@ class World:
                 self.served.add(shown)
             case Connect():
                 self.link = CONNECTED
+            case Base(new, old):
+                assert old in self.held
+                self.laid.add(new)
+                self.staged.pop(new, None)
             case Fetch(digests):
                 for each in digests:
                     self.staged[each] = self.wanted[each].size_bytes
@@ -355,7 +384,11 @@ _DUE = st.none() | st.integers(-60, 600).map(lambda minutes: NOW_US + minutes * 
 def worlds(draw: st.DrawFn) -> World:
     held = {each: draw(st.integers(1, 50)) for each in draw(_some(0, 20))}
     pinned = {each for each in held if draw(st.booleans())}
-    wanted = {each: Wanted(each, draw(st.integers(1, 60)), deadline_us=draw(_DUE)) for each in draw(_some(30, 60))}
+    base = st.sampled_from([None, *sorted(held)])
+    wanted = {
+        each: Wanted(each, draw(st.integers(1, 60)), deadline_us=draw(_DUE), base=draw(base))
+        for each in draw(_some(30, 60))
+    }
     needed = sum(held[each] for each in pinned) + sum(want.size_bytes for want in wanted.values())
     recalled = draw(st.sets(st.sampled_from(sorted(held)))) if held else set()
     return World(
