@@ -27,7 +27,8 @@ from appliance.store.journals import parked
 
 BUNDLE_BYTES_MAX: Final = 2 * 1024 * 1024
 _TABLES: Final = (
-    ("journal", "SELECT stream, state, count(*) AS records, max(seq) AS seq FROM journal GROUP BY stream, state"),
+    ("cursors", "SELECT stream, epoch, seq, acked_epoch, acked_seq FROM cursors"),
+    ("parked", "SELECT stream, kind, count(*) AS records FROM journal WHERE state = 'parked' GROUP BY stream, kind"),
     ("items", "SELECT state, taken, count(*) AS items FROM items GROUP BY state, taken"),
     ("assets", "SELECT state, role, count(*) AS assets, sum(size_bytes) AS bytes FROM assets GROUP BY state, role"),
     ("renditions", "SELECT state, count(*) AS renditions FROM renditions GROUP BY state"),

@@ -114,18 +114,22 @@ def read_from(db: Database, stream: str, after: tuple[int, int], limit: int = PA
 
 def unsent(db: Database, stream: str) -> int:
     """How many records of the own stream the hub has not acknowledged."""
-    row = first(
+    own = cursor(db, stream)
+    acked_epoch, acked_seq = own.acked
+    if acked_epoch == own.position.epoch:
+        return max(0, own.position.seq - acked_seq)
+    counted = "SELECT count(*) AS waiting FROM journal WHERE stream = ? AND (epoch, seq) > (?, ?)"
+    return int(rows(db, counted, (stream, acked_epoch, acked_seq))[0]["waiting"])
+
+
+def parked(db: Database, limit: int = PAGE_RECORDS_MAX, after: tuple[str, int, int] = ("", 0, 0)) -> tuple[Parked, ...]:
+    """What waits for an upgrade or a person, oldest first; `after` a stream, epoch and sequence."""
+    found = rows(
         db,
-        "SELECT count(*) AS waiting FROM journal JOIN cursors USING (stream)"
-        " WHERE stream = ? AND (journal.epoch, journal.seq) > (acked_epoch, acked_seq)",
-        (stream,),
+        "SELECT stream, epoch, seq, kind, key, reason FROM journal"
+        " WHERE state = 'parked' AND (stream, epoch, seq) > (?, ?, ?) ORDER BY stream, epoch, seq LIMIT ?",
+        (*after, limit),
     )
-    return int(row["waiting"]) if row else 0
-
-
-def parked(db: Database, limit: int = PAGE_RECORDS_MAX) -> tuple[Parked, ...]:
-    """What waits for an upgrade or a person, oldest first."""
-    found = rows(db, "SELECT * FROM journal WHERE state = 'parked' ORDER BY stream, epoch, seq LIMIT ?", (limit,))
     return tuple(
         Parked(row["stream"], row["epoch"], row["seq"], row["kind"], row["key"], text_of(row["reason"]) or _NO_REASON)
         for row in found
@@ -137,9 +141,9 @@ def has_newer(db: Database, record: Record) -> bool:
     header = record.header
     row = first(
         db,
-        "SELECT 1 FROM journal WHERE stream = ? AND (epoch, seq) > (?, ?) AND kind = ? AND key = ?"
+        "SELECT 1 FROM journal WHERE stream = ? AND key = ? AND (epoch, seq) > (?, ?) AND kind = ?"
         " AND state = 'applied' LIMIT 1",
-        (header.stream, header.epoch, header.seq, header.kind, header.key),
+        (header.stream, header.key, header.epoch, header.seq, header.kind),
     )
     return row is not None
 
@@ -151,14 +155,16 @@ def parked_count(db: Database) -> int:
 
 def apply_parked(db: Database, apply: Apply) -> int:
     """Try again what was parked, as after an upgrade; how many could now be applied."""
-    applied = 0
-    for each in parked(db):
-        with transaction(db):
-            record = read_from(db, each.stream, (each.epoch, each.seq - 1), 1)[0]
-            reason = _apply(db, record, apply)
-            if reason is None:
-                applied += 1
-            _set_state(db, record, "applied" if reason is None else "parked", reason)
+    applied, after = 0, ("", 0, 0)
+    while page := parked(db, after=after):
+        for each in page:
+            with transaction(db):
+                record = read_from(db, each.stream, (each.epoch, each.seq - 1), 1)[0]
+                reason = _apply(db, record, apply)
+                if reason is None:
+                    applied += 1
+                _set_state(db, record, "applied" if reason is None else "parked", reason)
+        after = (page[-1].stream, page[-1].epoch, page[-1].seq)
     return applied
 
 

@@ -183,3 +183,11 @@ def what_an_asset_replaces(db: Database) -> None:
         ALTER TABLE transfers ADD COLUMN replaces TEXT;
         CREATE INDEX assets_name ON assets (name, role, last_used_us) WHERE state = 'here';
     """)
+
+
+@migrations()
+def records_by_what_they_are_about(db: Database) -> None:
+    """So that a later record of the same key is found among a million. What a site says itself is never looked for."""
+    db.executescript("""
+        CREATE INDEX journal_key ON journal (stream, key, epoch, seq) WHERE state = 'applied';
+    """)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from appliance.core import moment, records
 from appliance.core.asset import Asset
 from appliance.core.item import Item
-from appliance.core.journal import Record
 from provisioning.hub.journals import HubJournals
 from provisioning.hub.library import digests_of
 from provisioning.hub.stream import Place, Stream
+from provisioning.hub.told import KEPT_EVERY, Told, absorb, fold, keep, load
 
 
 @dataclass
@@ -27,6 +27,8 @@ class Catalogue:
     """By stream, then by schedule, filler or insertion: the assets that it names."""
     schedules: dict[tuple[str, str, str], int] = field(default_factory=dict)
     """By site, channel and day: the newest version sent."""
+    told: dict[str, Told] = field(default_factory=dict)
+    """By stream."""
     _places: dict[str, Place] = field(default_factory=dict)
 
     def read(self, journals: HubJournals, sites: Iterable[str]) -> "Catalogue":
@@ -79,36 +81,41 @@ class Catalogue:
             known |= {asset.digest: asset for assets in entries.values() for asset in assets}
         return known
 
-    def _take_in(self, stream: Stream) -> None:
-        place = self._places.get(stream.name) or stream.start()
-        while page := stream.page(place):
-            for record, place in page:  # noqa: B007  # the next page begins behind the last record of this one
-                self._fold(stream.name, record)
-        self._places[stream.name] = place
+    def waiting(self, site: str) -> list[records.Submission]:
+        """What a site sent up and nobody answered yet, the oldest first."""
+        report, control = self.told.get(f"{site}/report"), self.told.get(f"{site}/control")
+        if report is None:
+            return []
+        answered = control.receipts if control is not None else set()
+        return [submission for name, submission in report.submissions.items() if name not in answered]
 
-    def _fold(self, stream: str, record: Record) -> None:
-        try:
-            body = records.decode(record)
-        except (records.UnknownKind, records.BadBody):
-            return
+    def _take_in(self, stream: Stream) -> None:
+        """Go on behind what is known of a stream; at first from what another process kept of it."""
+        if stream.name not in self.told:
+            told, place = load(stream)
+            self.told[stream.name], self._places[stream.name] = told, place
+            self._merge(stream.name, told)
+        told, place, count = self.told[stream.name], self._places[stream.name], 0
+        while page := stream.page(place):
+            fresh = Told()
+            for record, place in page:  # noqa: B007  # the next page begins behind the last record of this one
+                fold(fresh, record)
+            absorb(told, fresh)
+            self._merge(stream.name, fresh)
+            self._places[stream.name] = place
+            count += len(page)
+        if count >= KEPT_EVERY:
+            keep(stream, told, place)
+
+    def _merge(self, stream: str, told: Told) -> None:
+        """Put what one stream says with what the others do."""
         site = stream.split("/")[0]
-        match body:
-            case Item() if record.header.kind == "offer":
-                self.offered[body.id] = body
-            case Item():
-                self.published.setdefault(body.id, {})[stream] = body
-            case records.Recall():
-                self.recalled[body.target] = body.at
-            case records.Take():
-                self.takers.setdefault(body.item, set()).add(site)
-            case records.Untake():
-                self.takers.get(body.item, set()).discard(site)
-            case records.Schedule():
-                self.aired.setdefault(stream, {})[f"{body.channel} {body.date}"] = body.assets
-                self.schedules[site, body.channel, body.date] = body.version
-            case records.Insert():
-                self.aired.setdefault(stream, {})[f"{body.channel} insert {body.id}"] = (body.asset,)
-            case records.Filler():
-                self.aired.setdefault(stream, {})[f"{body.channel} filler"] = body.assets
-            case _:
-                pass
+        self.offered.update(told.offers)
+        self.recalled.update(told.recalls)
+        for name, item in told.items.items():
+            self.published.setdefault(name, {})[stream] = item
+        for name, is_taken in told.takes.items():
+            takers = self.takers.setdefault(name, set())
+            (takers.add if is_taken else takers.discard)(site)
+        self.aired.setdefault(stream, {}).update(told.aired)
+        self.schedules.update({(site, *day): version for day, version in told.schedules.items()})

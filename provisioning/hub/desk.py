@@ -11,7 +11,6 @@ from appliance.core import moment, records
 from appliance.core.asset import parse_digest
 from appliance.core.errors import OperatorError, Refused, Text
 from appliance.core.item import Item
-from appliance.core.journal import Record
 from provisioning.command import pass_hub
 from provisioning.hub import recalls, scheduling
 from provisioning.hub.catalogue import Catalogue
@@ -188,28 +187,18 @@ def orders(folder: HubFolder, as_json: bool) -> None:
 
 
 def _orders(folder: HubFolder, sites: tuple[Site, ...]) -> list[dict[str, Any]]:
-    journals = HubJournals(folder)
+    catalogue = Catalogue().read(HubJournals(folder), (site.site for site in sites))
     listed: dict[str, dict[str, Any]] = {}
     for scope in ("all", *(site.site for site in sites)):
-        for record in journals.stream(f"{scope}/control").records():
-            body = _body(record)
-            if isinstance(body, records.Order):
-                facts = {"id": body.id, "to": scope, "title": body.title, "body": body.body, "due": body.due}
-                listed[body.id] = {**facts, "at": record.header.at, "answers": []}
+        for at, order in catalogue.told[f"{scope}/control"].orders.values():
+            facts = {"id": order.id, "to": scope, "title": order.title, "body": order.body, "due": order.due}
+            listed[order.id] = {**facts, "at": at, "answers": []}
     for site in sites:
-        for record in journals.stream(f"{site.site}/report").records():
-            body = _body(record)
-            if isinstance(body, records.Answer) and body.order in listed:
-                said = {"site": site.site, "answer": body.answer, "note": body.note, "by": body.by, "at": body.at}
-                listed[body.order]["answers"].append(said)
+        for answer in catalogue.told[f"{site.site}/report"].answers:
+            if answer.order in listed:
+                said = {"answer": answer.answer, "note": answer.note, "by": answer.by, "at": answer.at}
+                listed[answer.order]["answers"].append({"site": site.site, **said})
     return sorted(listed.values(), key=lambda row: str(row["at"]), reverse=True)
-
-
-def _body(record: Record) -> records.Body | None:
-    try:
-        return records.decode(record)
-    except (records.UnknownKind, records.BadBody):
-        return None
 
 
 def _listed(item: Item) -> dict[str, Any]:

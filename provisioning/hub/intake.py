@@ -145,23 +145,8 @@ class Intake:
 
     def waiting(self) -> list[records.Submission]:
         """Submissions without a receipt, the oldest first."""
-        answered = {
-            record.header.key
-            for record in self.journals.stream(f"{self.site}/control").records()
-            if record.header.kind == "receipt"
-        }
-        found: dict[str, records.Submission] = {}
-        for record in self.journals.stream(f"{self.site}/report").records():
-            if record.header.kind != "submission":
-                continue
-            try:
-                body = records.decode(record)
-            except records.BadBody:
-                continue
-            assert isinstance(body, records.Submission)
-            if body.id not in answered:
-                found.setdefault(body.id, body)
-        return list(found.values())
+        self._look()
+        return self.catalogue.waiting(self.site)
 
     def _look(self) -> None:
         self.catalogue.read(self.journals, (self.site,))

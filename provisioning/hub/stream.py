@@ -6,6 +6,7 @@ Writers hold the hub's lock; readers need none, because covered bytes never chan
 """
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -14,6 +15,7 @@ from typing import Final
 
 from appliance.core.errors import Text, WorldError
 from appliance.core.journal import (
+    HEADER_BYTES_MAX,
     Broken,
     Checkpoint,
     Position,
@@ -24,6 +26,7 @@ from appliance.core.journal import (
     parse_record,
     position_after,
 )
+from provisioning.hub import index
 
 PAGE_RECORDS: Final = 256
 PAGE_BYTES: Final = 512 * 1024
@@ -106,15 +109,81 @@ class Stream:
 
     def find(self, position: Position) -> Place | None:
         """The place of a position, so that reading can go on there; None when this stream never stood there."""
-        start = self.start()
-        if position == start.position:
-            return start
-        while page := self.page(start, PAGE_RECORDS * 16, PAGE_BYTES * 16):
-            for _record, place in page:
-                if place.position == position:
-                    return place
-            start = page[-1][1]
-        return None
+        if position == self.start().position:
+            return self.start()
+        before = self.before(position.epoch, position.seq)
+        page = self.page(before, records_max=1) if before is not None else []
+        return page[0][1] if page and page[0][1].position == position else None
+
+    def holds(self, place: Place) -> bool:
+        """Whether the stream leads on from a place that somebody remembered: to its head, or to a record."""
+        covered = self.covered()
+        if covered is None:
+            return place == self.start()
+        if covered.checkpoint.position == place.position:
+            return covered.size_bytes == place.offset
+        if place.position.place > covered.checkpoint.position.place:
+            return False
+        limit = self._limit(place.position.epoch, covered)
+        if place.offset == limit and place.position.epoch < covered.checkpoint.position.epoch:
+            return bool(self.page(place, records_max=1))
+        return next(self._read(place, limit, 1, sys.maxsize), None) is not None
+
+    def before(self, epoch: int, seq: int) -> Place | None:
+        """The place just before a covered record; None when there is no such record. Reads on from the nearest mark."""
+        covered = self.covered()
+        if covered is None or seq < 1 or (epoch, seq) > covered.checkpoint.position.place:
+            return None
+        mark = index.nearest(self.folder, epoch, seq)
+        if mark is not None:
+            place = self._walk(Place(Position(self.name, epoch, mark.seq, mark.head), mark.offset), seq, covered)
+            if place is not None:
+                return place
+            index.forget(self.folder, epoch)
+        first = self._first_place(epoch)
+        return self._walk(first, seq, covered) if first is not None else None
+
+    def _walk(self, place: Place, seq: int, covered: Covered) -> Place | None:
+        """Read on until just before record `seq`, which must follow; None when it does not. Marks what it passes."""
+        epoch, marks, found = place.position.epoch, list[index.Mark](), None
+        for _record, after in self._read(place, self._limit(epoch, covered), sys.maxsize, sys.maxsize):
+            if after.position.seq == seq:
+                found = place
+                break
+            place = after
+            if place.position.seq % index.INDEX_EVERY == 0:
+                marks.append(index.Mark(place.position.seq, place.offset, place.position.head))
+        index.add(self.folder, epoch, marks)
+        return found
+
+    def _first_place(self, epoch: int) -> Place | None:
+        """The beginning of an epoch's file; what comes before it is what its first record says."""
+        if epoch == 1:
+            return self.start()
+        try:
+            with self._records_file(epoch).open("rb") as file:
+                header = parse_record(file.readline(HEADER_BYTES_MAX + 1)[:-1], None).header
+        except (FileNotFoundError, Broken):
+            return None
+        return Place(Position(self.name, epoch, 0, header.prev), 0)
+
+    def _limit(self, epoch: int, covered: Covered) -> int:
+        """How many bytes of an epoch's file count."""
+        is_closed = epoch < covered.checkpoint.position.epoch
+        return self._records_file(epoch).stat().st_size if is_closed else covered.size_bytes
+
+    def covered_files(self) -> tuple[tuple[Path, int], ...]:
+        """What is vouched for: files, the oldest first, each with how many bytes of it; () where none can be told."""
+        try:
+            covered = self.covered()
+        except WorldError:
+            return ()
+        if covered is None:
+            return ()
+        newest = covered.checkpoint.position.epoch
+        epochs = sorted({*(epoch for epoch in self._epochs("records") if epoch < newest), newest})
+        sizes = ((epoch, self._records_file(epoch)) for epoch in epochs)
+        return tuple((path, covered.size_bytes if epoch == newest else path.stat().st_size) for epoch, path in sizes)
 
     def tail(self) -> Tail:
         """Where the next record goes. WorldError when covered bytes are missing: that is damage, not a torn tail."""
@@ -161,9 +230,7 @@ class Stream:
         self.cover(checkpoint, place.offset)
 
     def _page(self, place: Place, covered: Covered, records_max: int, bytes_max: int) -> list[tuple[Record, Place]]:
-        path = self._records_file(place.position.epoch)
-        closed = place.position.epoch < covered.checkpoint.position.epoch
-        limit = path.stat().st_size if closed else covered.size_bytes
+        path, limit = self._records_file(place.position.epoch), self._limit(place.position.epoch, covered)
         found = list(self._read(place, limit, records_max, bytes_max))
         if not found and place.offset < limit:
             raise damaged(path, f"offset {place.offset}")

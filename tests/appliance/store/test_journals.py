@@ -180,6 +180,23 @@ def test_what_was_parked_is_applied_after_an_upgrade(path: Path) -> None:
         assert (noted(db), journals.parked(db)) == (["o0", "o1", "o2"], ())
 
 
+def test_all_that_was_parked_gets_its_turn_however_much_it_is(path: Path) -> None:
+    """What still cannot be applied must not stand before what can."""
+
+    def refuse(_db: Database, _record: Record) -> None:
+        raise UnknownKind(Text("不认识", "unknown"))
+
+    def refuse_most(db: Database, record: Record) -> None:
+        if record.header.seq <= journals.PAGE_RECORDS_MAX + 10:
+            raise UnknownKind(Text("不认识", "unknown"))
+        note(db, record)
+
+    with writing(path) as db:
+        take_in(db, chain(journals.PAGE_RECORDS_MAX + 12), refuse)
+        assert journals.apply_parked(db, refuse_most) == 2
+        assert len(noted(db)) == 2
+
+
 def test_a_redacted_record_is_kept_without_its_body(path: Path) -> None:
     """The chain still verifies when what a citizen wrote has been removed."""
     records = chain(2)

@@ -1,0 +1,141 @@
+"""What one stream adds up to, and how far it was read: a fold that can be kept, so that nobody reads a year again.
+
+`told` beside a stream's records is such a fold as a file. It is derived: one that is not whole, that other software
+wrote, or whose place is none of the stream is passed over, and everything read anew. docs/formats.md, section 4.
+"""
+
+import hashlib
+from typing import Final
+
+import msgspec
+
+from appliance.core import records
+from appliance.core.asset import Asset
+from appliance.core.item import Item
+from appliance.core.journal import Position, Record
+from appliance.store.facts import version
+from provisioning.hub.stream import Place, Stream
+
+FOLD_VERSION: Final = 1
+"""One higher whenever `fold` or a shape below makes something else of the same records."""
+KEPT_EVERY: Final = 4096
+"""New records after which the fold is kept again; so many are read at each start, some 50 milliseconds."""
+PASSED_OVER: Final = frozenset({"asrun", "tip"})
+"""Most of what a site reports, and nothing follows from it here."""
+_DIGEST_BYTES: Final = 32
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """An answer to an order, as it stands in a report."""
+
+    order: str
+    answer: str
+    by: str
+    at: str
+    note: str
+
+
+class Told(msgspec.Struct):
+    """All that still counts of what a stream said; what aired and what citizens wrote is not here."""
+
+    items: dict[str, Item] = {}
+    offers: dict[str, Item] = {}
+    recalls: dict[str, str] = {}
+    """Item ids and digests, and when."""
+    takes: dict[str, bool] = {}
+    """Items that the site took: False once it gave one back."""
+    aired: dict[str, tuple[Asset, ...]] = {}
+    """By schedule, filler or insertion: the assets that it names."""
+    schedules: dict[tuple[str, str], int] = {}
+    """By channel and day: the newest version sent."""
+    submissions: dict[str, records.Submission] = {}
+    receipts: set[str] = set()
+    """Submissions that were answered."""
+    orders: dict[str, tuple[str, records.Order]] = {}
+    """With the moment of writing."""
+    answers: list[Answered] = []
+
+
+def fold(told: Told, record: Record) -> None:
+    """Take in one record; what cannot be read has no effect."""
+    if record.header.kind in PASSED_OVER:
+        return
+    try:
+        body = records.decode(record)
+    except (records.UnknownKind, records.BadBody):
+        return
+    match body:
+        case Item() if record.header.kind == "offer":
+            told.offers[body.id] = body
+        case Item():
+            told.items[body.id] = body
+        case records.Recall():
+            told.recalls[body.target] = body.at
+        case records.Take() | records.Untake():
+            told.takes[body.item] = isinstance(body, records.Take)
+        case records.Schedule():
+            told.aired[f"{body.channel} {body.date}"] = body.assets
+            told.schedules[body.channel, body.date] = body.version
+        case records.Insert():
+            told.aired[f"{body.channel} insert {body.id}"] = (body.asset,)
+        case records.Filler():
+            told.aired[f"{body.channel} filler"] = body.assets
+        case records.Submission():
+            told.submissions.setdefault(body.id, body)
+        case records.Receipt():
+            told.receipts.add(body.submission)
+        case records.Order():
+            told.orders[body.id] = (record.header.at, body)
+        case records.Answer():
+            told.answers.append(Answered(body.order, body.answer, body.by, body.at, body.note))
+        case _:
+            pass
+
+
+def absorb(told: Told, later: Told) -> None:
+    """Add what came after."""
+    told.items.update(later.items)
+    told.offers.update(later.offers)
+    told.recalls.update(later.recalls)
+    told.takes.update(later.takes)
+    told.aired.update(later.aired)
+    told.schedules.update(later.schedules)
+    for name, submission in later.submissions.items():
+        told.submissions.setdefault(name, submission)
+    told.receipts |= later.receipts
+    told.orders.update(later.orders)
+    told.answers += later.answers
+
+
+class _Kept(msgspec.Struct, array_like=True):
+    made_by: str
+    position: Position
+    offset: int
+    told: Told
+
+
+def load(stream: Stream) -> tuple[Told, Place]:
+    """The fold as it was kept, and up to where; an empty one at the start when there is none that is right."""
+    try:
+        data = (stream.folder / "told").read_bytes()
+        if hashlib.sha256(data[_DIGEST_BYTES:]).digest() != data[:_DIGEST_BYTES]:
+            raise ValueError("not whole")
+        kept = msgspec.msgpack.decode(data[_DIGEST_BYTES:], type=_Kept)
+    except (FileNotFoundError, ValueError):
+        return Told(), stream.start()
+    place = Place(kept.position, kept.offset)
+    is_ours = kept.made_by == _maker() and kept.position.stream == stream.name
+    return (kept.told, place) if is_ours and stream.holds(place) else (Told(), stream.start())
+
+
+def keep(stream: Stream, told: Told, place: Place) -> None:
+    """Put a fold beside its stream."""
+    from appliance.durable import write_atomically
+
+    data = msgspec.msgpack.encode(_Kept(_maker(), place.position, place.offset, told))
+    write_atomically(stream.folder / "told", hashlib.sha256(data).digest() + data)
+
+
+def _maker() -> str:
+    """Newer software may know kinds that the one before passed over."""
+    return f"{version()} {FOLD_VERSION}"
