@@ -66,6 +66,9 @@ class Limits:
 
     reserve_bytes: int = _limit(2 * _GIB, 0, 1024 * _GIB)
     """Kept free on the disk of the media, so that a full cache never stops the database or the air."""
+    cache_bytes_max: int = _limit(0, 0, 1024 * 1024 * _GIB)
+    """What assets may take up together, 0 for all that the disk has less the reserve. What nothing uses goes first;
+    what is in use stays, and comes also beyond it."""
     file_bytes_max: int = _limit(64 * _GIB, 1, 4096 * _GIB)
     """The largest file that is taken in: an hour at the highest contribution rate, with room."""
     spool_waiting_max: int = _limit(10_000, 10, 1_000_000)

@@ -9,6 +9,7 @@ import hashlib
 import os
 import secrets
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,12 +108,14 @@ def copy_settled(source: int, into: int, path: Path, bytes_max: int) -> tuple[Di
     return Digest(f"sha256:{hashed.hexdigest()}"), size_bytes
 
 
-def hash_of(descriptor: int) -> tuple[Digest, int]:
-    """Digest and size of an open file, from its start."""
-    hashed, size_bytes = hashlib.sha256(), 0
+def hash_of(descriptor: int, bytes_per_s: int = 0) -> tuple[Digest, int]:
+    """Digest and size of an open file, from its start; read at most so fast where not 0."""
+    hashed, size_bytes, began_s = hashlib.sha256(), 0, time.monotonic()
     while chunk := os.pread(descriptor, _CHUNK_BYTES, size_bytes):
         hashed.update(chunk)
         size_bytes += len(chunk)
+        if bytes_per_s:
+            time.sleep(max(0.0, began_s + size_bytes / bytes_per_s - time.monotonic()))
     return Digest(f"sha256:{hashed.hexdigest()}"), size_bytes
 
 

@@ -125,11 +125,14 @@ def adopt_link(config: Config, source: Path) -> tuple[Digest, int]:
     return digest, size_bytes
 
 
-def verify(config: Config, digest: str) -> int:
-    """Read an asset again; its size. Corrupt when it has changed: then it is in quarantine and no longer served."""
+def verify(config: Config, digest: str, bytes_per_s: int = 0) -> int:
+    """Read an asset again, at most so fast where not 0; its size.
+
+    Corrupt when it has changed: then it is in quarantine and no longer served.
+    """
     path = path_of(config, digest)
     with regular_file(path) as descriptor:
-        found, size_bytes = hash_of(descriptor)
+        found, size_bytes = hash_of(descriptor, bytes_per_s)
         if found != parse_digest(digest):
             withdraw_link(config, digest)
             raise _set_aside(config, path, digest, found)

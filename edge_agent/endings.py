@@ -73,7 +73,7 @@ def of_reading(child: Child, read: Reading, memory: Memory) -> Iterator[Outcome]
         case "adopt", "refused":
             yield Unusable(subject, reason)
         case "verify", "done":
-            yield Verified(subject)
+            yield Verified(subject, read.size_bytes)
         case work, _:
             yield Spoilt(subject, reason, work == "verify")
 

@@ -145,8 +145,9 @@ def _do(step: Step, world: World, deadlines: Mapping[str, int | None]) -> Iterat
         case Adopt(digest):
             word = "adopt-rendition" if work.is_rendition(world.db, digest) else "adopt"
             yield from _read("adopt", digest, files.stage_path(config, digest), (word, digest), world)
-        case Verify(digest):
-            yield from _read("verify", digest, files.path_of(config, digest), ("verify", digest), world)
+        case Verify(digest, bytes_per_s):
+            words = ("verify", digest, str(bytes_per_s))
+            yield from _read("verify", digest, files.path_of(config, digest), words, world)
         case Package(source):
             _package(source, world)
         case TakeCommand(name):
@@ -193,7 +194,8 @@ def _read(work_: Work, subject: str, path: Path, words: tuple[str, ...], world: 
     if path.stat().st_size <= reading.INLINE_BYTES_MAX:
         yield from of_reading(child, reading.read(world.config, list(words)), world.memory)
     else:
-        world.children.start(child, reading.argv(*words), READING_LIMIT_S, world.environ)
+        patient = reading.PATIENTLY if work_ == "verify" else ()
+        world.children.start(child, (*patient, *reading.argv(*words)), READING_LIMIT_S, world.environ)
 
 
 def _package(source: str, world: World) -> None:

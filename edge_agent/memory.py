@@ -8,6 +8,7 @@ import msgspec
 from appliance.core.asset import Asset
 from appliance.core.errors import Text
 from appliance.core.moment import US
+from appliance.core.scrub import Reading
 from appliance.store.work import Fetching, Sending, ToPackage
 from edge_agent.core import retry
 from edge_agent.core.basis import Candidate
@@ -35,7 +36,7 @@ class Known(msgspec.Struct, frozen=True):
     to_package: tuple[ToPackage, ...] = ()
     servable: frozenset[str] = frozenset()
     recalled: tuple[str, ...] = ()
-    unverified: tuple[str, ...] = ()
+    held_bytes: int = 0
     next_change_us: int | None = None
 
 
@@ -57,6 +58,10 @@ class Memory:
     """Of what has no row of its own to note them in, by what it was about."""
     progress: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Of running transfers: bytes, and when they were counted."""
+    reading_again: Reading = field(default_factory=Reading)
+    """What is to be read again."""
+    read_ended: tuple[int, int] | None = None
+    """When the last one ended that is paced, and how many bytes it had."""
     full_until_us: int = 0
     """The disk said that it is full; so long that is believed."""
     room_told: bool = False
@@ -65,6 +70,13 @@ class Memory:
     reported_us: int = 0
     reported_link: str = ""
     """The state of the line that was last told; a change of it is told at once."""
+
+    def read_again(self, digest: str, size_bytes: int, now_us: int) -> None:
+        """An asset was read again, with whatever result."""
+        left = tuple(each for each in self.reading_again.digests if each != digest)
+        self.reading_again = msgspec.structs.replace(self.reading_again, digests=left, look_again_us=0)
+        if self.reading_again.is_paced:
+            self.read_ended = (now_us, size_bytes)
 
     def failed(self, subject: str, now_us: int, jitter: float, backoff: retry.Backoff) -> None:
         """It failed, now."""

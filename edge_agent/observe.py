@@ -3,16 +3,20 @@
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
+import msgspec
 from sqlite_utils import Database
 
 from appliance import files, spool
 from appliance.config import Config
-from appliance.core.cache import order_of_eviction
+from appliance.core.cache import order_of_eviction, over_quota_bytes
 from appliance.core.moment import US
-from appliance.store import items, work
+from appliance.core.scrub import next_reading
+from appliance.store import cache, items, work
 from edge_agent import basis, drop
 from edge_agent.children import Children
 from edge_agent.conversation import Conversation
@@ -43,6 +47,8 @@ def observe(
 ) -> Observation:
     """What the world looks like at `now_us`. `link_state` is what screens are to show of the line."""
     known = memory.known = _known(config, db, memory.known, now_us)
+    if not any(child.work == "verify" for child in children.running()):
+        _look_at_reading(config, db, memory, now_us)
     settled_us = round(config.limits.drop_settled_s * US)
     memory.drops = drop.look(config.drop, memory.drops, memory.refused_drops, now_us, settled_us)
     memory.forget_what_is_over(now_us)
@@ -51,7 +57,7 @@ def observe(
     wanted = tuple(_wanted(known, staged, laid, bad, memory, now_us))
     return Observation(
         now_us=now_us,
-        space=_space(config, db, memory, wanted, now_us),
+        space=_space(config, db, memory, wanted, sum((*staged.values(), *bad.values())), now_us),
         link=conversation.state(),
         children=children.running(),
         commands=tuple(
@@ -85,7 +91,8 @@ def observe(
             for digest in sorted((staged.keys() | laid.keys()) - {each.digest for each in wanted})
             if work.transfer(db, digest, "down") is None
         ),
-        unverified=tuple(digest for digest in known.unverified if memory.is_due(digest, now_us)),
+        unverified=tuple(digest for digest in memory.reading_again.digests if memory.is_due(digest, now_us)),
+        verify_bytes_per_s=memory.reading_again.bytes_per_s,
         air_changed=air_changed,
         compiled_us=memory.compiled_us,
         aired_us=memory.aired_us,
@@ -137,7 +144,7 @@ def _known(config: Config, db: Database, before: Known, now_us: int) -> Known:
         to_package=work.to_package(db),
         servable=items.servable(db, now_us),
         recalled=work.recalled_here(db, now_us),
-        unverified=work.unverified(db, now_us - config.limits.verify_days * DAY_US),
+        held_bytes=cache.held_bytes(db),
         next_change_us=next_change_us,
     )
 
@@ -182,17 +189,35 @@ def _wanted(
         )
 
 
-def _space(config: Config, db: Database, memory: Memory, wanted: tuple[Wanted, ...], now_us: int) -> Space:
+def _space(
+    config: Config, db: Database, memory: Memory, wanted: tuple[Wanted, ...], staged_bytes: int, now_us: int
+) -> Space:
     """What could be let go of is only asked where room is short."""
-    free_bytes, reserve_bytes = files.free_bytes(config), config.limits.reserve_bytes
+    space = Space(
+        files.free_bytes(config),
+        config.limits.reserve_bytes,
+        is_told=memory.room_told,
+        full_until_us=memory.full_until_us,
+        cache_bytes=memory.known.held_bytes + staged_bytes,
+        cache_bytes_max=config.limits.cache_bytes_max,
+    )
     needed = [each.size_bytes - max(0, each.staged_bytes) for each in wanted]
     needed += [each.size_bytes for each in memory.known.to_package]
     needed += [entry.size_bytes for entry in memory.drops.settled]
-    if free_bytes - reserve_bytes >= max(needed, default=0):
-        return Space(free_bytes, reserve_bytes, (), memory.room_told, memory.full_until_us)
-    loose = order_of_eviction(work.on_disk(db), work.pinned(db, now_us))
-    evictable = tuple((each.digest, each.size_bytes) for each in loose)
-    return Space(free_bytes, reserve_bytes, evictable, memory.room_told, memory.full_until_us)
+    has_room = space.free_bytes - space.reserve_bytes >= max(needed, default=0)
+    if has_room and not over_quota_bytes(space.cache_bytes + sum(needed), space.cache_bytes_max):
+        return space
+    loose = order_of_eviction(cache.on_disk(db, now_us), cache.pinned(db, now_us))
+    return msgspec.structs.replace(space, evictable=tuple((each.digest, each.size_bytes) for each in loose))
+
+
+def _look_at_reading(config: Config, db: Database, memory: Memory, now_us: int) -> None:
+    """What to read again now; asked of all that is here, and so only now and then."""
+    if now_us < memory.reading_again.look_again_us:
+        return
+    period_us = config.limits.verify_days * DAY_US
+    hour = datetime.fromtimestamp(now_us / US, ZoneInfo(config.zone)).hour
+    memory.reading_again = next_reading(cache.unread(db, now_us), memory.read_ended, now_us, period_us, hour)
 
 
 def _moments(memory: Memory, known: Known, now_us: int) -> Iterator[int]:

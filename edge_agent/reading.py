@@ -2,7 +2,7 @@
 
     adopt DIGEST            hash a staged file and make it the asset of that digest
     adopt-rendition DIGEST  the same, and make the table of its segments
-    verify DIGEST           read an asset again
+    verify DIGEST RATE      read an asset again, at most so many bytes a second; 0: as fast as it goes
     basis DIGEST BASE       lay the basis of a transfer that was cut
     drop PATH               take in a copy of somebody else's file, if it is what its name says
     blob PATH NAME          take in a file of the spool, called NAME by whoever sent it
@@ -29,6 +29,8 @@ from edge_agent import basis
 
 INLINE_BYTES_MAX: Final = 1024 * 1024
 """A file up to this size is read by the agent itself: a few milliseconds, less than it takes to start a process."""
+PATIENTLY: Final = ("nice", "-n", "19", "ionice", "-c", "3")
+"""Before the command of a reading that is not for now: the disk and the processor are whoever else's wants them."""
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -84,8 +86,8 @@ def _adopt_rendition(config: Config, digest: str) -> Reading:
     return msgspec.structs.replace(adopted, frames=packaged.rendition.frames, segments=packaged.segments)
 
 
-def _verify(config: Config, digest: str) -> Reading:
-    return Reading("done", digest, files.verify(config, digest))
+def _verify(config: Config, digest: str, bytes_per_s: str = "0") -> Reading:
+    return Reading("done", digest, files.verify(config, digest, int(bytes_per_s)))
 
 
 def _basis(config: Config, digest: str, base: str) -> Reading:

@@ -126,11 +126,13 @@ class Recording:
                 known = assets.holding(db, digest)
                 assets.arrived(db, digest, known.size_bytes if known else 0, now_us)
                 needs.unusable(db, digest, reason)
-            case Spoilt():
+            case Spoilt(digest):
+                self._memory.read_again(digest, 0, now_us)
                 traffic.spoil(db, outcome, now_us, jitter)
                 self._applying.air_changed = True
-            case Verified(digest):
+            case Verified(digest, size_bytes):
                 assets.verified(db, digest, now_us)
+                self._memory.read_again(digest, size_bytes, now_us)
             case Packaged(source):
                 traffic.keep_packaged(db, outcome, now_us)
                 self._memory.failures.pop(source, None)

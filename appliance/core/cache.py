@@ -1,38 +1,99 @@
-"""What may be let go when the disk of the media runs short, and what may not.
+"""What may be let go when room is short, what may not, and why: pins, the order of eviction, the quota.
 
-Pure: the agent says what is used, gets an order, and removes from the front of it until enough is free.
+Pure: the agent says what is used and held, and removes from the front of an order until enough is free.
+
+    pins                 everything that is in use, with every reason
+    order_of_eviction    the rest, what was not used for longest first
+    let_go               as much of that order as is needed
+    over_quota_bytes     by how much what is held is more than it may be
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final, Literal, get_args
+
+import msgspec
 
 from appliance.core.errors import Text
 from appliance.core.stock import Holding
 
+Why = Literal["air", "insert", "schedule", "filler", "item", "submission", "transfer"]
+"""Why an asset stays, the most pressing reason first."""
+
+
+class Pin(msgspec.Struct, frozen=True):
+    """One reason. `name` is what people call what uses it; `place` its channel, item, submission or direction.
+
+    `at_us` is when it next airs, for an item when its time is over; None where that is not known.
+    """
+
+    why: Why
+    name: str = ""
+    place: str = ""
+    at_us: int | None = None
+
 
 def pins(
-    ledger: Iterable[str], coming: Iterable[str], published: Iterable[str], transfers: Iterable[str]
-) -> dict[str, Text]:
-    """Why each digest stays, the most pressing reason of each.
+    found: Iterable[tuple[str, Pin]], renditions: Mapping[str, str], recalled: Collection[str]
+) -> dict[str, tuple[Pin, ...]]:
+    """Why each digest stays, the most pressing reason first. `renditions`: by source.
 
-    Sources and renditions alike: of what the air ledger has committed, of what the coming days' schedules and fillers
-    name, of what is published or taken, and of what is being sent or fetched.
+    What a channel is to play pins the source and its rendition. What was recalled is pinned by nothing but what the air
+    has announced already.
     """
-    pinned: dict[str, Text] = {}
-    for digests, why in (
-        (ledger, Text("播出账已排", "the air ledger has committed it")),
-        (coming, Text("节目单或垫片要用", "a coming schedule or the fillers name it")),
-        (published, Text("稿件在发布", "an item shows it")),
-        (transfers, Text("正在传输", "it is being transferred")),
-    ):
-        for digest in digests:
-            pinned.setdefault(digest, why)
-    return pinned
+    pinned: dict[str, set[Pin]] = {}
+    for digest, pin in found:
+        both = (digest, renditions.get(digest, digest)) if pin.why in _PLAYED else (digest,)
+        for each in both:
+            if pin.why == "air" or each not in recalled:
+                pinned.setdefault(each, set()).add(pin)
+    return {digest: tuple(sorted(each, key=_pressing)) for digest, each in pinned.items()}
 
 
-def order_of_eviction(holdings: Iterable[Holding], pinned: Mapping[str, Text]) -> tuple[Holding, ...]:
+def order_of_eviction(holdings: Iterable[Holding], pinned: Collection[str]) -> tuple[Holding, ...]:
     """What is on disk and not pinned, in the order in which it goes.
 
     Oldest last use first; of the same age the larger, so that fewer go; then by digest, so that two boxes choose alike.
     """
     loose = (holding for holding in holdings if holding.state == "here" and holding.digest not in pinned)
     return tuple(sorted(loose, key=lambda holding: (holding.last_used_us, -holding.size_bytes, holding.digest)))
+
+
+def let_go(order: Iterable[tuple[str, int]], short_bytes: int) -> tuple[tuple[str, ...], int]:
+    """The front of an order, (digest, bytes) each, that frees so much; and by how much all of it is too little."""
+    chosen: list[str] = []
+    for digest, size_bytes in order:
+        if short_bytes <= 0:
+            break
+        chosen.append(digest)
+        short_bytes -= size_bytes
+    return tuple(chosen), max(0, short_bytes)
+
+
+def over_quota_bytes(cache_bytes: int, cache_bytes_max: int) -> int:
+    """By how much what is held and coming is more than it may be; 0 for a maximum of 0, which is none."""
+    return max(0, cache_bytes - cache_bytes_max) if cache_bytes_max else 0
+
+
+def words(pin: Pin) -> Text:
+    """A reason for people, but for its moment."""
+    word = _WORDS[pin.why]
+    name = f"《{pin.name}》" if pin.name else "", f" {pin.name!r}" if pin.name else ""
+    place = f" {pin.place}" if pin.place else ""
+    return Text(f"{word.zh}{place}{name[0]}", f"{word.en}{place}{name[1]}")
+
+
+_PLAYED: Final = frozenset({"schedule", "filler", "insert"})
+_RANK: Final = {why: rank for rank, why in enumerate(get_args(Why))}
+_WORDS: Final[dict[Why, Text]] = {
+    "air": Text("播出账", "air ledger of"),
+    "insert": Text("应急插播", "insertion on"),
+    "schedule": Text("节目单", "schedule of"),
+    "filler": Text("垫片", "filler of"),
+    "item": Text("稿件", "item"),
+    "submission": Text("回传未回执，", "submission without receipt,"),
+    "transfer": Text("正在传输", "transfer"),
+}
+
+
+def _pressing(pin: Pin) -> tuple[int, int, str, str]:
+    return _RANK[pin.why], pin.at_us if pin.at_us is not None else 2**62, pin.place, pin.name

@@ -5,22 +5,14 @@ from typing import Final
 import msgspec
 from sqlite_utils import Database
 
-from appliance.core.cache import pins
-from appliance.core.errors import Text
 from appliance.core.moment import US
 from appliance.core.rundown import tick_of
-from appliance.core.stock import Holding, Transfer
-from appliance.store import items
+from appliance.core.stock import Transfer
 from appliance.store.assets import holding
 from appliance.store.database import first, rows, text_of
-from appliance.store.needs import COMING, SUBMITTED
 
 LISTED_US: Final = 90 * US
 """So long a segment that was announced may be asked for, at least (playout of two minutes less what is cut)."""
-DVR_US: Final = 4 * 3600 * US
-"""So long a segment that aired can be had, as far as there is room."""
-DAYS_BACK_US: Final = 2 * 86_400 * US
-"""Schedules of days before this are over in every zone."""
 QUEUE_SHOWN: Final = 500
 ALIKE_MAX: Final = 5
 """Files of one name that are looked at: the films of a series may all be called the same."""
@@ -139,44 +131,6 @@ def recalled_here(db: Database, now_us: int) -> tuple[str, ...]:
         (tick_of(now_us - LISTED_US),),
     )
     return tuple(row["digest"] for row in found)
-
-
-def unverified(db: Database, before_us: int, limit: int = 10) -> tuple[str, ...]:
-    """Assets on disk that nobody has read since then, the longest unread first."""
-    found = rows(
-        db,
-        "SELECT digest FROM assets WHERE state = 'here' AND coalesce(verified_at_us, 0) < ?"
-        " ORDER BY coalesce(verified_at_us, 0), digest LIMIT ?",
-        (before_us, limit),
-    )
-    return tuple(row["digest"] for row in found)
-
-
-def pinned(db: Database, now_us: int) -> dict[str, Text]:
-    """What may not go, and why: see `appliance.core.cache`."""
-    ledger = rows(
-        db,
-        "SELECT DISTINCT rendition FROM ledger WHERE start_tick + frames * 3600 > ?",
-        (tick_of(now_us - DVR_US),),
-    )
-    coming = rows(db, COMING, {"since_us": now_us - DAYS_BACK_US})
-    sources = [row["digest"] for row in coming]
-    renditions = rows(db, "SELECT source, digest FROM renditions WHERE digest IS NOT NULL")
-    made = {row["source"]: row["digest"] for row in renditions}
-    moving = rows(db, "SELECT digest FROM transfers")
-    sent = rows(db, SUBMITTED)
-    return pins(
-        [row["rendition"] for row in ledger],
-        [*sources, *(made[source] for source in sources if source in made)],
-        items.wanted(db, now_us),
-        [row["digest"] for row in (*moving, *sent)],
-    )
-
-
-def on_disk(db: Database) -> tuple[Holding, ...]:
-    """What could be let go of at all, least recently used first."""
-    found = rows(db, "SELECT digest, size_bytes, state, last_used_us FROM assets WHERE state = 'here'")
-    return tuple(Holding(**row) for row in found)
 
 
 def transfer(db: Database, digest: str, direction: str) -> Transfer | None:

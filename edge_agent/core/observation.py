@@ -78,7 +78,8 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 class Space(msgspec.Struct, frozen=True):
-    """`evictable`: (digest, bytes) that may go, the first one first. `reserve_bytes` is to stay free.
+    """`evictable`: (digest, bytes) that may go, the first one first. `reserve_bytes` is to stay free; assets, what is
+    staged and what is in quarantine have `cache_bytes` together, and may have `cache_bytes_max` (0: no such bound).
 
     `is_told`: it was said that there is no room. `full_until_us`: the disk itself said so, and is believed until then.
     """
@@ -88,6 +89,8 @@ class Space(msgspec.Struct, frozen=True):
     evictable: tuple[tuple[str, int], ...] = ()
     is_told: bool = False
     full_until_us: int = 0
+    cache_bytes: int = 0
+    cache_bytes_max: int = 0
 
 
 class Observation(msgspec.Struct, frozen=True):
@@ -111,7 +114,9 @@ class Observation(msgspec.Struct, frozen=True):
     """On disk, but nothing may use them any more."""
     unwanted_staged: tuple[str, ...] = ()
     unverified: tuple[str, ...] = ()
-    """Not read for too long, what airs soonest first."""
+    """To be read again now, what airs soonest first,"""
+    verify_bytes_per_s: int = 0
+    """at most so fast."""
     air_changed: bool = False
     """Whether something was learned that the ledger does not know yet."""
     compiled_us: int = 0

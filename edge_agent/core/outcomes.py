@@ -84,6 +84,7 @@ class Verified(Outcome, frozen=True):
     """An asset was read again and is right."""
 
     digest: str
+    size_bytes: int = 0
 
 
 class Packaged(Outcome, frozen=True):

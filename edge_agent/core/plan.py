@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
 
+from appliance.core.cache import let_go, over_quota_bytes
 from edge_agent.core.observation import Observation, Outgoing, Policy, Unpackaged, Wanted, Work
 from edge_agent.core.steps import (
     Adopt,
@@ -53,7 +54,7 @@ def plan(seen: Observation, policy: Policy) -> tuple[Step, ...]:
     steps += _package(seen, policy, room)
     steps += room.evictions()
     steps += room.words()
-    steps += _verify(seen, policy)
+    steps += _verify(seen)
     if seen.now_us >= seen.reported_us + policy.report_every_us:
         steps.append(Report())
     return tuple(steps)
@@ -77,8 +78,9 @@ def next_look_us(seen: Observation, policy: Policy) -> int:
 
 def is_idle(seen: Observation, steps: Iterable[Step]) -> bool:
     """Whether nothing is left that could be done now; what merely recurs does not count."""
-    is_waiting = bool(seen.children) or seen.air_changed or seen.is_settling or not seen.link.is_settled
-    return not is_waiting and all(isinstance(step, Report | Compile | LogAired) for step in steps)
+    is_busy = any(child.work != "verify" for child in seen.children)
+    is_waiting = is_busy or seen.air_changed or seen.is_settling or not seen.link.is_settled
+    return not is_waiting and all(isinstance(step, Report | Compile | LogAired | Verify) for step in steps)
 
 
 def _vanish(seen: Observation) -> Iterator[Step]:
@@ -108,7 +110,7 @@ def _came_in(seen: Observation, policy: Policy, room: "_Room") -> Iterator[Step]
         yield TellOfDrops()
     due = [waiting for waiting in seen.commands if waiting.is_due and not _works_on(seen, "take", waiting.key)]
     yield from (TakeCommand(command.key) for command in due)
-    free = policy.readings_max - _at_work(seen, "adopt", "verify", "take")
+    free = policy.readings_max - _at_work(seen, "adopt", "take")
     for drop in seen.drops:
         if free <= 0:
             return
@@ -130,7 +132,7 @@ def _adopt(seen: Observation, policy: Policy) -> Iterator[Step]:
     ]
     small = [wanted for wanted in arrived if wanted.size_bytes <= policy.small_bytes_max]
     large = [wanted for wanted in arrived if wanted.size_bytes > policy.small_bytes_max]
-    free = max(0, policy.readings_max - _at_work(seen, "adopt", "verify", "base"))
+    free = max(0, policy.readings_max - _at_work(seen, "adopt", "base"))
     yield from (Adopt(wanted.digest) for wanted in (*small[: policy.adoptions_max], *large[:free]))
 
 
@@ -216,10 +218,11 @@ def _package(seen: Observation, policy: Policy, room: "_Room") -> Iterator[Step]
             yield Package(unpackaged.source)
 
 
-def _verify(seen: Observation, policy: Policy) -> Iterator[Step]:
-    """Only when nothing else wants the disk."""
-    if not seen.children and not seen.drops:
-        yield from (Verify(digest) for digest in seen.unverified[:1])
+def _verify(seen: Observation) -> Iterator[Step]:
+    """One at a time, beside all else: how fast and when is the business of `appliance.core.scrub`."""
+    if not _at_work(seen, "verify"):
+        unread = [digest for digest in seen.unverified if not _is_busy(seen, digest)]
+        yield from (Verify(digest, seen.verify_bytes_per_s) for digest in unread[:1])
 
 
 class _Room:
@@ -233,6 +236,7 @@ class _Room:
             if _works_on(seen, "fetch", wanted.digest)
         )
         self._left_bytes = seen.space.free_bytes - seen.space.reserve_bytes - coming_bytes
+        self._coming_bytes = coming_bytes
         self._evictable_bytes = sum(size_bytes for _digest, size_bytes in seen.space.evictable)
         self._to_free_bytes = 0
         self._lacking_bytes = 0
@@ -242,6 +246,7 @@ class _Room:
         short_bytes = size_bytes - self._left_bytes
         if short_bytes <= 0:
             self._left_bytes -= size_bytes
+            self._coming_bytes += size_bytes
             return True
         if short_bytes > self._evictable_bytes:
             self._lacking_bytes = max(self._lacking_bytes, short_bytes - self._evictable_bytes)
@@ -250,13 +255,14 @@ class _Room:
         return False
 
     def evictions(self) -> Iterator[Step]:
-        """Enough for the first that had no room, or for the reserve; nothing where all of it would not be enough."""
-        short_bytes = max(self._to_free_bytes, self._space.reserve_bytes - self._space.free_bytes)
-        for digest, size_bytes in self._space.evictable:
-            if short_bytes <= 0:
-                return
-            short_bytes -= size_bytes
-            yield Remove(digest)
+        """Enough for the first that had no room, for the reserve, and for the quota, which keeps out nothing."""
+        space = self._space
+        short_bytes = max(
+            self._to_free_bytes,
+            space.reserve_bytes - space.free_bytes,
+            over_quota_bytes(space.cache_bytes + self._coming_bytes, space.cache_bytes_max),
+        )
+        yield from (Remove(digest) for digest in let_go(space.evictable, short_bytes)[0])
 
     def words(self) -> Iterator[Step]:
         """Say it when something has no room whatever goes, and when that is over."""

@@ -115,9 +115,10 @@ class Discard(Step, frozen=True):
 
 
 class Verify(Step, frozen=True):
-    """Read an asset again and compare it with its digest."""
+    """Read an asset again, at most so fast where not 0, and compare it with its digest."""
 
     digest: str
+    bytes_per_s: int = 0
 
 
 class Report(Step, frozen=True):

@@ -42,6 +42,7 @@ CONFIGS = st.builds(
         reserve_bytes=st.integers(0, 2**40),
         drop_settled_s=st.floats(0.1, 3600),
         verify_days=st.integers(1, 366),
+        cache_bytes_max=st.integers(0, 2**40),
     ),
 )
 
