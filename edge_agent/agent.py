@@ -104,6 +104,7 @@ class Agent:
         now_us = self._now_us()
         try:
             self._recording.record(outcomes, now_us, _jitter())
+            self._world.conversation.vouch(now_us)
             self._is_stuck = False
             self._world.conversation.speak(now_us, _jitter(), settle=self._once)
         except WorldError as error:

@@ -68,6 +68,7 @@ def reports(count: int) -> Iterator[Said]:
         elif number % 500 == 1:
             yield "take", f"offer-{number}", records.encode(records.Take(f"offer-{number}"))
         else:
+            aired += 1
             row = {
                 "channel": "dengfeng-1",
                 "seq": aired,
@@ -77,7 +78,17 @@ def reports(count: int) -> Iterator[Said]:
                 "kind": "programme",
                 "planned": True,
                 "title": "早间新闻",
+                "entry": "e1",
+                "date": "2025-11-23",
+                "version": 1,
+                "asset": None,
+                "rendition": DIGEST,
+                "from_s": 0.0,
+                "first_msn": aired * 30,
+                "last_msn": aired * 30 + 29,
                 "status": ["Aired Without Discrepancy"],
+                "reason": None,
+                "evidence": "ledger",
             }
             prev = hashlib.sha256(msgspec.json.encode(row)).hexdigest()
             yield "asrun", "dengfeng-1", records.encode(records.AsRun("dengfeng-1", ({**row, "hash": prev},)))
@@ -136,4 +147,5 @@ def write_table(
     return last.seq
 
 
+DIGEST: Final = "sha256:" + "0" * 64
 AT: Final = to_text(BEGAN_US)

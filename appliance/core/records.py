@@ -10,7 +10,7 @@ import msgspec
 from appliance.core.asset import Asset, parse_digest
 from appliance.core.errors import OperatorError, Refused, Text
 from appliance.core.item import ITEM_ID, Item, problems_of
-from appliance.core.journal import Record
+from appliance.core.journal import STREAM, Record
 from appliance.core.moment import to_us
 
 
@@ -138,12 +138,29 @@ class Tip(_Body, frozen=True):
     contact: str = ""
 
 
-FromHub = Recall | Order | Insert | Resume | Receipt | Item | Schedule | Filler
-FromSite = Submission | Take | Untake | Answer | AsRun | Tip
+class Redact(_Body, frozen=True):
+    """The body of one record must vanish, for it holds what nobody may keep; the record itself stays in the chain."""
+
+    stream: str
+    epoch: int
+    seq: int
+    reason: str
+    at: str
+
+
+FromHub = Redact | Recall | Order | Insert | Resume | Receipt | Item | Schedule | Filler
+FromSite = Redact | Submission | Take | Untake | Answer | AsRun | Tip
 Body = FromHub | FromSite
 
 SHAPES: Final[dict[str, dict[str, type[Body]]]] = {
-    "control": {"recall": Recall, "order": Order, "insert": Insert, "resume": Resume, "receipt": Receipt},
+    "control": {
+        "recall": Recall,
+        "order": Order,
+        "insert": Insert,
+        "resume": Resume,
+        "receipt": Receipt,
+        "redact": Redact,
+    },
     "content": {"item": Item, "offer": Item, "schedule": Schedule, "filler": Filler},
     "report": {
         "submission": Submission,
@@ -152,6 +169,7 @@ SHAPES: Final[dict[str, dict[str, type[Body]]]] = {
         "answer": Answer,
         "asrun": AsRun,
         "tip": Tip,
+        "redact": Redact,
     },
 }
 """Kinds by the last part of the stream's name: what a site reports can never be a recall."""
@@ -167,7 +185,17 @@ def decode(record: Record) -> Body:
         raise BadBody(Text(f"{kind} 不该在流 {stream} 中", f"{kind} has no business in {stream}"))
     if record.body is None:
         raise BadBody(Text("正文已被抹除", "the body was redacted"))
-    return decode_body(shape, record.body)
+    body = decode_body(shape, record.body)
+    if isinstance(body, Redact) and not may_redact(stream, body.stream):
+        raise BadBody(Text(f"{stream} 无权抹除 {body.stream}", f"{stream} has no say over {body.stream[:80]}"))
+    return body
+
+
+def may_redact(writer: str, target: str) -> bool:
+    """Whether a `redact` in one stream may name a record of another: the hub within a scope, a site its own words."""
+    if writer.endswith("/report"):
+        return target == writer
+    return STREAM.fullmatch(target) is not None and target.split("/")[0] == writer.split("/")[0]
 
 
 def decode_body(shape: type[Body], body: bytes) -> Body:

@@ -172,19 +172,6 @@ class Stream:
         is_closed = epoch < covered.checkpoint.position.epoch
         return self._records_file(epoch).stat().st_size if is_closed else covered.size_bytes
 
-    def covered_files(self) -> tuple[tuple[Path, int], ...]:
-        """What is vouched for: files, the oldest first, each with how many bytes of it; () where none can be told."""
-        try:
-            covered = self.covered()
-        except WorldError:
-            return ()
-        if covered is None:
-            return ()
-        newest = covered.checkpoint.position.epoch
-        epochs = sorted({*(epoch for epoch in self._epochs("records") if epoch < newest), newest})
-        sizes = ((epoch, self._records_file(epoch)) for epoch in epochs)
-        return tuple((path, covered.size_bytes if epoch == newest else path.stat().st_size) for epoch, path in sizes)
-
     def tail(self) -> Tail:
         """Where the next record goes. WorldError when covered bytes are missing: that is damage, not a torn tail."""
         covered = self.covered()

@@ -3,26 +3,23 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 import msgspec
 
 from appliance.command import complain, say, say_json
-from appliance.core import journal
-from appliance.core.errors import Refused, SongshanError, Text
-from provisioning import identity
+from appliance.core.audit import Audited
+from appliance.core.errors import Refused, Text
+from appliance.progress import ProgressLine
 from provisioning.command import pass_hub
+from provisioning.hub.auditing import Progress, audit_streams
 from provisioning.hub.catalogue import Catalogue
 from provisioning.hub.folder import HubFolder
-from provisioning.hub.journals import HubJournals, streams_of
+from provisioning.hub.journals import HubJournals
 from provisioning.hub.library import Library, digests_of
 from provisioning.hub.links import assets_for
 from provisioning.hub.sites import Site, all_sites
-from provisioning.hub.stream import Place, Stream
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 HASH_BYTES: Final = 4 * 1024 * 1024
 
@@ -35,6 +32,8 @@ class Checked(msgspec.Struct, frozen=True):
     assets: int
     size_bytes: int
     problems: tuple[Text, ...]
+    chains: tuple[Audited, ...] = ()
+    """Each stream: how far it goes, and how far it is signed."""
 
 
 @click.command()
@@ -47,7 +46,9 @@ def verify(folder: HubFolder, journals_only: bool, as_json: bool) -> None:
     Example: songshan-hub verify --json
     """
     folder.settings()
-    checked = check(folder, with_assets=not journals_only)
+    progress = ProgressLine(Text("核对流水", "checking the journals"))
+    checked = check(folder, not journals_only, progress)
+    progress.end()
     if as_json:
         say_json(checked)
     else:
@@ -60,59 +61,21 @@ def verify(folder: HubFolder, journals_only: bool, as_json: bool) -> None:
         raise Refused(*checked.problems)
 
 
-def check(folder: HubFolder, with_assets: bool) -> Checked:
+def check(folder: HubFolder, with_assets: bool, progress: Progress = lambda _done, _total: None) -> Checked:
     """Read everything once. Nothing is changed."""
     sites = all_sites(folder)
-    problems: list[Text] = []
-    streams = records = assets = size_bytes = 0
-    for stream, keys in _streams(folder, sites):
-        streams += 1
-        counted, problem = _check_stream(stream, keys)
-        records += counted
-        problems += [problem] if problem else []
+    chains, unaccounted = audit_streams(folder, sites, progress)
+    problems = [problem for chain in chains for problem in chain.problems] + list(unaccounted)
     if not problems:
         problems += _missing(folder, sites)
+    assets = size_bytes = 0
     if with_assets:
         for path in _asset_files(folder):
             size, problem = _check_asset(path)
             assets, size_bytes = assets + 1, size_bytes + size
             problems += [problem] if problem else []
-    return Checked(streams, records, assets, size_bytes, tuple(problems))
-
-
-def _streams(folder: HubFolder, sites: Sequence[Site]) -> Iterator[tuple[Stream, tuple["Ed25519PublicKey", ...]]]:
-    """Every stream there is, with the keys that may have signed it."""
-    journals = HubJournals(folder)
-    own = (identity.read_private(folder.sign_key).public_key(),)
-    names = {"all/control": None, "all/content": None} | {
-        name: None for site in sites for name in streams_of(site.site)
-    }
-    for name in names:
-        yield journals.stream(name), own
-    for site in sites:
-        texts = (*site.former_sign_keys, *([site.sign_key] if site.sign_key else []))
-        yield journals.stream(f"{site.site}/report"), tuple(journal.parse_public_key(text) for text in texts)
-
-
-def _check_stream(stream: Stream, keys: Sequence["Ed25519PublicKey"]) -> tuple[int, Text | None]:
-    """Records read, and what is wrong: a flaw in the chain, a head that nobody signed, a strange signature."""
-    counted, place = 0, stream.start()
-    try:
-        covered = stream.covered()
-        while page := stream.page(place):
-            place = page[-1][1]
-            counted += len(page)
-    except SongshanError as error:
-        return counted, error.problems[0]
-    if covered is None:
-        return counted, None
-    if not any(journal.is_signed_by(covered.checkpoint, key) for key in keys):
-        return counted, Text(f"{stream.name}：检查点签名不对", f"{stream.name}: the checkpoint's signature is wrong")
-    if place != Place(covered.checkpoint.position, covered.size_bytes):
-        return counted, Text(
-            f"{stream.name}：末条记录与检查点不符", f"{stream.name}: the last record is not the one that was signed"
-        )
-    return counted, None
+    records = sum(chain.records for chain in chains)
+    return Checked(len(chains), records, assets, size_bytes, tuple(problems), chains)
 
 
 def _missing(folder: HubFolder, sites: Sequence[Site]) -> list[Text]:

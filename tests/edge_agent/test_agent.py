@@ -62,6 +62,8 @@ def test_once_without_a_hub_ends_in_order_and_all_waits(hub: LiveHub, box: Count
     status = box.facts("status")
     assert (status["link"]["state"], status["sync"]["unsent_records"]) == ("offline", 1)
     assert box.rows("SELECT count(*) FROM ledger") > [(0,)], "the channel goes on from the ledger"
+    audited = box.facts("audit", "verify")
+    assert (audited["problems"], [each["unsigned"] for each in audited["streams"]]) == ([], [0]), "signed all the same"
     hub.serve()
     assert box.once().returncode == 0
     assert box.states() == [("秋收", "accepted")]

@@ -1,0 +1,95 @@
+"""The journal of this box as an auditor reads it: row by row, each column held against the bytes it was taken from."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from sqlite_utils import Database
+
+from appliance.core.asrun import first_break
+from appliance.core.audit import Audited, Auditor, Missing, Redactions
+from appliance.core.errors import Text
+from appliance.core.journal import Broken, Record
+from appliance.store.database import Row, first, rows
+from appliance.store.journals import checkpoint
+
+TOLD_EVERY: Final = 2048
+_PAGE: Final = "SELECT * FROM journal WHERE stream = ? ORDER BY epoch, seq"
+
+
+def streams(db: Database) -> dict[str, int]:
+    """Every stream there is anything of, and about how many records of it."""
+    known = {row["stream"]: int(row["seq"]) for row in rows(db, "SELECT stream, seq FROM cursors ORDER BY stream")}
+    stray = rows(db, "SELECT DISTINCT stream FROM journal WHERE stream NOT IN (SELECT stream FROM cursors)")
+    return known | {row["stream"]: 0 for row in stray}
+
+
+def audit_table(
+    db: Database,
+    stream: str,
+    keys: Sequence[Ed25519PublicKey],
+    redactions: Redactions,
+    told: Callable[[int], None] = lambda _records: None,
+) -> tuple[Audited, list[Missing]]:
+    """Check one stream from its first record on; `db` must look at one moment. Constant memory."""
+    try:
+        signed = checkpoint(db, stream)
+    except Broken as broken:
+        auditor = Auditor(stream, keys, None)
+        auditor.complain(broken.problems[0])
+        return auditor.finish(), auditor.missing
+    auditor = Auditor(stream, keys, signed)
+    for row in _each(db, stream):
+        record = auditor.feed(row["header"], row["body"])
+        if record is not None:
+            redactions.note(record)
+            if _columns(record) != (row["epoch"], row["seq"], row["hash"], row["kind"], row["key"]):
+                auditor.complain(
+                    Text(f"第 {row['seq']} 行与其记录头不符", f"row {row['seq']} is not what its header says")
+                )
+        if auditor.records % TOLD_EVERY == 0:
+            told(auditor.records)
+    for channel, (seq, hash_) in auditor.aired.items():
+        _check_aired(db, auditor, channel, seq, hash_)
+    audited = auditor.finish()
+    cursor = first(db, "SELECT epoch, seq, head FROM cursors WHERE stream = ?", (stream,))
+    if cursor != {"epoch": audited.epoch, "seq": audited.seq, "head": audited.head}:
+        auditor.complain(Text("游标不在末条记录", "the cursor is not at the last record"))
+        audited = auditor.finish()
+    return audited, auditor.missing
+
+
+def broken_asrun(db: Database) -> tuple[Text, ...]:
+    """Channels whose as-run log does not hold together."""
+    found = []
+    for row in rows(db, "SELECT DISTINCT channel FROM asrun"):
+        channel = row["channel"]
+        log = db.conn.execute("SELECT document, hash FROM asrun WHERE channel = ? ORDER BY seq", (channel,))
+        seq = first_break((bytes(document), hash_) for document, hash_ in log)
+        if seq is not None:
+            found.append(Text(f"{channel} 播出日志第 {seq} 行断链", f"the as-run log of {channel} breaks at row {seq}"))
+    return tuple(found)
+
+
+def _check_aired(db: Database, auditor: Auditor, channel: str, seq: int, hash_: str) -> None:
+    """What was reported last must be what the log has there; both are chains, so all before it is the same too."""
+    row = first(db, "SELECT hash FROM asrun WHERE channel = ? AND seq = ?", (channel, seq))
+    if row is None or row["hash"] != hash_:
+        auditor.complain(
+            Text(
+                f"{channel} 播出日志第 {seq} 行与已上报的不符",
+                f"row {seq} of the as-run log of {channel} is not what was reported",
+            )
+        )
+
+
+def _columns(record: Record) -> tuple[int, int, str, str, str]:
+    header = record.header
+    return header.epoch, header.seq, record.hash, header.kind, header.key
+
+
+def _each(db: Database, stream: str) -> Iterator[Row]:
+    cursor = db.conn.execute(_PAGE, (stream,))
+    names = [column[0] for column in cursor.description]
+    for row in cursor:
+        yield dict(zip(names, row, strict=True))
