@@ -1,36 +1,61 @@
 """`make bench`: every figure that the documents quote, measured side by side in one run on this machine.
 
-Prints a table and writes build/bench.json. A row whose peer is not installed says so instead of a figure.
+    python -m tests.bench                        all of it, in the order of PARTS
+    python -m tests.bench --only small many      some parts
+    python -m tests.bench --quick                few files and few programs: whether it runs, not what it gives
+
+Prints a table and writes build/bench.json. A program that is not installed is named, and its figures are missing.
 """
 
+import argparse
 import json
 import os
 import platform
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from provisioning.demo import clips, publishing
 from provisioning.demo.stage import Site, Stage
-from tests.bench import latency, on_air, serving
+from tests.bench import latency, on_air, serving, sync
 from tests.bench.row import Row
 from tests.ports import free_ports
 
 ROOT = Path(__file__).parent.parent.parent
 
 
+@dataclass(frozen=True)
+class Part:
+    """Some rows. `about_s`: how long it took on two cores, from which the end is foretold."""
+
+    rows: Callable[[Path, bool], Iterator[Row]]
+    about_s: float
+
+
 def main() -> int:
+    names = sorted(PARTS, key=list(PARTS).index)
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="figures, side by side")
+    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="PART", help=", ".join(names))
+    parser.add_argument("--quick", action="store_true", help="small sizes: to see that it runs")
+    asked = parser.parse_args()
+    compared = sync.installed()
+    for name, version in compared.items():
+        print(f"{name}: {version or 'not installed, its figures are missing'}")
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory(prefix="songshan-bench-") as folder, _on_air(Path(folder)) as stage:
-        parts: tuple[Callable[[Stage], Iterator[Row]], ...] = (serving.rows, on_air.rows, latency.rows)
-        for part in parts:
-            for row in part(stage):
+    for number, name in enumerate(asked.only):
+        left_s = sum(PARTS[each].about_s for each in asked.only[number:])
+        said = "" if asked.quick else f", all done about {time.strftime('%H:%M', time.localtime(time.time() + left_s))}"
+        print(f"\n{name} ({number + 1} of {len(asked.only)}{said})", flush=True)
+        with tempfile.TemporaryDirectory(prefix="songshan-bench-") as folder:
+            for row in PARTS[name].rows(Path(folder), asked.quick):
                 print(row.line(), flush=True)
                 rows.append(row)
-    report = {"machine": machine(), "rows": [row.as_json() for row in rows]}
+    report = {"machine": machine(), "compared": compared, "rows": [row.as_json() for row in rows]}
     build = ROOT / "build"
     build.mkdir(exist_ok=True)
     (build / "bench.json").write_text(json.dumps(report, ensure_ascii=False, indent=1))
@@ -52,6 +77,22 @@ def machine() -> dict[str, str]:
         "ffmpeg": _version("ffmpeg", "-version"),
         "nginx": _version("nginx", "-v"),
     }
+
+
+def _of_the_air(folder: Path, quick: bool) -> Iterator[Row]:
+    """What a box costs and how fast it is while it is on the air."""
+    with _on_air(folder) as stage:
+        parts = (latency.rows,) if quick else (serving.rows, on_air.rows, latency.rows)
+        for part in parts:
+            yield from part(stage)
+
+
+PARTS = {
+    "air": Part(_of_the_air, 300),
+    "small": Part(lambda folder, quick: sync.few(folder, quick=quick), 480),
+    "many": Part(lambda folder, quick: sync.many(folder, quick=quick), 1200),
+    "large": Part(lambda folder, quick: sync.of_50_mb(folder, quick=quick), 360),
+}
 
 
 @contextmanager

@@ -13,6 +13,8 @@ class Row:
     peer: str
     limit: str = ""
     holds: bool | None = None
+    figures: dict[str, Any] | None = None
+    """The bare numbers by program, units in their names; for programs that read bench.json."""
 
     def line(self) -> str:
         verdict = {True: "holds", False: "MISSED", None: ""}[self.holds]

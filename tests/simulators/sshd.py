@@ -51,7 +51,7 @@ def sshd(folder: Path, command: str, options: str = "") -> Iterator[Sshd]:
         argv = ["setpriv", "--pdeathsig", "KILL", "/usr/sbin/sshd", "-D", "-e", "-f", str(config)]
         process = subprocess.Popen(argv, stdout=file, stderr=file, start_new_session=True)
     try:
-        _wait_until_it_listens(log, process)
+        wait_until_it_listens(log, process)
         yield Sshd(port, getpass.getuser(), host_key, key_path, log, process)
     finally:
         with suppress(ProcessLookupError):
@@ -67,7 +67,8 @@ def make_key(path: Path) -> str:
     return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
 
-def _wait_until_it_listens(log: Path, process: subprocess.Popen[bytes]) -> None:
+def wait_until_it_listens(log: Path, process: subprocess.Popen[bytes]) -> None:
+    """Until it says so; what it said where it does not."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while b"Server listening" not in log.read_bytes():
         assert process.poll() is None, log.read_text()

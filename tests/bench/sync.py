@@ -1,0 +1,162 @@
+"""First copy, nothing changed, one change, another name: this project beside rsync, Unison, rclone bisync, Syncthing.
+
+    python -m tests.bench --only small            10,000 small files on loopback and over the thin line
+    python -m tests.bench --only many             100,000 of them
+    python -m tests.bench --only large            files of 50 MB
+    python -m tests.bench --only small --quick    the same with few files and ours and rsync alone, in a minute
+
+Every program copies the same bytes from a hub to a box on this machine, through the line of tests/simulators/link.py,
+which counts what passes both ways. All go over ssh but Syncthing, which has its own TLS. A program that is not done
+within its bound is ended, and shown as "> bound"; where that was its first copy, the box gets the files by a copy
+beside the line, so that the later figures can be had.
+"""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench import oneshot, ours, syncthing
+from tests.bench.corpus import Corpus, large, small
+from tests.bench.exchange import exchange
+from tests.bench.oneshot import Account, account
+from tests.bench.program import Program, measured
+from tests.bench.row import Row
+from tests.bench.verdicts import Figures, Shape, Table, large_rows, small_rows
+from tests.simulators.link import Link, link
+
+ASKED = 5
+QUICK = ("ours", "rsync")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How long a program may take for its first copy (0: it is seeded), and for each later run."""
+
+    first_s: float
+    later_s: float
+
+
+LOOPBACK = Shape("loopback")
+LINE = Shape("20 Mbit/s, 60 ms", 0.06, 2_500_000)
+
+
+def few(folder: Path, *, quick: bool) -> Iterator[Row]:
+    """10,000 small files."""
+    corpus = small(folder / "corpus", 500 if quick else 10_000)
+    for shape in (LOOPBACK, LINE):
+        yield from small_rows(table(folder, corpus, shape, Bounds(120, 60), quick=quick), corpus, shape)
+
+
+def many(folder: Path, *, quick: bool) -> Iterator[Row]:
+    """100,000 small files. Over the thin line only ours and rsync copy them for the first time; the others, which took
+    several times as long for 10,000, would take hours together, and are seeded."""
+    corpus = small(folder / "corpus", 1_000 if quick else 100_000)
+    yield from small_rows(table(folder, corpus, LOOPBACK, Bounds(240, 120), quick=quick), corpus, LOOPBACK)
+    rows = table(folder, corpus, LINE, Bounds(0, 120), quick=quick, first_of=QUICK)
+    yield from small_rows(rows, corpus, LINE)
+
+
+def of_50_mb(folder: Path, *, quick: bool) -> Iterator[Row]:
+    """20 of them on loopback; 2 of them over the thin line, where each takes its 20 seconds."""
+    corpus = large(folder / "corpus-20", 2 if quick else 20, 50)
+    yield from large_rows(table(folder, corpus, LOOPBACK, Bounds(120, 60), quick=quick, later=False), corpus, LOOPBACK)
+    corpus = large(folder / "corpus-2", 1 if quick else 2, 50)
+    yield from large_rows(table(folder, corpus, LINE, Bounds(120, 60), quick=quick, later=False), corpus, LINE)
+
+
+def installed() -> dict[str, str | None]:
+    """The versions of the others; None where one is not there."""
+    return {**oneshot.versions(), "syncthing": syncthing.version()}
+
+
+def table(
+    folder: Path,
+    corpus: Corpus,
+    shape: Shape,
+    bounds: Bounds,
+    *,
+    quick: bool,
+    later: bool = True,
+    first_of: tuple[str, ...] | None = None,
+) -> Table:
+    """Every program's figures for one tree over one line, one program after the other."""
+    names = ["ours", *(name for name, version in installed().items() if version and not (quick and name not in QUICK))]
+    found: Table = {}
+    with account(folder / f"account-{corpus.count}-{shape.name.split()[0]}") as ssh_account:
+        for name in names:
+            first_s = bounds.first_s if first_of is None or name not in first_of else 240
+            mine = Bounds(first_s, bounds.later_s)
+            found[name] = _figures(folder / name, name, ssh_account, corpus, shape, mine, later=later)
+    return found
+
+
+def made(folder: Path, name: str, ssh_account: Account) -> Program:
+    """A program with its servers running and nothing to copy yet."""
+    if name == "ours":
+        return ours.Ours(folder)
+    if name == "syncthing":
+        return syncthing.Syncthing(folder)
+    return oneshot.PROGRAMS[name](ssh_account, folder, name)
+
+
+def _figures(
+    folder: Path, name: str, ssh_account: Account, corpus: Corpus, shape: Shape, bounds: Bounds, *, later: bool
+) -> Figures:
+    found: Figures = {}
+    if bounds.first_s:
+        with _folder(folder) as own, closing(made(own, name, ssh_account)) as one:
+            found = _run(one, corpus, shape, bounds, later=later)
+    if later and "same" not in found:
+        with _folder(folder) as own, closing(made(own, name, ssh_account)) as one:
+            found |= _run(one, corpus, shape, Bounds(0, bounds.later_s), later=True)
+    return found
+
+
+def _run(one: Program, corpus: Corpus, shape: Shape, bounds: Bounds, *, later: bool) -> Figures:
+    found: Figures = {}
+    with link(one.server_port, shape.round_trip_s, shape.rate_bytes_per_s) as line:
+        one.connect(line.port)
+        one.stock(corpus)
+        if bounds.first_s:
+            found["first"] = measured(line, lambda: one.sync(bounds.first_s))
+            if found["first"].is_over:
+                return found
+            assert one.holds(corpus), f"{one.name} says that it is done, and is not"
+        elif later:
+            one.connect(one.server_port)
+            one.seed(corpus)
+            one.connect(line.port)
+        if later:
+            found["same"] = measured(line, lambda: one.sync(bounds.later_s))
+            found |= _connected(one, line, bounds)
+            one.change(1)
+            found["change"] = measured(line, lambda: one.sync(bounds.later_s))
+            one.rename()
+            found["rename"] = measured(line, lambda: one.sync(bounds.later_s))
+    return found
+
+
+def _connected(one: Program, line: Link, bounds: Bounds) -> Figures:
+    """Nothing changed, where a session stands already. Only ours and Syncthing keep one."""
+    if isinstance(one, ours.Ours):
+        with exchange(one) as opened:
+            asked = sorted((measured(line, opened.ask) for _ in range(ASKED)), key=lambda taken: taken.seconds)
+        return {"open": asked[ASKED // 2]}
+    if isinstance(one, syncthing.Syncthing):
+        one.start()
+        try:
+            return {"open": measured(line, lambda: one.sync_connected(bounds.later_s))}
+        finally:
+            one.box.stop()
+    return {}
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[Path]:
+    """For one program's two ends; gone at the end, since the next one needs as much."""
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
