@@ -8,16 +8,19 @@
 Only digests become names here. What a file was called where it came from is for people only (`name_for_people`).
 """
 
+import errno
 import os
 import shutil
 import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from appliance.config import Config
 from appliance.core.asset import Digest, hex_of, parse_digest
-from appliance.core.errors import Corrupt, Text
+from appliance.core.cache import Quarantined
+from appliance.core.errors import Corrupt, Text, Unreadable, WorldError
 from appliance.durable import (
     STAGED_SUFFIX,
     copy_settled,
@@ -35,6 +38,10 @@ from appliance.durable import write_atomically as write_atomically
 ASSET_MODE: Final = 0o444
 """Nobody writes an asset: other names of the same bytes are served while it is here."""
 NAME_CHARS_MAX: Final = 200
+UNREADABLE: Final = ".unreadable"
+"""Ends the name in quarantine of what the disk does not give back; nothing is compared with it."""
+BROKEN: Final = frozenset({errno.EIO, errno.EUCLEAN, errno.EBADMSG, errno.ENODATA})
+"""What a disk or file system says when it cannot give back what it was given."""
 
 
 def make_folders(config: Config) -> None:
@@ -76,7 +83,13 @@ def adopt(config: Config, staged: Path, digest: str) -> Path:
     """
     digest, target = parse_digest(digest), path_of(config, digest)
     with regular_file(staged) as descriptor:
-        found, _size = hash_of(descriptor)
+        try:
+            with disk_errors(staged):
+                found, _size = hash_of(descriptor)
+        except WorldError as error:
+            if not _is_broken(error):
+                raise
+            raise _unreadable(config, staged, digest, error) from error
         if found != digest:
             raise _set_aside(config, staged, digest, found)
         with disk_errors(target):
@@ -131,12 +144,43 @@ def verify(config: Config, digest: str, bytes_per_s: int = 0) -> int:
     Corrupt when it has changed: then it is in quarantine and no longer served.
     """
     path = path_of(config, digest)
-    with regular_file(path) as descriptor:
-        found, size_bytes = hash_of(descriptor, bytes_per_s)
-        if found != parse_digest(digest):
-            withdraw_link(config, digest)
-            raise _set_aside(config, path, digest, found)
+    try:
+        with regular_file(path) as descriptor, disk_errors(path):
+            found, size_bytes = hash_of(descriptor, bytes_per_s)
+    except WorldError as error:
+        if not _is_broken(error):
+            raise
+        raise _unreadable(config, path, digest, error) from error
+    if found != parse_digest(digest):
+        _withdraw_if_possible(config, digest)
+        raise _set_aside(config, path, digest, found)
     return size_bytes
+
+
+def quarantined(config: Config) -> tuple[Quarantined, ...]:
+    """What was set aside, by name."""
+    found = []
+    with suppress(FileNotFoundError):
+        for path in sorted(config.quarantine.iterdir()):
+            name, _dot, ending = path.name.partition(".")
+            if len(name) == 64 and ending in ("", UNREADABLE[1:]):
+                facts = path.lstat()
+                found.append(
+                    Quarantined(
+                        name=path.name,
+                        digest=f"sha256:{name}",
+                        size_bytes=facts.st_size,
+                        since_us=facts.st_ctime_ns // 1000,
+                        is_readable=not ending,
+                    )
+                )
+    return tuple(found)
+
+
+def drop_quarantined(config: Config, name: str) -> None:
+    """Let go of bytes that were set aside."""
+    assert "/" not in name, name
+    unlink_durably(config.quarantine / name)
 
 
 def remove(config: Config, digest: str) -> None:
@@ -201,12 +245,33 @@ def _is_shown(character: str) -> bool:
     return unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
-def _set_aside(config: Config, path: Path, digest: str, found: str) -> Corrupt:
-    with disk_errors(config.quarantine):
+def _is_broken(error: WorldError) -> bool:
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in BROKEN
+
+
+def _unreadable(config: Config, path: Path, digest: str, error: WorldError) -> Unreadable:
+    _withdraw_if_possible(config, digest)
+    _move_aside(config, path, hex_of(digest) + UNREADABLE)
+    return Unreadable(*error.problems, hint=Text("将重新传输；请检查磁盘", "it comes again; check the disk"))
+
+
+def _withdraw_if_possible(config: Config, digest: str) -> None:
+    """On a disk that takes no more writes the name stays, and the asset is bad all the same."""
+    with suppress(WorldError):
+        withdraw_link(config, digest)
+
+
+def _move_aside(config: Config, path: Path, name: str) -> None:
+    """Where the disk does not let us, the file stays: it is known to be bad, and is replaced when it comes again."""
+    with suppress(OSError):
         make_folder(config.quarantine)
-        path.rename(config.quarantine / hex_of(digest))
+        path.rename(config.quarantine / name)
         sync_folder(config.quarantine)
         sync_folder(path.parent)
+
+
+def _set_aside(config: Config, path: Path, digest: str, found: str) -> Corrupt:
+    _move_aside(config, path, hex_of(digest))
     return Corrupt(
         Text(
             f"媒资内容与指纹不符：应为 {digest}，实为 {found}",

@@ -55,6 +55,20 @@ def of_room(db: Database, short_bytes: int, now_us: int) -> None:
     facts.raise_alarm(db, finding, now_us)
 
 
+def of_disk(db: Database, device: str, reason: Text, now_us: int) -> None:
+    """The disk of the media does not give or take what it should."""
+    finding = Finding(
+        id="media-disk",
+        severity="red",
+        text=Text(f"媒资盘 {device} 读写出错：{reason.zh}", f"the disk of the media, {device}, fails: {reason.en}"),
+        hint=Text(
+            f"坏的媒资自动重新传输；请查 smartctl -a {device}，尽快换盘",
+            f"what is bad comes again by itself; see smartctl -a {device}, replace the disk soon",
+        ),
+    )
+    facts.raise_alarm(db, finding, now_us)
+
+
 def of_clip(db: Database, source: str, name: str, reason: Text | None, now_us: int) -> None:
     """An asset cannot be brought to house format; None: it could."""
     identity = f"clip:{source[7:23]}"

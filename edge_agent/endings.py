@@ -75,7 +75,7 @@ def of_reading(child: Child, read: Reading, memory: Memory) -> Iterator[Outcome]
         case "verify", "done":
             yield Verified(subject, read.size_bytes)
         case work, _:
-            yield Spoilt(subject, reason, work == "verify")
+            yield Spoilt(subject, reason, work == "verify", is_disk=read.verdict == "unreadable")
 
 
 def packaged_path(config: Config, source: str) -> Path:

@@ -3,6 +3,7 @@
 What came of it is data for `record`; nothing is raised for what the world did.
 """
 
+import errno
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ from edge_agent.core.steps import (
     Connect,
     Deliver,
     Discard,
+    DropQuarantined,
     Fetch,
     LogAired,
     Package,
@@ -64,8 +66,11 @@ from edge_agent.memory import Memory
 PACKAGING_LIMIT_S: Final = 4 * 86400.0
 """The packager bounds itself by the length of the clip; this is for one that does not."""
 READING_LIMIT_S: Final = 12 * 3600.0
+DISK_FAULTS: Final = files.BROKEN | {errno.EROFS}
 NICENESS: Final = 10
 """Packaging takes whole processors; what serves the air comes first."""
+
+_GONE: Final = Text("文件不见了", "its file is gone")
 
 
 @dataclass(frozen=True)
@@ -87,10 +92,11 @@ def execute(step: Step, world: World, deadlines: Mapping[str, int | None]) -> It
     try:
         yield from _do(step, world, deadlines)
     except SongshanError as error:
-        yield Failed(subject_of(step), error.problems[0], isinstance(error, DiskFull))
+        is_disk = isinstance(error.__cause__, OSError) and error.__cause__.errno in DISK_FAULTS
+        yield Failed(subject_of(step), error.problems[0], isinstance(error, DiskFull), is_disk)
     except OSError as error:
         why = error.strerror or str(error)
-        yield Failed(subject_of(step), Text(why, why))
+        yield Failed(subject_of(step), Text(why, why), is_disk=error.errno in DISK_FAULTS)
 
 
 def subject_of(step: Step) -> str:
@@ -102,7 +108,7 @@ def subject_of(step: Step) -> str:
             return subject
         case Adopt(subject) | Upload(subject) | Deliver(subject) | Remove(subject) | Discard(subject):
             return subject
-        case Serve(subject) | Withdraw(subject) | Verify(subject) | Base(subject):
+        case Serve(subject) | Withdraw(subject) | DropQuarantined(subject) | Verify(subject) | Base(subject):
             return subject
     return type(step).__name__
 
@@ -118,7 +124,7 @@ def _do(step: Step, world: World, deadlines: Mapping[str, int | None]) -> Iterat
                 files.publish_link(config, digest)
                 memory.served.add(digest)
             else:
-                yield Spoilt(digest, Text("文件不见了", "its file is gone"), was_here=True)
+                yield Spoilt(digest, _GONE, was_here=True)
         case Remove(digest):
             files.remove(config, digest)
             memory.served.discard(digest)
@@ -126,6 +132,8 @@ def _do(step: Step, world: World, deadlines: Mapping[str, int | None]) -> Iterat
         case Discard(digest):
             unlink_durably(files.stage_path(config, digest))
             basis.discard(config, digest)
+        case DropQuarantined(name):
+            files.drop_quarantined(config, name)
         case Compile():
             yield Due("compile")
         case LogAired():
@@ -191,6 +199,9 @@ def _lay_basis(digest: str, base: str, world: World) -> None:
 def _read(work_: Work, subject: str, path: Path, words: tuple[str, ...], world: World) -> Iterator[Outcome]:
     """A small file here and now, a large one in a process."""
     child = Child(work_, (subject,))
+    if work_ == "verify" and not path.exists():
+        yield Spoilt(subject, _GONE, was_here=True)
+        return
     if path.stat().st_size <= reading.INLINE_BYTES_MAX:
         yield from of_reading(child, reading.read(world.config, list(words)), world.memory)
     else:

@@ -1,8 +1,10 @@
 """How the machine is, by psutil and the kernel."""
 
 import ctypes
+import os
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 import psutil
@@ -49,3 +51,15 @@ def _temperature_c() -> float | None:
         for sensors in psutil.sensors_temperatures().values():
             degrees += [sensor.current for sensor in sensors if 0 < sensor.current < PLAUSIBLE_C]
     return max(degrees, default=None)
+
+
+def device_of(path: Path) -> str:
+    """What the system calls the device that a path lies on (proc(5), mountinfo); the path where it cannot be told."""
+    with suppress(OSError, ValueError, IndexError):
+        number = path.stat().st_dev
+        wanted = f"{os.major(number)}:{os.minor(number)}"
+        for line in Path("/proc/self/mountinfo").read_text(errors="replace").splitlines():
+            words, _dash, rest = line.partition(" - ")
+            if words.split()[2] == wanted:
+                return rest.split()[1]
+    return str(path)

@@ -65,6 +65,8 @@ class Memory:
     full_until_us: int = 0
     """The disk said that it is full; so long that is believed."""
     room_told: bool = False
+    disk_fault_us: int = 0
+    """When the disk of the media last failed, or this run began."""
     compiled_us: int = 0
     aired_us: int = 0
     reported_us: int = 0

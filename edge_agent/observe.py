@@ -13,7 +13,7 @@ from sqlite_utils import Database
 
 from appliance import files, spool
 from appliance.config import Config
-from appliance.core.cache import order_of_eviction, over_quota_bytes
+from appliance.core.cache import order_of_eviction, over_quota_bytes, quarantine_over
 from appliance.core.moment import US
 from appliance.core.scrub import next_reading
 from appliance.store import cache, items, work
@@ -55,9 +55,10 @@ def observe(
     staged, laid = _staged(config.incoming), _staged(basis.folder_of(config))
     bad = _staged(config.quarantine)
     wanted = tuple(_wanted(known, staged, laid, bad, memory, now_us))
+    space = _space(config, db, memory, wanted, sum((*staged.values(), *bad.values())), now_us)
     return Observation(
         now_us=now_us,
-        space=_space(config, db, memory, wanted, sum((*staged.values(), *bad.values())), now_us),
+        space=space,
         link=conversation.state(),
         children=children.running(),
         commands=tuple(
@@ -93,6 +94,7 @@ def observe(
         ),
         unverified=tuple(digest for digest in memory.reading_again.digests if memory.is_due(digest, now_us)),
         verify_bytes_per_s=memory.reading_again.bytes_per_s,
+        quarantine_over=_quarantine_over(config, db, wanted, space, now_us),
         air_changed=air_changed,
         compiled_us=memory.compiled_us,
         aired_us=memory.aired_us,
@@ -209,6 +211,15 @@ def _space(
         return space
     loose = order_of_eviction(cache.on_disk(db, now_us), cache.pinned(db, now_us))
     return msgspec.structs.replace(space, evictable=tuple((each.digest, each.size_bytes) for each in loose))
+
+
+def _quarantine_over(
+    config: Config, db: Database, wanted: tuple[Wanted, ...], space: Space, now_us: int
+) -> tuple[str, ...]:
+    held = files.quarantined(config)
+    healed = {each.digest for each in held if cache.is_here(db, each.digest)}
+    is_short = bool(space.evictable) or space.free_bytes < space.reserve_bytes or space.is_told
+    return quarantine_over(held, {each.digest for each in wanted}, healed, now_us, is_short=is_short)
 
 
 def _look_at_reading(config: Config, db: Database, memory: Memory, now_us: int) -> None:

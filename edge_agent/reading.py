@@ -21,7 +21,7 @@ import msgspec
 from appliance import files
 from appliance.config import Config, load
 from appliance.core.asset import AssetRole
-from appliance.core.errors import Corrupt, DiskFull, Refused, SongshanError, Text
+from appliance.core.errors import Corrupt, DiskFull, Refused, SongshanError, Text, Unreadable
 from appliance.core.kind import HEAD_BYTES, kind_of
 from appliance.durable import regular_file
 from appliance.packaging import examine, probe
@@ -36,7 +36,7 @@ PATIENTLY: Final = ("nice", "-n", "19", "ionice", "-c", "3")
 class Reading(msgspec.Struct, frozen=True):
     """What came of it. `reason` is there unless `done`; `segments` for renditions, the rest as far as it is known."""
 
-    verdict: Literal["done", "refused", "corrupt", "full", "failed"]
+    verdict: Literal["done", "refused", "corrupt", "unreadable", "full", "failed"]
     digest: str = ""
     size_bytes: int = 0
     media_type: str = "application/octet-stream"
@@ -56,6 +56,8 @@ def read(config: Config, words: list[str]) -> Reading:
     """Do it here and now. What goes wrong is an answer too."""
     try:
         return _WORK[words[0]](config, *words[1:])
+    except Unreadable as error:
+        return Reading("unreadable", reason=error.problems[0])
     except Corrupt as error:
         return Reading("corrupt", reason=error.problems[0])
     except DiskFull as error:

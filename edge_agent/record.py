@@ -18,12 +18,12 @@ from appliance.core.asset import Asset
 from appliance.core.command import Command, Insert, Resume, Submit
 from appliance.core.errors import Refused, SongshanError, Text
 from appliance.core.item import TITLE_CHARS_MAX
-from appliance.core.moment import to_text
+from appliance.core.moment import US, to_text
 from appliance.core.stock import RenditionState
 from appliance.core.ts import HOUSE_PROFILE
-from appliance.store import assets, desk, needs
+from appliance.store import assets, desk, facts, needs
 from appliance.store.database import transaction
-from edge_agent import alarms, drop, report, traffic
+from edge_agent import alarms, drop, health, report, traffic
 from edge_agent.apply import Applying
 from edge_agent.core import retry
 from edge_agent.core.outcomes import (
@@ -54,6 +54,10 @@ from edge_agent.core.outcomes import (
 from edge_agent.desk import effect_of
 from edge_agent.execute import World
 
+DISK_FAULTS_SAID: Final = ("Input/output error", "Read-only file system")
+"""As rsync and ffmpeg say it."""
+DISK_SOUND_US: Final = 86_400 * US
+"""A disk that has given back all that was asked of it for so long is taken to be sound again."""
 FULL_FOR_US: Final = retry.NO_ROOM.longest_us
 """So long after the disk said that it is full it is taken to be; what was tried waits no longer than that."""
 
@@ -67,6 +71,7 @@ class Recording:
         self._world, self._applying, self._started_us = world, applying, started_us
         self._db, self._config, self._memory = world.db, world.config, world.memory
         self._waiting: deque[Outcome] = deque()
+        self._memory.disk_fault_us = started_us
         self._told_of = alarms.raised_drops(world.db, world.config, started_us)
 
     def record(self, outcomes: Iterable[Outcome], now_us: int, jitter: float) -> None:
@@ -117,6 +122,8 @@ class Recording:
             case Ceased(digest, is_upload, result):
                 self._memory.progress.pop(digest, None)
                 traffic.cease(db, outcome, now_us, jitter)
+                if any(word in outcome.reason.en for word in DISK_FAULTS_SAID):
+                    self._disk_fault(db, outcome.reason, now_us)
                 if result is Result.NO_ROOM and not is_upload:
                     self._memory.full_until_us = now_us + FULL_FOR_US
             case Arrived():
@@ -126,13 +133,17 @@ class Recording:
                 known = assets.holding(db, digest)
                 assets.arrived(db, digest, known.size_bytes if known else 0, now_us)
                 needs.unusable(db, digest, reason)
-            case Spoilt(digest):
+            case Spoilt(digest, reason, _was_here, is_disk):
+                if is_disk:
+                    self._disk_fault(db, reason, now_us)
                 self._memory.read_again(digest, 0, now_us)
                 traffic.spoil(db, outcome, now_us, jitter)
                 self._applying.air_changed = True
             case Verified(digest, size_bytes):
                 assets.verified(db, digest, now_us)
                 self._memory.read_again(digest, size_bytes, now_us)
+                if self._memory.disk_fault_us + DISK_SOUND_US <= now_us:
+                    facts.clear_alarm(db, "media-disk")
             case Packaged(source):
                 traffic.keep_packaged(db, outcome, now_us)
                 self._memory.failures.pop(source, None)
@@ -148,7 +159,9 @@ class Recording:
                 needs.reached(db)
             case DropsToTell(entries):
                 self._told_of = alarms.of_drops(db, entries, self._told_of, now_us)
-            case Failed(subject, _reason, no_room):
+            case Failed(subject, reason, no_room, is_disk):
+                if is_disk:
+                    self._disk_fault(db, reason, now_us)
                 self._memory.failed(subject, now_us, jitter, retry.NO_ROOM if no_room else retry.TRANSFER)
                 if no_room:
                     self._memory.full_until_us = now_us + FULL_FOR_US
@@ -156,6 +169,10 @@ class Recording:
                 alarms.of_room(db, short_bytes, now_us)
             case _:
                 raise AssertionError(f"nobody notes {outcome}")
+
+    def _disk_fault(self, db: Database, reason: Text, now_us: int) -> None:
+        self._memory.disk_fault_us = now_us
+        alarms.of_disk(db, health.device_of(self._config.media), reason, now_us)
 
     def _not_packaged(self, db: Database, outcome: NotPackaged, now_us: int, jitter: float) -> None:
         if outcome.no_room:

@@ -108,6 +108,31 @@ def _of_storage(seen: Snapshot) -> Iterator[Finding]:
         yield _amber(
             "disk", Text(f"磁盘剩余 {free}，低于预留", f"{free} left on the disk, less than the reserve"), hint
         )
+    if disk.cache_bytes_max and disk.media_bytes > disk.cache_bytes_max:
+        held, most = f"{disk.media_bytes / _GIB:.1f} GiB", f"{disk.cache_bytes_max / _GIB:.1f} GiB"
+        yield _amber(
+            "cache-quota",
+            Text(
+                f"媒资 {held}，超过上限 {most}；都在使用，播出和备播不受影响",
+                f"assets take up {held}, more than the {most} they may; all are in use, the air is not affected",
+            ),
+            Text(
+                "请看 songshan cache；调高 cache_bytes_max，或撤下不再需要的内容",
+                "see songshan cache; raise cache_bytes_max, or take down what is not needed any more",
+            ),
+        )
+    if disk.assets_unread:
+        yield _amber(
+            "scrub",
+            Text(
+                f"{disk.assets_unread} 个媒资超期未复查",
+                f"{disk.assets_unread} assets were not read again for too long",
+            ),
+            Text(
+                "agent 会自动复查；若一直不减，请看 songshan cache 和磁盘",
+                "the agent reads them by itself; if the number stays, see songshan cache and the disk",
+            ),
+        )
     if disk.assets_bad:
         yield _amber(
             "bad-assets",

@@ -4,6 +4,7 @@ Pure: the agent says what is used and held, and removes from the front of an ord
 
     pins                 everything that is in use, with every reason
     order_of_eviction    the rest, what was not used for longest first
+    quarantine_over      what may go of the bytes that were set aside
     let_go               as much of that order as is needed
     over_quota_bytes     by how much what is held is more than it may be
 """
@@ -14,6 +15,7 @@ from typing import Final, Literal, get_args
 import msgspec
 
 from appliance.core.errors import Text
+from appliance.core.moment import US
 from appliance.core.stock import Holding
 
 Why = Literal["air", "insert", "schedule", "filler", "item", "submission", "transfer"]
@@ -30,6 +32,21 @@ class Pin(msgspec.Struct, frozen=True):
     name: str = ""
     place: str = ""
     at_us: int | None = None
+
+
+class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes that were set aside under a name of their own. Those that the disk does not give back are unreadable."""
+
+    name: str
+    digest: str
+    size_bytes: int
+    since_us: int
+    is_readable: bool = True
+
+
+QUARANTINE_KEPT_US: Final = 14 * 86_400 * US
+QUARANTINE_BYTES_MAX: Final = 64 * 1024**3
+"""The largest file that is taken in: it is worth to be compared with."""
 
 
 def pins(
@@ -56,6 +73,24 @@ def order_of_eviction(holdings: Iterable[Holding], pinned: Collection[str]) -> t
     """
     loose = (holding for holding in holdings if holding.state == "here" and holding.digest not in pinned)
     return tuple(sorted(loose, key=lambda holding: (holding.last_used_us, -holding.size_bytes, holding.digest)))
+
+
+def quarantine_over(
+    held: Iterable[Quarantined], wanted: Collection[str], healed: Collection[str], now_us: int, *, is_short: bool
+) -> tuple[str, ...]:
+    """The names that may go: what was healed, what is too old, the oldest of what is too much, and all that nothing is
+    compared with when room `is_short`. Unreadable files stay their time: they keep bad blocks from being used again.
+    """
+    gone: list[str] = []
+    kept_bytes = 0
+    for each in sorted(held, key=lambda each: (-each.since_us, each.name)):
+        is_over = each.since_us + QUARANTINE_KEPT_US <= now_us or kept_bytes + each.size_bytes > QUARANTINE_BYTES_MAX
+        is_idle = each.digest not in wanted and (is_short or each.digest in healed)
+        if is_over or (each.is_readable and is_idle):
+            gone.append(each.name)
+        else:
+            kept_bytes += each.size_bytes
+    return tuple(gone)
 
 
 def let_go(order: Iterable[tuple[str, int]], short_bytes: int) -> tuple[tuple[str, ...], int]:

@@ -67,6 +67,10 @@ class Corrupt(WorldError):
     """Bytes that are not what their digest says. They have been set aside; the asset must be fetched again."""
 
 
+class Unreadable(Corrupt):
+    """Bytes that the disk does not give back."""
+
+
 class HubUnreachable(WorldError):
     """No session with the hub could be opened."""
 

@@ -130,6 +130,10 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
     assets_here: int = 0
     assets_wanted: int = 0
     assets_bad: int = 0
+    assets_unread: int = 0
+    """Not read again within `verify_days` and a day."""
+    cache_bytes_max: int = 0
+    """What `media_bytes` should not exceed; 0: no such bound."""
 
 
 class Clock(msgspec.Struct, frozen=True, kw_only=True):

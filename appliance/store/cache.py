@@ -99,6 +99,11 @@ def held_bytes(db: Database) -> int:
     return int(found[0]["size_bytes"])
 
 
+def is_here(db: Database, digest: str) -> bool:
+    """Whether an asset is here and good."""
+    return bool(rows(db, "SELECT 1 FROM assets WHERE digest = ? AND state = 'here'", (digest,)))
+
+
 def unread(db: Database, now_us: int) -> tuple[Unread, ...]:
     """Everything that is here, as reading again looks at it."""
     found = rows(

@@ -31,6 +31,7 @@ from appliance.core.health import (
 )
 from appliance.core.moment import US
 from appliance.core.readiness import not_ready
+from appliance.core.scrub import LATE_US
 from appliance.store import air
 from appliance.store.database import Row, first, reading, rows, text_json, text_of
 from appliance.store.desk import orders, submissions
@@ -39,6 +40,7 @@ from appliance.store.readiness import readiness_of
 
 SUBMISSIONS_SHOWN: Final = 50
 COMING_HOURS: Final = 24
+DAY_US: Final = 86_400 * US
 
 Status = Link | Clock | Machine | Agent
 _Fact = TypeVar("_Fact", Link, Clock, Machine, Agent)
@@ -77,7 +79,7 @@ def snapshot(
         coming=_coming(db, config, air_us),
         link=_link(db, config, agent),
         sync=_sync(db, config),
-        storage=_storage(config, db),
+        storage=_storage(config, db, now_us),
         clock=_status(db, Clock),
         machine=_status(db, Machine),
         agent=agent,
@@ -140,13 +142,13 @@ def _bare(config: Config, now_us: int) -> Snapshot:
         zone=config.zone,
         now_us=now_us,
         version=version(),
-        storage=_storage(config, None),
+        storage=_storage(config, None, now_us),
         link=Link() if config.hub else Link(state="alone"),
         sync=Sync(spool_waiting=_spool_waiting(config)),
     )
 
 
-def _storage(config: Config, db: Database | None) -> Storage | None:
+def _storage(config: Config, db: Database | None, now_us: int) -> Storage | None:
     """From the disk itself, so that it is true also when the agent is dead; None when there is no such folder."""
     folder = config.media if config.media.exists() else config.home
     try:
@@ -160,12 +162,16 @@ def _storage(config: Config, db: Database | None) -> Storage | None:
             "SELECT coalesce(sum(size_bytes) FILTER (WHERE state = 'here'), 0) AS media_bytes,"
             " count(*) FILTER (WHERE state = 'here') AS assets_here,"
             " count(*) FILTER (WHERE state = 'wanted') AS assets_wanted,"
-            " count(*) FILTER (WHERE state = 'bad') AS assets_bad FROM assets",
+            " count(*) FILTER (WHERE state = 'bad') AS assets_bad,"
+            " count(*) FILTER (WHERE state = 'here' AND coalesce(verified_at_us, last_used_us) <= ?) AS assets_unread"
+            " FROM assets",
+            (now_us - config.limits.verify_days * DAY_US - LATE_US,),
         )[0]
     return Storage(
         total_bytes=disk.f_blocks * disk.f_frsize,
         free_bytes=disk.f_bavail * disk.f_frsize,
         reserve_bytes=config.limits.reserve_bytes,
+        cache_bytes_max=config.limits.cache_bytes_max,
         **counts,
     )
 

@@ -113,6 +113,8 @@ class Observation(msgspec.Struct, frozen=True):
     recalled: tuple[str, ...] = ()
     """On disk, but nothing may use them any more."""
     unwanted_staged: tuple[str, ...] = ()
+    quarantine_over: tuple[str, ...] = ()
+    """Names in quarantine that may go."""
     unverified: tuple[str, ...] = ()
     """To be read again now, what airs soonest first,"""
     verify_bytes_per_s: int = 0

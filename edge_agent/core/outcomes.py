@@ -73,11 +73,15 @@ class Unusable(Outcome, frozen=True):
 
 
 class Spoilt(Outcome, frozen=True):
-    """Bytes were not what they are called; they are in quarantine, the asset must come again."""
+    """Bytes were not what they are called; they are in quarantine, the asset must come again.
+
+    `is_disk`: the disk did not give them back.
+    """
 
     digest: str
     reason: Text
     was_here: bool
+    is_disk: bool = False
 
 
 class Verified(Outcome, frozen=True):
@@ -166,6 +170,8 @@ class Failed(Outcome, frozen=True):
     subject: str
     reason: Text
     no_room: bool = False
+    is_disk: bool = False
+    """The disk does not take or give what it should."""
 
 
 class RoomToTell(Outcome, frozen=True):

@@ -24,6 +24,7 @@ from edge_agent.core.steps import (
     Connect,
     Deliver,
     Discard,
+    DropQuarantined,
     Fetch,
     LogAired,
     Package,
@@ -78,9 +79,8 @@ def next_look_us(seen: Observation, policy: Policy) -> int:
 
 def is_idle(seen: Observation, steps: Iterable[Step]) -> bool:
     """Whether nothing is left that could be done now; what merely recurs does not count."""
-    is_busy = any(child.work != "verify" for child in seen.children)
-    is_waiting = is_busy or seen.air_changed or seen.is_settling or not seen.link.is_settled
-    return not is_waiting and all(isinstance(step, Report | Compile | LogAired | Verify) for step in steps)
+    is_waiting = bool(seen.children) or seen.air_changed or seen.is_settling or not seen.link.is_settled
+    return not is_waiting and all(isinstance(step, Report | Compile | LogAired) for step in steps)
 
 
 def _vanish(seen: Observation) -> Iterator[Step]:
@@ -91,6 +91,7 @@ def _vanish(seen: Observation) -> Iterator[Step]:
         if child.work in ("fetch", "base") and wanted.isdisjoint(child.subjects):
             yield Stop(child.subjects)
     yield from (Discard(digest) for digest in seen.unwanted_staged if not _is_busy(seen, digest))
+    yield from (DropQuarantined(name) for name in seen.quarantine_over)
 
 
 def _appear(seen: Observation) -> Iterator[Step]:

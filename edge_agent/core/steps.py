@@ -114,6 +114,12 @@ class Discard(Step, frozen=True):
     digest: str
 
 
+class DropQuarantined(Step, frozen=True):
+    """Let go of bytes that were set aside, by the name that they have there."""
+
+    name: str
+
+
 class Verify(Step, frozen=True):
     """Read an asset again, at most so fast where not 0, and compare it with its digest."""
 

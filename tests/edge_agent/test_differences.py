@@ -69,6 +69,7 @@ def test_only_what_differs_crosses_the_line(hub: LiveHub, line: Link, box: Count
     assert fetched(box, line) < LITTLE_BYTES
     assert box.served() == {old, new}
     assert path.read_bytes() == b"a corrected title" + first
+    assert list((box.home / "media" / "quarantine").iterdir()) == [], "what was healed is not kept"
     published(hub, first, "改名.bin")
     assert fetched(box, line) < 20_000
     assert box.rows("SELECT count(*) FROM items") == [(3,)]

@@ -76,6 +76,18 @@ CASES = [
     ("clock off", with_(clock=Clock(synchronised=True, hub_offset_ms=-2500)), ("clock", "amber")),
     ("clock free", with_(clock=Clock(synchronised=False)), ("clock", "amber")),
     ("below reserve", with_(storage=Storage(total_bytes=9, free_bytes=1, reserve_bytes=2)), ("disk", "amber")),
+    (
+        "over quota",
+        with_(
+            storage=Storage(total_bytes=9, free_bytes=9, reserve_bytes=2, media_bytes=5 * GIB, cache_bytes_max=4 * GIB)
+        ),
+        ("cache-quota", "amber"),
+    ),
+    (
+        "not read for long",
+        with_(storage=Storage(total_bytes=9, free_bytes=9, reserve_bytes=2, assets_unread=2)),
+        ("scrub", "amber"),
+    ),
     ("nearly full", with_(storage=Storage(total_bytes=9, free_bytes=0, reserve_bytes=2 * GIB)), ("disk", "red")),
     (
         "rot",

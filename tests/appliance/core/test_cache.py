@@ -5,9 +5,20 @@ from typing import get_args
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.core.cache import Pin, Why, let_go, order_of_eviction, over_quota_bytes, pins
+from appliance.core.cache import (
+    QUARANTINE_BYTES_MAX,
+    QUARANTINE_KEPT_US,
+    Pin,
+    Quarantined,
+    Why,
+    let_go,
+    order_of_eviction,
+    over_quota_bytes,
+    pins,
+    quarantine_over,
+)
 from appliance.core.stock import Holding
-from tests.appliance.boxes import digest
+from tests.appliance.boxes import AT_US, S, digest
 
 HOLDINGS = st.lists(
     st.builds(
@@ -54,6 +65,45 @@ def test_enough_goes_and_no_more_or_it_is_told_how_much_is_lacking(sizes: list[i
     assert lacking == max(0, short - sum(sizes))
     assert freed >= short or len(chosen) == len(sizes)
     assert not chosen or freed - sizes[len(chosen) - 1] < short
+
+
+def aside(letter: str, size_bytes: int, days_ago: float, *, is_readable: bool = True) -> Quarantined:
+    since_us = AT_US - round(days_ago * 86_400 * S)
+    name = letter if is_readable else f"{letter}.unreadable"
+    return Quarantined(name=name, digest=letter, size_bytes=size_bytes, since_us=since_us, is_readable=is_readable)
+
+
+def test_quarantine_empties_itself_by_healing_by_age_and_by_size() -> None:
+    """What was set aside is worth something as long as what comes is compared with it, and must never fill the disk."""
+    most = QUARANTINE_BYTES_MAX
+    held = [aside("healed", 1, 1), aside("wanted", 1, 1), aside("old", 1, 14), aside("idle", 1, 1)]
+    assert quarantine_over(held, {"wanted", "old"}, {"healed"}, AT_US, is_short=False) == ("healed", "old")
+    assert quarantine_over(held, {"wanted"}, (), AT_US, is_short=True) == ("healed", "idle", "old")
+    large = [aside("a", most, 3), aside("b", most - 5, 2), aside("c", 6, 1)]
+    assert quarantine_over(large, "abc", (), AT_US, is_short=False) == ("b", "a")
+
+
+def test_unreadable_files_keep_their_bad_blocks_for_their_days() -> None:
+    """Given back, the next film would be written over them."""
+    bad = aside("a", 1, 1, is_readable=False)
+    assert quarantine_over([bad], (), {"a"}, AT_US, is_short=True) == ()
+    assert quarantine_over([aside("a", 1, 15, is_readable=False)], (), (), AT_US, is_short=False) == ("a.unreadable",)
+
+
+@given(
+    held=st.lists(
+        st.builds(aside, st.sampled_from("abcdefgh"), st.integers(0, QUARANTINE_BYTES_MAX * 2), st.integers(0, 20)),
+        max_size=8,
+        unique_by=lambda each: each.name,
+    ),
+    wanted=st.sets(st.sampled_from("abcdefgh")),
+)
+def test_quarantine_is_bounded_whatever_is_in_it(held: list[Quarantined], wanted: set[str]) -> None:
+    """By days and bytes, also when all of it is wanted."""
+    gone = quarantine_over(held, wanted, (), AT_US, is_short=False)
+    left = [each for each in held if each.name not in gone]
+    assert sum(each.size_bytes for each in left) <= QUARANTINE_BYTES_MAX
+    assert all(each.since_us > AT_US - QUARANTINE_KEPT_US for each in left)
 
 
 @given(held=st.integers(0, 100), most=st.integers(0, 100))

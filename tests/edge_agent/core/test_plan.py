@@ -25,6 +25,7 @@ from edge_agent.core.steps import (
     Connect,
     Deliver,
     Discard,
+    DropQuarantined,
     Fetch,
     LogAired,
     Package,
@@ -245,7 +246,14 @@ def test_reading_again_is_one_at_a_time_beside_all_else() -> None:
     arrived = tuple(Wanted(digest(n), 9 * MIB, 9 * MIB) for n in (6, 7))
     reading = seen(wanted=arrived, children=(Child("verify", (digest(1),)),))
     assert plan(reading, POLICY) == (Adopt(digest(6)), Adopt(digest(7)))
-    assert is_idle(seen(**due), plan(seen(**due), POLICY)), "it recurs for ever"
+
+
+def test_what_is_over_in_quarantine_goes() -> None:
+    """Bytes that nothing will be compared with any more must not fill the disk."""
+    assert plan(seen(quarantine_over=("ab", "cd.unreadable")), POLICY) == (
+        DropQuarantined("ab"),
+        DropQuarantined("cd.unreadable"),
+    )
 
 
 def test_what_nothing_uses_goes_when_there_is_more_than_there_may_be() -> None:
@@ -393,7 +401,7 @@ class World:
                 self.aired_us = NOW_US
             case Report():
                 self.reported_us = NOW_US
-            case Stop() | TellOfDrops() | TellOfRoom():
+            case DropQuarantined() | Stop() | TellOfDrops() | TellOfRoom():
                 raise AssertionError("nothing runs, nothing is to tell")
 
 
