@@ -49,6 +49,11 @@ class Agent:
         self._before: tuple[Step, ...] = ()
         self._is_told_to_end = False
 
+    @property
+    def world(self) -> World:
+        """What it works on."""
+        return self._world
+
     def run(self) -> None:
         """Turn until told to end; with `once` until nothing is left that can be done now."""
         while not self._is_told_to_end:

@@ -88,13 +88,17 @@ class Applying:
         """The item or asset vanishes from lists in this transaction, its links and files in this turn of the loop."""
         at_us = to_us(body.at)
         for digest in items.recall(db, body.target, body.reason, at_us):
-            needs.bury(db, digest, body.reason, at_us)
+            # A story of ours that shows the same picture still has to go up; unless the picture itself is recalled.
+            if digest == body.target or not needs.goes_up(db, digest):
+                needs.bury(db, digest, body.reason, at_us)
         self.air_changed = True
 
     def _item(self, db: Database, record: Record, item: Item, now_us: int) -> None:
         """A story published to this site, or put into the supermarket; only what is shown here is fetched."""
         before = items.places_of(db, item.id)
         needs.unearth(db, item.assets, to_us(item.created_at))
+        if items.stands(db, item):
+            needs.unearth_with_item(db, item.assets)
         is_published = record.header.kind == "item"
         if not items.keep(db, item, "published" if is_published else "offered", now_us):
             return

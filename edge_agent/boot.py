@@ -5,8 +5,9 @@ What the agent before us left half done is found here: by what lies on the disk,
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 from sqlite_utils import Database
 
 from appliance import files, spool
-from appliance.config import Config
+from appliance.config import Config, HubAddress
 from appliance.core.errors import OperatorError, Refused, Text
 from appliance.durable import disk_errors, make_folder, unlink_durably
 from appliance.store import air, journals, needs
@@ -35,8 +36,21 @@ from edge_agent.watch import Wake, watched
 LOCK: Final = "agent.lock"
 
 
+@dataclass(frozen=True)
+class Machine:
+    """What an agent stands on: programs that it starts, the line that it dials, who tells it of files. A simulated
+    machine has its own; the disk and the clock are the kernel's and the config's."""
+
+    children: Callable[[], Children] = Children
+    dial: Callable[[HubAddress, Path, Wake], Dialling] = Dial
+    watched: Callable[[Sequence[Path], Wake], AbstractContextManager[OSError | None]] = watched
+
+
+THIS_MACHINE: Final = Machine()
+
+
 @contextmanager
-def running(config: Config, *, once: bool) -> Iterator[Agent]:
+def running(config: Config, *, once: bool, machine: Machine = THIS_MACHINE) -> Iterator[Agent]:
     """An agent that is ready to turn; nothing of it is left running at the end.
 
     Raises Refused when another one runs in this home, OperatorError when the keys are missing, WorldError for the disk.
@@ -52,17 +66,17 @@ def running(config: Config, *, once: bool) -> Iterator[Agent]:
         db = stack.enter_context(writing(config.database))
         wake = Wake()
         stack.callback(wake.close)
-        problem = stack.enter_context(watched((config.spool / "new", config.drop), wake))
+        problem = stack.enter_context(machine.watched((config.spool / "new", config.drop), wake))
         now_us = _set_right(config, db, problem)
         applying = Applying(config, lambda: air.now_us(db, config.clock))
         journals.apply_parked(db, applying.again)
         applying.air_changed = True
-        line = line_to_hub(config, wake)
+        line = line_to_hub(config, wake, machine.dial)
         world = World(
             config=config,
             db=db,
             memory=Memory(served=set(files.served(config)), reported_us=0),
-            children=Children(),
+            children=machine.children(),
             line=line,
             conversation=Conversation(config, db, key, line, applying),
             route=transfer.route_to(config),
@@ -74,12 +88,12 @@ def running(config: Config, *, once: bool) -> Iterator[Agent]:
         yield agent
 
 
-def line_to_hub(config: Config, wake: Wake) -> Line:
+def line_to_hub(config: Config, wake: Wake, dial: Callable[[HubAddress, Path, Wake], Dialling] = Dial) -> Line:
     """The line over SSH; one that is never up for a box without a hub."""
     hub = config.hub
     if hub is None:
         return Line(None, _nobody)
-    return Line(hub.id, lambda: Dial(hub, config.ssh_key, wake))
+    return Line(hub.id, lambda: dial(hub, config.ssh_key, wake))
 
 
 @contextmanager

@@ -68,7 +68,7 @@ def recall(db: Database, target: str, reason: str, at_us: int) -> tuple[Digest, 
     """
     db.conn.execute(
         "INSERT INTO tombstones (target, reason, recalled_at_us) VALUES (?, ?, ?) ON CONFLICT (target) DO UPDATE"
-        " SET reason = excluded.reason, recalled_at_us = max(recalled_at_us, excluded.recalled_at_us)",
+        " SET reason = excluded.reason, recalled_at_us = max(recalled_at_us, excluded.recalled_at_us), with_item = 0",
         (target, reason, at_us),
     )
     if target.startswith("sha256:"):
@@ -203,6 +203,11 @@ def next_change_us(db: Database, now_us: int) -> int | None:
         (now_us,),
     )[0]
     return None if row["moment_us"] is None else int(row["moment_us"])
+
+
+def stands(db: Database, item: Item) -> bool:
+    """Whether no recall of its id stands against an item: one made after that is another one."""
+    return to_us(item.created_at) > _recalled_at_us(db, item.id)
 
 
 def is_recalled(db: Database, target: str) -> bool:

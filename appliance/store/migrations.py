@@ -191,3 +191,11 @@ def records_by_what_they_are_about(db: Database) -> None:
     db.executescript("""
         CREATE INDEX journal_key ON journal (stream, key, epoch, seq) WHERE state = 'applied';
     """)
+
+
+@migrations()
+def assets_that_went_with_their_item(db: Database) -> None:
+    """An asset that was recalled by itself is gone for good; one that only went with its item may be another's too."""
+    db.executescript("""
+        ALTER TABLE tombstones ADD COLUMN with_item INTEGER NOT NULL DEFAULT 0;
+    """)

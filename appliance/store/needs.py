@@ -144,10 +144,15 @@ def let_go(db: Database, digests: Iterable[str]) -> None:
                     forget(db, each)
 
 
+def goes_up(db: Database, digest: str) -> bool:
+    """Whether an asset belongs to a submission that waits for its receipt: then this may be the only copy."""
+    return first(db, f"SELECT 1 FROM ({SUBMITTED}) WHERE digest = ?", (digest,)) is not None  # noqa: S608
+
+
 def bury(db: Database, digest: str, reason: str, at_us: int) -> None:
     """An asset that was only in what was recalled: nothing may use it, here and on the air."""
     db.conn.execute(
-        "INSERT INTO tombstones (target, reason, recalled_at_us) VALUES (?, ?, ?)"
+        "INSERT INTO tombstones (target, reason, recalled_at_us, with_item) VALUES (?, ?, ?, 1)"
         " ON CONFLICT (target) DO UPDATE SET recalled_at_us = max(recalled_at_us, excluded.recalled_at_us)",
         (digest, reason, at_us),
     )
@@ -163,6 +168,15 @@ def unearth(db: Database, assets: Iterable[Asset], made_at_us: int) -> None:
     for asset in assets:
         for each in (asset.digest, asset.rendition.digest if asset.rendition else asset.digest):
             db.conn.execute("DELETE FROM tombstones WHERE target = ? AND recalled_at_us < ?", (each, made_at_us))
+
+
+def unearth_with_item(db: Database, assets: Iterable[Asset]) -> None:
+    """An item that stands names these: that another one, which was recalled, had them too is nothing against them.
+
+    It may have been written before that recall and still come after it, for control goes before content.
+    """
+    for asset in assets:
+        db.conn.execute("DELETE FROM tombstones WHERE target = ? AND with_item", (asset.digest,))
 
 
 def queue_up(db: Database, digest: str, size_bytes: int, now_us: int) -> None:

@@ -131,7 +131,7 @@ class Intake:
         if not waiting:
             return 0
         answered: list[records.Submission] = []
-        with self.journals.writing() as pen:
+        with self.journals.writing(f"{self.site}/control", "all/content") as pen:
             for submission in self.waiting():
                 self._look()
                 refusal = self._refusal(submission)

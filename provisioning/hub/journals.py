@@ -40,9 +40,15 @@ class HubJournals:
             return pen.append(stream, kind, key, body)
 
     @contextmanager
-    def writing(self) -> Iterator["Pen"]:
-        """Hold the hub's lock over several records, so that what one decides on stays true until it is written."""
+    def writing(self, *decided_on: str) -> Iterator["Pen"]:
+        """Hold the hub's lock over several records, so that what one decides on stays true until it is written.
+
+        `decided_on` are the streams that are looked at before anything is written: what a writer that was killed left
+        in them without a checkpoint is put into force first, or it would be decided once more.
+        """
         with self.folder.locked():
+            for stream in decided_on:
+                self._put_into_force(stream, self.folder.now_us())
             yield Pen(self)
 
     def fresh_checkpoint(self, stream: str, at_us: int) -> Checkpoint:
@@ -51,7 +57,7 @@ class HubJournals:
         if covered is not None and at_us - covered.checkpoint.at_us < CHECKPOINT_EVERY_US:
             return covered.checkpoint
         with self.folder.locked():
-            return self._cover(stream, self.stream(stream).tail().place, at_us)
+            return self._put_into_force(stream, at_us) or self._cover(stream, self.stream(stream).tail().place, at_us)
 
     def checkpoint_at(self, record: Record, at_us: int) -> Checkpoint:
         """Vouch for a place behind the head, as of the time of the record there; it is sent, never kept."""
@@ -62,6 +68,18 @@ class HubJournals:
     def positions(self, site: str) -> dict[str, Position]:
         """Where the four streams stand that a site reads."""
         return {name: self.stream(name).position() for name in streams_of(site)}
+
+    def _put_into_force(self, stream: str, at_us: int) -> Checkpoint | None:
+        """Cover the whole records behind the checkpoint; None when there are none. The lock is held.
+
+        Whoever wrote them may have been killed before its fsync: no checkpoint may vouch for what a power cut takes.
+        """
+        kept = self.stream(stream)
+        tail = kept.tail()
+        if tail.is_covered:
+            return None
+        kept.sync(tail.place)
+        return self._cover(stream, tail.place, at_us)
 
     def _cover(self, stream: str, place: Place, at_us: int) -> Checkpoint:
         checkpoint = journal.sign_checkpoint(place.position, at_us, at_us + CHECKPOINT_GOOD_US, self.key)

@@ -64,7 +64,7 @@ def publish(
     settings = folder.settings()
     if asset_only or filler:
         sites = targets(folder, to) if to else ()
-        assets = _assets(folder, files, settings.upload_bytes_max)
+        assets = files_as_assets(folder, files, settings.upload_bytes_max)
         if filler:
             _send_filler(folder, filler, sites or all_sites(folder), assets)
         else:
@@ -86,8 +86,8 @@ def publish(
     )
     sites = targets(folder, to or "all")
     _check(item, files)
-    item = msgspec.structs.replace(item, assets=_assets(folder, files, settings.upload_bytes_max))
-    _send_item(folder, item, "all" if to in (None, "all") else sites[0].site, sites, offer)
+    item = msgspec.structs.replace(item, assets=files_as_assets(folder, files, settings.upload_bytes_max))
+    send_item(folder, item, "all" if to in (None, "all") else sites[0].site, sites, offer)
     if as_json:
         say_json({"item": item.id, "assets": [asset.digest for asset in item.assets]})
     else:
@@ -114,7 +114,7 @@ def check_not_recalled(catalogue: Catalogue, assets: Sequence[Asset]) -> None:
         raise Refused(*(Text(f"{name} 已被撤回", f"{name} was recalled") for name in names))
 
 
-def _assets(folder: HubFolder, files: Sequence[Path], bytes_max: int) -> tuple[Asset, ...]:
+def files_as_assets(folder: HubFolder, files: Sequence[Path], bytes_max: int) -> tuple[Asset, ...]:
     _check_files(files)
     library = Library(folder)
     library.sweep(folder.now_us())
@@ -122,10 +122,10 @@ def _assets(folder: HubFolder, files: Sequence[Path], bytes_max: int) -> tuple[A
     return media.take_in(library, files, media.Intent(bytes_max, recalled, show_progress))
 
 
-def _send_item(folder: HubFolder, item: Item, to: str, sites: Sequence[Site], offer: bool) -> None:
+def send_item(folder: HubFolder, item: Item, to: str, sites: Sequence[Site], offer: bool) -> None:
     """Links first, then the record: whoever hears of the item can fetch its assets."""
     journals, catalogue = HubJournals(folder), Catalogue()
-    with journals.writing() as pen:
+    with journals.writing("all/control") as pen:
         check_not_recalled(catalogue.read(journals, ()), item.assets)
         if offer:
             pen.append("all/content", "offer", item.id, item)
@@ -142,7 +142,7 @@ def _send_filler(folder: HubFolder, channel: str, sites: Sequence[Site], assets:
     if unfit or not assets:
         raise Refused(*(Text(f"{asset.name} 不能播出", f"{asset.name} cannot be aired") for asset in unfit))
     journals, catalogue = HubJournals(folder), Catalogue()
-    with journals.writing() as pen:
+    with journals.writing("all/control") as pen:
         check_not_recalled(catalogue.read(journals, ()), assets)
         for site in having:
             _let_read(folder, (site,), assets)

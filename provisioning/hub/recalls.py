@@ -17,7 +17,7 @@ def recall(folder: HubFolder, target: str, reason: str) -> set[str]:
     target = _target(target)
     journals, library = HubJournals(folder), Library(folder)
     sites = all_sites(folder)
-    with journals.writing() as pen:
+    with journals.writing("all/control", "all/content") as pen:
         catalogue = Catalogue().read(journals, (site.site for site in sites))
         if not _is_known(catalogue, library, target):
             raise Refused(

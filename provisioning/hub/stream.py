@@ -187,7 +187,8 @@ class Stream:
 
     def append(self, place: Place, records: Sequence[Record]) -> Place:
         """Write records of one epoch at a place, cutting off what lies behind it; fsynced, but not covered yet."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        if not place.offset:
+            _begin(self.folder)
         data = b"".join(record.header_bytes + b"\n" + (record.body or b"") + b"\n" for record in records)
         path = self._records_file(records[0].header.epoch)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
@@ -196,13 +197,24 @@ class Stream:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        if not place.offset:
+            # Its name must be there before that of the checkpoint, or a power cut leaves one that vouches for nothing.
+            _sync(self.folder)
         return Place(position_after(records[-1]), place.offset + len(data))
+
+    def sync(self, place: Place) -> None:
+        """Make the records up to a place durable that another writer has left."""
+        path = self._records_file(place.position.epoch)
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        _begin(self.folder)
 
     def cover(self, checkpoint: Checkpoint, size_bytes: int) -> None:
         """Put a checkpoint into force, in one step."""
         from appliance.durable import write_atomically
 
-        self.folder.mkdir(parents=True, exist_ok=True)
+        if not size_bytes:
+            _begin(self.folder)
         payload, signature = checkpoint_text(checkpoint)
         path = self.folder / f"{checkpoint.position.epoch}.checkpoint"
         write_atomically(path, f"{payload}\n{signature}\n{size_bytes}\n".encode())
@@ -253,6 +265,24 @@ class Stream:
         if not self.folder.is_dir():
             return ()
         return tuple(sorted(int(path.stem) for path in self.folder.glob(f"*.{kind}") if path.stem.isdecimal()))
+
+
+def _begin(folder: Path) -> None:
+    """See to it that a stream's first record does not go with its folder in a power cut.
+
+    The folder may be there and not be durable: whoever made it was killed before it was.
+    """
+    from appliance.durable import make_folder
+
+    make_folder(folder)
+    _sync(folder.parent)
+    _sync(folder.parent.parent)
+
+
+def _sync(folder: Path) -> None:
+    from appliance.durable import sync_folder
+
+    sync_folder(folder)
 
 
 def damaged(path: Path, detail: str) -> WorldError:

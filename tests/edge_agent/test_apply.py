@@ -15,7 +15,7 @@ from appliance.core.judge import judge
 from appliance.core.moment import US, to_text
 from appliance.core.records import Filler, Insert, Order, Recall, Receipt, Resume, Schedule
 from appliance.core.ts import HOUSE_PROFILE
-from appliance.store import air, assets, facts, items, journals, needs, work
+from appliance.store import air, assets, desk, facts, items, journals, needs, work
 from appliance.store.database import transaction, writing
 from edge_agent.apply import Applying
 from tests.appliance.boxes import AT, AT_US, asset, dies, digest, item, watched
@@ -312,3 +312,50 @@ def test_killed_anywhere_a_batch_was_applied_as_a_whole_or_not_at_all(tmp_path: 
         state()
     assert step > 40, "it was killed before each of its statements"
     assert state() == whole
+
+
+def test_a_recall_of_one_story_does_not_take_the_picture_from_another(tmp_path: Path) -> None:
+    """After an outage the recall comes first. A story that was written before it and shows the same picture stands."""
+    with rig(tmp_path) as box:
+        shared = asset("a")
+        write(box.hub, "all/content", "item", "i1", item("i1", assets=(shared,)))
+        box.talk()
+        write(box.hub, "all/control", "recall", "i1", Recall("i1", "误发", LATER))
+        box.talk()
+        assert work.to_fetch(box.db) == ()
+        write(box.hub, "dengfeng/content", "item", "i2", item("i2", assets=(shared,)))
+        box.talk()
+        assert [each.digest for each in work.to_fetch(box.db)] == [shared.digest]
+        assert items.assets_of(box.db, "i2") == {shared.digest}
+
+
+def test_a_picture_that_was_recalled_by_itself_stays_gone(tmp_path: Path) -> None:
+    """Whatever names it, unless it was made later."""
+    with rig(tmp_path) as box:
+        shared = asset("a")
+        write(box.hub, "all/content", "item", "i1", item("i1", assets=(shared,)))
+        write(box.hub, "all/control", "recall", "i1", Recall("i1", "误发", LATER))
+        write(box.hub, "all/control", "recall", shared.digest, Recall(shared.digest, "误发", LATER))
+        box.talk()
+        write(box.hub, "dengfeng/content", "item", "i2", item("i2", assets=(shared,)))
+        box.talk()
+        assert work.to_fetch(box.db) == ()
+        assert items.assets_of(box.db, "i2") == frozenset()
+
+
+def test_a_recall_of_a_story_leaves_a_submission_its_picture(tmp_path: Path) -> None:
+    """The same picture may be on its way up from here, and then this is the only copy that can be sent."""
+    with rig(tmp_path) as box:
+        shared = asset("a")
+        write(box.hub, "all/content", "item", "i1", item("i1", assets=(shared,)))
+        box.talk()
+        own = item("dengfeng-1", assets=(shared,), signed=False)
+        with transaction(box.db):
+            desk.add_submission(box.db, "dengfeng-1", own, "a.jpg", AT_US)
+            assets.arrived(box.db, shared.digest, shared.size_bytes, AT_US)
+        write(box.hub, "all/control", "recall", "i1", Recall("i1", "误发", LATER))
+        box.talk()
+        assert work.recalled_here(box.db, AT_US) == ()
+        write(box.hub, "all/control", "recall", shared.digest, Recall(shared.digest, "误发", LATER))
+        box.talk()
+        assert work.recalled_here(box.db, AT_US) == (shared.digest,)

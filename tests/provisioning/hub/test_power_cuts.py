@@ -1,0 +1,118 @@
+"""The hub's journals when its machine loses power, or a writer is killed, at the worst moment."""
+
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from shutil import copytree
+
+import pytest
+
+from appliance.core import records
+from appliance.core.moment import US
+from provisioning.hub.folder import HubFolder
+from provisioning.hub.journals import HubJournals
+from tests.provisioning.live import LiveHub
+from tests.simulators.disk import Killed, SimulatedDisk, Volume
+
+STREAM = "dengfeng/control"
+AT_US = 1_900_000_000 * US
+STEPS = 40
+"""More than writing two records takes."""
+
+
+def order(journals: HubJournals, number: int) -> None:
+    journals.append(STREAM, "order", f"o{number}", records.Order(f"o{number}", f"第 {number} 号"))
+
+
+def keys(folder: HubFolder) -> list[str]:
+    return [record.header.key for record in HubJournals(folder).stream(STREAM).records()]
+
+
+def killed_after(folder: HubFolder, volume: Volume, steps: int, work: Callable[[], None]) -> bool:
+    """Whether the process was killed before it had done `work`."""
+    disk = SimulatedDisk()
+    volume.boot()
+    volume.kill_after(steps)
+    with disk.in_force(), disk.on(volume):
+        try:
+            work()
+        except Killed:
+            return True
+    return False
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> HubFolder:
+    """A hub as `init` makes it; tests work on copies."""
+    live = LiveHub(tmp_path_factory.mktemp("made") / "hub")
+    live.run("init")
+    return live.folder
+
+
+@pytest.fixture
+def folder(made: HubFolder, tmp_path: Path) -> HubFolder:
+    copytree(made.path, tmp_path / "hub")
+    return HubFolder(tmp_path / "hub")
+
+
+@pytest.mark.parametrize("steps", range(STEPS))
+def test_a_record_that_was_written_is_there_after_a_power_cut(folder: HubFolder, steps: int) -> None:
+    """Also the first one of a stream: neither its folder nor its file may go with it, nor a checkpoint vouch for them.
+
+    A writer is killed at this step, another one follows, then the power goes.
+    """
+    volume = Volume(folder.path)
+    chance = Random(steps)
+    journals = HubJournals(folder)
+    killed_after(folder, volume, steps, lambda: order(journals, 1))
+    assert not killed_after(folder, volume, 1000, lambda: order(journals, 2))
+    written = keys(folder)
+    assert written[-1] == "o2"
+    volume.cut(chance)
+    assert keys(folder) == written
+    assert not killed_after(folder, volume, 1000, lambda: order(journals, 3))
+    assert keys(folder) == [*written, "o3"]
+
+
+@pytest.mark.parametrize("steps", range(STEPS))
+def test_a_power_cut_at_any_step_leaves_a_stream_that_goes_on(folder: HubFolder, steps: int) -> None:
+    """Whatever the disk kept, no checkpoint vouches for what is not there."""
+    volume = Volume(folder.path)
+    journals = HubJournals(folder)
+    killed_after(folder, volume, steps, lambda: order(journals, 1))
+    volume.cut(Random(steps))
+    order(journals, 2)
+    assert keys(folder) in (["o2"], ["o1", "o2"])
+
+
+def test_what_a_killed_writer_left_counts_when_something_is_decided_on_it(folder: HubFolder) -> None:
+    """A receipt that was written and not yet signed is a receipt; a second one must not follow it."""
+    volume = Volume(folder.path)
+    journals = HubJournals(folder)
+    order(journals, 1)
+    before = keys(folder)
+    seen = set[tuple[str, ...]]()
+    for steps in range(STEPS):
+        killed_after(folder, volume, steps, lambda: order(journals, 2))
+        with journals.writing(STREAM):
+            looked = tuple(keys(folder))
+        order(journals, 3)
+        assert keys(folder)[: len(looked)] == list(looked), "nothing came in between that was not seen"
+        assert len(keys(folder)) == len(looked) + 1
+        seen.add(looked[len(before) :])
+        before = keys(folder)
+    assert len(seen) > 1
+
+
+def test_no_checkpoint_vouches_for_records_that_were_never_synced(folder: HubFolder) -> None:
+    """A writer is killed before its fsync; a gate signs what it finds; then the power goes."""
+    for steps in range(STEPS):
+        volume = Volume(folder.path)
+        journals, disk = HubJournals(folder), SimulatedDisk()
+        killed_after(folder, volume, steps, lambda journals=journals: order(journals, 1))  # type: ignore[misc]
+        volume.boot()
+        with disk.in_force(), disk.on(volume):
+            journals.fresh_checkpoint(STREAM, AT_US + steps * 3600 * US)
+        written = keys(folder)
+        volume.cut(Random(steps))
+        assert keys(folder) == written

@@ -1,0 +1,250 @@
+"""What people do and what befalls the machines: one action each, drawn by the seed."""
+
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from msgspec.structs import replace
+
+from appliance import spool
+from appliance.core import command as commands
+from appliance.core import moment, records
+from appliance.core.item import Item, SignOff
+from appliance.durable import write_atomically
+from provisioning.hub import publish, recalls
+from provisioning.hub.folder import HubFolder
+from provisioning.hub.journals import HubJournals
+from provisioning.hub.sites import all_sites
+from tests.simulation.oracle import Oracle
+from tests.simulation.pair import Pair
+from tests.simulation.sides import SITE
+from tests.simulators.disk import rewrite
+from tests.simulators.hub import START_US
+
+SECOND: Final = 1_000_000
+DAY: Final = 86_400 * SECOND
+IN_1970: Final = 40 * SECOND
+IN_2037: Final = 2_114_380_800 * SECOND
+BYTES_MAX: Final = 6000
+BIG: Final = 1 << 40
+BY: Final = "值班"
+FORKS_AND_REWINDS: Final = False
+"""Clones and restores of either side. Off until both sides heal from them by themselves."""
+
+
+class Scene:
+    """One seed's people, files and faults."""
+
+    def __init__(self, pair: Pair, oracle: Oracle) -> None:
+        self.pair, self.oracle, self.chance = pair, oracle, pair.chance
+        self.desk = pair.box.config.home.with_name("desk")
+        self.desk.mkdir()
+        self.items: list[str] = []
+        self.offers: list[str] = []
+        self.orders: list[str] = []
+        self.contents: list[bytes] = []
+        self.count = 0
+        self.streams: dict[str, str] = {}
+
+    def act(self) -> None:
+        """Do one thing."""
+        names = list(ACTIONS)
+        name = self.chance.choices(names, [ACTIONS[each][0] for each in names])[0]
+        self.pair.trace(name)
+        ACTIONS[name][1](self)
+
+    def next(self, word: str) -> str:
+        self.count += 1
+        return f"{word}-{self.count}"
+
+    def files(self, most: int = 2) -> list[str]:
+        """New files on somebody's desk; now and then one with the bytes of an older one."""
+        made = []
+        for _file in range(self.chance.randint(1, most)):
+            again = self.contents and self.chance.random() < 0.2
+            content = (
+                self.chance.choice(self.contents) if again else self.chance.randbytes(self.chance.randint(1, BYTES_MAX))
+            )
+            self.contents.append(content)
+            path = self.desk / self.next("file")
+            path.write_bytes(content)
+            made.append(str(path))
+        return made
+
+    # --- the hub's people ---
+
+    def publish(self) -> None:
+        self._send(self.next("i"), self.chance.choice(("all", SITE)), self.items, offer=False)
+
+    def offer(self) -> None:
+        self._send(self.next("o"), "all", self.offers, offer=True)
+
+    def publish_again(self) -> None:
+        if self.items:
+            name = self.chance.choice(self.items)
+            self._send(name, self.streams[name], self.items, offer=False)
+
+    def _send(self, name: str, to: str, into: list[str], *, offer: bool) -> None:
+        self.streams[name] = to
+        files = self.files()
+
+        def work(folder: HubFolder) -> None:
+            at = moment.to_text(folder.now_us())
+            item = Item(name, name, "news", "hub", at, sign_offs=(SignOff("final", "songshan", at),))
+            assets = publish.files_as_assets(folder, [self.desk / each for each in files], BIG)
+            unique = tuple({asset.digest: asset for asset in assets}.values())
+            publish.send_item(folder, replace(item, assets=unique), to, all_sites(folder), offer)
+
+        self.pair.operator(work)
+        if name not in into:
+            into.append(name)
+
+    def order(self) -> None:
+        name = self.next("ord")
+        to = self.chance.choice(("all", SITE))
+        body = records.Order(name, name, "", None)
+        self.pair.operator(lambda folder: HubJournals(folder).append(f"{to}/control", "order", name, body))
+        self.orders.append(name)
+
+    def recall(self) -> None:
+        targets = [*self.items, *self.offers]
+        if self.oracle.at_hub.kept_by_hub() and self.chance.random() < 0.2:
+            targets = sorted(self.oracle.at_hub.kept_by_hub())
+        if targets:
+            target = self.chance.choice(targets)
+            self.pair.operator(lambda folder: recalls.recall(folder, target, "误发"))
+
+    # --- the county's people ---
+
+    def put(self, command: commands.Command, files: list[str] | None = None) -> None:
+        config = self.pair.box.config
+        attachments = [self.desk / each for each in files or ()]
+
+        def work() -> None:
+            name = spool.put(config, command, attachments)
+            self.oracle.put[name] = type(command).__name__
+
+        self.pair.person(work)
+
+    def at(self) -> str:
+        return moment.to_text(self.pair.box.clock.wall_us())
+
+    def submit(self) -> None:
+        files = self.files(1)
+        names = tuple(Path(each).name for each in files)
+        self.put(commands.Submit(files=names, title="稿", by=BY, via="cli", at=self.at()), files)
+
+    def drop(self) -> None:
+        content = self.chance.randbytes(self.chance.randint(1, BYTES_MAX))
+        path = self.pair.box.config.drop / self.next("投稿")
+        self.pair.person(lambda: write_atomically(path, content))
+
+    def tip(self) -> None:
+        self.put(commands.Tip(text=self.next("线索"), by=BY, via="cli", at=self.at()))
+
+    def take(self) -> None:
+        if self.offers:
+            self.put(commands.Take(item=self.chance.choice(self.offers), by=BY, via="cli", at=self.at()))
+
+    def untake(self) -> None:
+        if self.offers:
+            self.put(commands.Untake(item=self.chance.choice(self.offers), by=BY, via="cli", at=self.at()))
+
+    def answer(self) -> None:
+        if self.orders:
+            self.put(
+                commands.Answer(order=self.chance.choice(self.orders), answer="done", by=BY, via="cli", at=self.at())
+            )
+
+    # --- faults ---
+
+    def cut(self) -> None:
+        self.pair.cut()
+
+    def line(self) -> None:
+        self.pair.is_line_up = not self.pair.is_line_up
+        if not self.pair.is_line_up:
+            self.pair.cut()
+        self.pair.trace(f"  line {'up' if self.pair.is_line_up else 'down'}")
+
+    def kill(self) -> None:
+        volume = self.chance.choice((self.pair.box.volume, self.pair.box.volume, self.pair.hub.volume))
+        self.pair.power_goes = self.chance.random() < 0.6
+        volume.kill_after(self.chance.choice((0, 1, 2, 3, 5, 8, 13, 21, 34)))
+
+    def power_cut(self) -> None:
+        if self.chance.random() < 0.6:
+            self.pair.box_dies(with_power=True)
+        else:
+            self.pair.hub_dies(with_power=True)
+
+    def fill(self) -> None:
+        volume = self.chance.choice((self.pair.box.volume, self.pair.hub.volume))
+        with self.pair.disk.on(volume):
+            volume.set_full(not volume.full)
+        self.pair.trace(f"  {volume.root.name} {'is full' if volume.full else 'has room'}")
+
+    def fail(self) -> None:
+        volume = self.chance.choice((self.pair.box.volume, self.pair.hub.volume))
+        volume.failing = self.chance.randint(0, 20)
+
+    def flip(self) -> None:
+        media = self.pair.box.config.media
+        found = sorted(path for path in media.glob("[0-9a-f][0-9a-f]/*") if len(path.name) == 64)
+        # The only copy of what has still to go up cannot be had again from anywhere.
+        found = [path for path in found if f"sha256:{path.name}" in self.oracle.at_hub.kept_by_hub()]
+        if not found:
+            return
+        path = self.chance.choice(found)
+        content = bytearray(path.read_bytes())
+        content[self.chance.randrange(len(content))] ^= 1 << self.chance.randrange(8)
+        rewrite(path, bytes(content))
+        volume = self.pair.box.volume
+        volume.contents[path.stat().st_ino] = bytes(content)
+        self.oracle.flipped |= {str(path), str(self.pair.box.config.public / path.name)}
+        self.pair.trace(f"  {path.name[:8]}")
+
+    def clock(self) -> None:
+        clock = self.chance.choice((self.pair.box.clock, self.pair.hub.clock))
+        to_us = self.chance.choice((IN_1970, IN_2037, clock.now_us - 3600 * SECOND, START_US + DAY))
+        clock.step_to(to_us)
+        self.pair.trace(f"  to {moment.to_text(to_us)}")
+
+    def wait(self) -> None:
+        passed_us = self.chance.choice((60 * SECOND, 3600 * SECOND, DAY, 31 * DAY))
+        self.pair.round(passed_us)
+
+    def say_again(self) -> None:
+        self.pair.say_again()
+
+
+Action = Callable[[Scene], None]
+ACTIONS: Final[dict[str, tuple[int, Action]]] = {
+    "publish": (10, Scene.publish),
+    "publish again": (4, Scene.publish_again),
+    "offer": (5, Scene.offer),
+    "order": (5, Scene.order),
+    "recall": (5, Scene.recall),
+    "submit": (6, Scene.submit),
+    "drop": (3, Scene.drop),
+    "tip": (4, Scene.tip),
+    "take": (6, Scene.take),
+    "untake": (2, Scene.untake),
+    "answer": (3, Scene.answer),
+    "cut": (5, Scene.cut),
+    "line": (3, Scene.line),
+    "kill": (12, Scene.kill),
+    "power cut": (4, Scene.power_cut),
+    "fill": (4, Scene.fill),
+    "fail": (3, Scene.fail),
+    "flip": (2, Scene.flip),
+    "clock": (3, Scene.clock),
+    "wait": (4, Scene.wait),
+    "say again": (4, Scene.say_again),
+}
+
+
+def pause_us(chance: Random) -> int:
+    """Between two rounds."""
+    return chance.choice((100_000, SECOND, 5 * SECOND, 20 * SECOND))

@@ -1,0 +1,121 @@
+"""One seed, from the first action to the point where both sides agree."""
+
+import logging
+import random
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+
+from appliance import spool
+from appliance.store import journals
+from tests.simulation.actions import SECOND, Scene, pause_us
+from tests.simulation.oracle import HUB_STREAMS, OWN, Oracle, Violation
+from tests.simulation.pair import Pair, pair
+
+ACTIONS_MOST = 16
+CALM_ROUNDS = 60
+"""Of a minute each: the longest wait between two attempts is five, and there are attempts that need another first."""
+
+
+def run(root: Path, seed: int, *, is_traced: bool = False) -> list[str]:
+    """Play one history and check it; what was done, as lines. Raises Violation with the trace as its notes."""
+    lines: list[str] = []
+
+    def trace(text: str) -> None:
+        lines.append(text)
+        if is_traced:
+            print(text, flush=True)
+
+    with _ours_alone(seed), pair(root, seed) as both:
+        both.trace = trace
+        oracle = Oracle(both)
+        try:
+            _play(both, oracle, Scene(both, oracle))
+            _calm(both, oracle)
+        except Exception as error:
+            error.add_note("\n".join(["", *lines]))
+            error.add_note(f"make sim SEED={seed}")
+            raise
+    shutil.rmtree(root / f"{seed}")
+    return lines
+
+
+def _play(both: Pair, oracle: Oracle, scene: Scene) -> None:
+    """Safety: after every step everything holds that must."""
+    both.round(SECOND)
+    oracle.look()
+    for _action in range(both.chance.randint(4, ACTIONS_MOST)):
+        scene.act()
+        for _round in range(both.chance.randint(1, 3)):
+            both.round(pause_us(both.chance))
+            oracle.look()
+
+
+def _calm(both: Pair, oracle: Oracle) -> None:
+    """Liveness: no more faults, and in so many rounds both sides have and show the same."""
+    both.trace("calm")
+    both.is_calm, both.is_line_up = True, True
+    both.box_boots_in = 0
+    for volume in (both.box.volume, both.hub.volume):
+        volume.countdown = volume.failing = None
+        with both.disk.on(volume):
+            volume.set_full(False)
+    open_ends = ["not looked yet"]
+    for _round in range(CALM_ROUNDS):
+        both.round(60 * SECOND if _round % 2 else SECOND)
+        oracle.look()
+        open_ends = list(_open_ends(both, oracle))
+        if not open_ends:
+            return
+    raise Violation(f"no agreement in {CALM_ROUNDS} rounds: {'; '.join(open_ends)}")
+
+
+def _open_ends(both: Pair, oracle: Oracle) -> Iterator[str]:
+    """What is not as it must be in the end."""
+    box = both.box
+    if box.agent is None:
+        yield "the box is down"
+        return
+    for name in HUB_STREAMS:
+        seq = journals.cursor(box.db, name).position.seq
+        if seq != len(oracle.signed[name]):
+            yield f"{name} {seq} of {len(oracle.signed[name])}"
+    own = journals.cursor(box.db, OWN).position.seq
+    if own != len(oracle.signed[OWN]):
+        yield f"{OWN} {len(oracle.signed[OWN])} of {own}"
+    if journals.unsent(box.db, OWN):
+        yield "records wait for their acknowledgement"
+    if waiting := spool.pending(box.config):
+        yield f"{len(waiting)} commands wait"
+    if dropped := [
+        path.name for path in box.config.drop.iterdir() if not path.name.startswith(".") and path.suffix != ".txt"
+    ]:
+        yield f"dropped: {dropped}"
+    for row in box.db.conn.execute("SELECT id, state FROM submissions WHERE state NOT IN ('accepted', 'refused')"):
+        yield f"submission {row[0]} is {row[1]}"
+    names = {f"sha256:{path.name}" for path in box.config.public.iterdir()}
+    for digest in sorted((oracle.at_hub.digests() & oracle.at_hub.kept_by_hub()) - names):
+        yield f"not shown: {digest[:15]}"
+    for name in oracle.put:
+        if box.db.conn.execute("SELECT 1 FROM commands WHERE name = ?", (name,)).fetchone() is None:
+            yield f"never carried out: {name}"
+
+
+@contextmanager
+def _ours_alone(seed: int) -> Iterator[None]:
+    """The seed decides what the product draws too; its log goes nowhere."""
+    random.seed(seed)
+    tokens = random.Random(seed)
+    real = secrets.token_hex
+    secrets.token_hex = lambda nbytes=None: tokens.randbytes(nbytes or 32).hex()
+    configured = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        yield
+    finally:
+        secrets.token_hex = real
+        structlog.configure(**configured)

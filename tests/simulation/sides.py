@@ -1,0 +1,231 @@
+"""The two sides as they are run: a hub and a box, made once as a template, copied for each seed, booted and killed."""
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from tempfile import mkdtemp
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlite_utils import Database
+
+from appliance.config import ChannelConfig, Config, HubAddress, Limits
+from appliance.core.errors import HubUnreachable, SongshanError, Text
+from appliance.core.journal import public_key_text
+from appliance.durable import write_atomically
+from edge_agent.agent import Agent
+from edge_agent.boot import Machine, running
+from edge_agent.watch import Wake
+from provisioning import identity
+from provisioning.hub.conversation import Conversation
+from provisioning.hub.folder import HubFolder, HubSettings, render_settings
+from provisioning.hub.sites import Site, write_site
+from tests.simulators.children import SimulatedChildren
+from tests.simulators.clock import SimulatedClock
+from tests.simulators.disk import SYNCHRONOUS_FULL, Killed, SimulatedDisk, Volume
+from tests.simulators.line import SimulatedLine
+
+SITE = "dengfeng"
+MEMORY = Path("/dev/shm")
+_CHANNELS = (ChannelConfig("dengfeng-1", "登封综合"),)
+
+
+@contextmanager
+def template() -> Iterator[Path]:
+    """A hub with one approved site, and that site's box as its first start left it; in memory where there is room."""
+    root = Path(mkdtemp(prefix="songshan-sim-", dir=MEMORY if MEMORY.is_dir() else None))
+    try:
+        _make_hub(root / "template" / "hub")
+        _make_box(root / "template")
+        yield root
+    finally:
+        shutil.rmtree(root)
+
+
+def _make_hub(path: Path) -> None:
+    folder = HubFolder(path, SimulatedClock())
+    for each in (
+        folder.ssh,
+        folder.journals,
+        folder.assets,
+        folder.renditions,
+        folder.sites,
+        folder.claims,
+        folder.log,
+    ):
+        each.mkdir(parents=True)
+    identity.make_key_files(folder.sign_key, "sign")
+    settings = HubSettings(id="songshan", host="hub", port=22, user="songshan")
+    write_atomically(folder.settings_file, render_settings(settings).encode())
+
+
+def _make_box(template: Path) -> None:
+    config = config_of(template, SimulatedClock())
+    config.keys.mkdir(parents=True)
+    identity.make_key_files(config.sign_key, "sign")
+    with running(config, once=False, machine=Machine(watched=unwatched)):
+        pass
+    folder = HubFolder(template / "hub", SimulatedClock())
+    site = Site(
+        site=SITE,
+        name="登封市融媒体中心",
+        zone="Asia/Shanghai",
+        channels=_CHANNELS,
+        state="approved",
+        enrolled_at="2026-11-01T00:00:00Z",
+        sign_key=public_key_text(site_key(config).public_key()),
+    )
+    with folder.locked():
+        write_site(folder, site)
+
+
+def site_key(config: Config) -> Ed25519PrivateKey:
+    return identity.read_private(config.sign_key)
+
+
+def config_of(root: Path, clock: SimulatedClock) -> Config:
+    """The box's config beside the hub `root/hub`."""
+    sign_key = public_key_text(identity.read_private(HubFolder(root / "hub").sign_key).public_key())
+    home = root / "box"
+    return Config(
+        home=home,
+        run=home / "run",
+        site=SITE,
+        name="登封市融媒体中心",
+        hub=HubAddress("songshan", "hub", 22, "songshan", ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA==",), sign_key),
+        channels=_CHANNELS,
+        limits=Limits(reserve_bytes=0, drop_settled_s=0.1),
+        clock=clock,
+    )
+
+
+@contextmanager
+def unwatched(_folders: Sequence[Path], _wake: Wake) -> Iterator[OSError | None]:
+    """Every turn looks anyway."""
+    yield None
+
+
+@dataclass
+class Hub:
+    """The hub's machine. `conversation` lives as long as its line does."""
+
+    folder: HubFolder
+    clock: SimulatedClock
+    volume: Volume
+    disk: SimulatedDisk
+    is_up: bool = True
+    conversation: Conversation | None = None
+    line: SimulatedLine | None = None
+
+    def answer(self, line: SimulatedLine) -> bool:
+        """The gate of a new session; the one before ends. False when it could not begin."""
+        self.hang_up()
+        with self.disk.on(self.volume):
+            try:
+                self.conversation, self.line = Conversation(self.folder, SITE), line
+            except (SongshanError, OSError):
+                return False
+            except Killed:
+                return False
+        return True
+
+    def turn(self) -> None:
+        """What the gate does when it wakes. Raises Killed."""
+        conversation, line = self.conversation, self.line
+        if conversation is None or line is None:
+            return
+        try:
+            with self.disk.on(self.volume):
+                data = line.up.take()
+                if data:
+                    conversation.receive(data)
+                conversation.turn()
+                line.say("down", conversation.data_to_send())
+        except (SongshanError, OSError):
+            # The gate ends with an error, and sshd closes the line.
+            self.hang_up()
+            return
+        if line.is_cut or conversation.is_over:
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        if self.line is not None:
+            self.line.is_cut = True
+        self.conversation = self.line = None
+
+
+@dataclass
+class Dialled:
+    """An attempt that is answered at once."""
+
+    connect: Callable[[], SimulatedLine]
+
+    def answer(self) -> SimulatedLine | HubUnreachable:
+        try:
+            return self.connect()
+        except HubUnreachable as error:
+            return error
+
+    def give_up(self) -> None:
+        """There is nothing to wait for."""
+
+
+@dataclass
+class Box:
+    """The box's machine. `agent` is None while it is down."""
+
+    config: Config
+    clock: SimulatedClock
+    volume: Volume
+    disk: SimulatedDisk
+    connect: Callable[[], SimulatedLine]
+    children: Callable[[], SimulatedChildren]
+    agent: Agent | None = None
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _before: bytes = b""
+    """The database as it was at the last boot."""
+    _is_durable: bool = True
+
+    @property
+    def db(self) -> Database:
+        assert self.agent is not None
+        return self.agent.world.db
+
+    def boot(self) -> None:
+        """Start the agent on what the disk has. Raises Killed, or what stops the start; then it is down."""
+        self.volume.boot()
+        self._before = self.config.database.read_bytes()
+        self._stack = ExitStack()
+        machine = Machine(self.children, lambda _hub, _key, _wake: Dialled(self.connect), unwatched)
+        try:
+            with self.disk.on(self.volume):
+                self.agent = self._stack.enter_context(running(self.config, once=False, machine=machine))
+            self._is_durable = self.db.execute("PRAGMA synchronous").fetchone()[0] >= SYNCHRONOUS_FULL
+        except BaseException:
+            self.leave()
+            raise
+
+    def turn(self) -> None:
+        """Once around. Raises Killed."""
+        assert self.agent is not None
+        with self.disk.on(self.volume):
+            self.agent.turn()
+
+    def lose_power(self, chance: Random) -> None:
+        """After `leave`: the disk keeps what was durable. A database that does not wait for it loses what it said."""
+        self.volume.cut(chance)
+        if not self._is_durable and chance.random() < 0.5:
+            self.config.database.write_bytes(self._before)
+        self.clock.start_anew()
+
+    def leave(self) -> None:
+        """The process is gone. Nothing that it would still do reaches the disk."""
+        self.volume.dead, self.agent = True, None
+        with self.disk.on(self.volume), suppress(Killed):
+            self._stack.close()
+        self._stack = ExitStack()
+
+
+UNREACHABLE = HubUnreachable(Text("连不上嵩山云", "the hub cannot be reached"))
