@@ -18,7 +18,7 @@ import structlog
 
 from appliance.core.errors import WorldError
 from appliance.core.moment import US
-from appliance.store import air
+from appliance.store import air, redactions
 from edge_agent.apply import Applying
 from edge_agent.core.observation import Observation, Policy
 from edge_agent.core.outcomes import Outcome
@@ -110,6 +110,7 @@ class Agent:
         try:
             self._recording.record(outcomes, now_us, _jitter())
             self._world.conversation.vouch(now_us)
+            redactions.wipe(self._world.db)
             self._is_stuck = False
             self._world.conversation.speak(now_us, _jitter(), settle=self._once)
         except WorldError as error:

@@ -21,6 +21,7 @@ from appliance.core.schedule import parse_schedule
 from appliance.store import air, assets, desk, items, journals, needs
 from appliance.store.needs import FILLER_WITHIN_US, ITEM_WITHIN_US, READY_BEFORE_US
 from edge_agent.faults import as_refusals
+from edge_agent.redaction import redact
 
 ALL: Final = "all/"
 """Streams that every site reads; what they say of a channel concerns the sites that have it."""
@@ -37,9 +38,13 @@ class Applying:
         self.air_changed = False
 
     def __call__(self, db: Database, record: Record) -> None:
-        """Do what it says. Raises Refused or OperatorError when that cannot be done; then park it."""
+        """Do what it says; nothing, where its words were redacted.
+
+        Raises Refused or OperatorError when that cannot be done; then park it.
+        """
         with as_refusals(f"{record.header.stream} {record.header.epoch}:{record.header.seq}"):
-            self._apply(db, record, decode(record), self._now_us())
+            if record.body is not None:
+                self._apply(db, record, decode(record), self._now_us())
 
     def again(self, db: Database, record: Record) -> None:
         """Apply what was parked, now that this may be possible. What a newer record has said since stands.
@@ -56,6 +61,9 @@ class Applying:
         match body:
             case records.Recall():
                 self._recall(db, body)
+            case records.Redact():
+                redact(db, body.stream, body.epoch, body.seq, now_us)
+                self.air_changed = True
             case Item():
                 self._item(db, record, body, now_us)
             case records.Order():

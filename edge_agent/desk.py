@@ -19,6 +19,7 @@ from appliance.core.item import SECTIONS, Item, problems_of
 from appliance.core.moment import US, to_text, to_us
 from appliance.store import air, assets, desk, items, journals, needs
 from appliance.store.needs import TAKEN_WITHIN_US
+from edge_agent import redaction
 from edge_agent.apply import want_item
 from edge_agent.faults import as_refusals
 
@@ -51,6 +52,8 @@ def _do(db: Database, config: Config, name: str, command: Command, files: Sequen
             _untake(db, config, item, now_us)
         case commands.Answer():
             _answer(db, config, command, now_us)
+        case commands.Redact():
+            _redact(db, config, command, now_us)
         case commands.Tip():
             _tip(db, config, name, command, now_us)
         case commands.Insert():
@@ -131,6 +134,15 @@ def _tip(db: Database, config: Config, name: str, command: commands.Tip, now_us:
     desk.add_tip(db, identity, command.text, command.contact, now_us)
     body = records.Tip(id=identity, text=command.text, at=to_text(now_us), contact=command.contact)
     say(db, config, "tip", identity, body, now_us)
+
+
+def _redact(db: Database, config: Config, command: commands.Redact, now_us: int) -> None:
+    """The body goes here at once, and at the hub when the record that says so has come there."""
+    own = wire.stream_of_site(config.site)
+    redaction.check(db, own, command.epoch, command.seq)
+    redaction.redact(db, own, command.epoch, command.seq, now_us)
+    body = records.Redact(own, command.epoch, command.seq, command.reason, to_text(now_us))
+    say(db, config, "redact", f"{own} {command.epoch}:{command.seq}", body, now_us)
 
 
 def _insert(db: Database, config: Config, name: str, command: commands.Insert, now_us: int) -> None:

@@ -6,6 +6,7 @@ is the exit status of the very command; when it does not, the command is carried
 
 import getpass
 import os
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,15 +18,17 @@ from appliance import files, spool
 from appliance.command import Box, language, now_us, pass_box, say, say_json
 from appliance.commands.overview import clock_of
 from appliance.config import Config
-from appliance.core.command import Answer, Command, Submit, Take, Untake
+from appliance.core.command import Answer, Command, Redact, Submit, Take, Untake
 from appliance.core.errors import Refused, Text, WorldError
 from appliance.core.facts import as_facts
 from appliance.core.health import OrderFact
 from appliance.core.item import SECTIONS, TITLE_CHARS_MAX
 from appliance.core.moment import to_text
+from appliance.core.wire import stream_of_site
 from appliance.store import desk
 from appliance.store.database import reading
 from appliance.store.facts import look
+from appliance.store.journals import newest_of
 
 ANSWER_WAIT_S: Final = 3.0
 POLL_S: Final = 0.05
@@ -102,6 +105,32 @@ def answer(box: Box, order: str, said: Literal["accepted", "done", "declined"], 
     Example: songshan answer o-17 accepted --note 已派记者
     """
     hand_over(box.config, Answer(order=order, answer=said, note=note, by=who(), via="cli", at=when()))
+
+
+@click.command()
+@click.argument("what", metavar="ID|EPOCH:SEQ")
+@click.option("--reason", required=True, help="why; it is on record")
+@pass_box
+def redact(box: Box, what: str, reason: str) -> None:
+    """抹除本站说过的一条内容（如含个人信息的线索），链仍可核对。 Remove the words of a record of this site's own.
+
+    ID is that of a tip, a submission or an answered order; EPOCH:SEQ any record of the site's stream. The hub removes
+    its copy when it hears of it. Example: songshan redact tip-7f3a9c --reason 含个人信息
+    """
+    epoch, seq = _place(box, what)
+    hand_over(box.config, Redact(epoch=epoch, seq=seq, reason=reason, by=who(), via="cli", at=when()))
+
+
+def _place(box: Box, what: str) -> tuple[int, int]:
+    """Where the record lies; the newest one where there are several of an id."""
+    numbers = re.fullmatch(r"([0-9]{1,10}):([0-9]{1,16})", what)
+    if numbers:
+        return int(numbers[1]), int(numbers[2])
+    with reading(box.config.database) as db:
+        place = newest_of(db, stream_of_site(box.config.site), what)
+    if place is None:
+        raise Refused(Text(f"本站没有说过 {what}", f"this site said nothing of {what}"))
+    return place
 
 
 def when() -> str:

@@ -89,7 +89,15 @@ class Asrun(Asked, frozen=True, kw_only=True):
     rows: Annotated[tuple[dict[str, Any], ...], msgspec.Meta(max_length=ROWS_MAX)]
 
 
-Command = Submit | Take | Untake | Answer | Insert | Resume | Tip | Asrun
+class Redact(Asked, frozen=True, kw_only=True):
+    """Remove the words of a record of this site's own stream."""
+
+    epoch: Annotated[int, msgspec.Meta(ge=1)]
+    seq: Annotated[int, msgspec.Meta(ge=1)]
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=4000)]
+
+
+Command = Redact | Submit | Take | Untake | Answer | Insert | Resume | Tip | Asrun
 
 
 def kind_of(command: Command) -> str:

@@ -14,7 +14,7 @@ from appliance.core.errors import OperatorError, Refused, Text
 from appliance.core.health import OrderFact, SubmissionFact
 from appliance.core.item import Item
 from appliance.core.moment import to_us
-from appliance.core.records import Order
+from appliance.core.records import Answer, Order
 from appliance.store.database import Row, first, reason_of, rows, text_json, text_of, transaction
 
 LISTED_MAX = 200
@@ -147,6 +147,32 @@ def add_tip(db: Database, tip_id: str, text: str, contact: str, at_us: int) -> N
     """What a citizen wrote; kept here as well as sent up."""
     db.conn.execute(
         "INSERT OR IGNORE INTO tips (id, text, contact, at_us) VALUES (?, ?, ?, ?)", (tip_id, text, contact, at_us)
+    )
+
+
+def forget_tip(db: Database, tip_id: str) -> None:
+    """It was redacted."""
+    db.conn.execute("DELETE FROM tips WHERE id = ?", (tip_id,))
+
+
+def blank_submission(db: Database, submission_id: str) -> None:
+    """Its words were redacted; that there was one, and what became of it, stays."""
+    db.conn.execute("UPDATE submissions SET title = '', file_name = '', document = '' WHERE id = ?", (submission_id,))
+
+
+def blank_order(db: Database, order: Order) -> None:
+    """The words of an order were redacted, unless a newer record has given it others."""
+    db.conn.execute(
+        "UPDATE orders SET title = '', body = '' WHERE id = ? AND title = ? AND body = ?",
+        (order.id, order.title, order.body),
+    )
+
+
+def blank_answer(db: Database, answer: Answer) -> None:
+    """The words of an answer were redacted, unless it was answered again."""
+    db.conn.execute(
+        "UPDATE orders SET note = '', answered_by = '' WHERE id = ? AND note = ? AND answered_by = ?",
+        (answer.order, answer.note, answer.by),
     )
 
 

@@ -85,6 +85,12 @@ def recall(db: Database, target: str, reason: str, at_us: int) -> tuple[Digest, 
     return tuple(Digest(digest) for digest in digests if not _is_used(db, digest))
 
 
+def forget(db: Database, item: Item) -> bool:
+    """Remove an item whose words were redacted; False when a newer record has given it others, which stay."""
+    removed = db.conn.execute("DELETE FROM items WHERE id = ? AND document = ?", (item.id, _document(item)))
+    return removed.rowcount > 0
+
+
 def take(db: Database, item_id: str, now_us: int) -> Item:
     """Take an item from the supermarket; Refused when it is not offered."""
     row = first(db, "SELECT * FROM items_whole WHERE id = ? AND state IN ('offered', 'published')", (item_id,))
@@ -235,8 +241,13 @@ def _values(item: Item, now_us: int) -> dict[str, Any]:
         "changed_at_us": now_us,
         "shown_at_us": publish_at_us if publish_at_us is not None else created_at_us,
         "search": _folded(f"{item.title}\n{item.summary}\n{prose}"),
-        "document": msgspec.json.encode(item).decode(),
+        "document": _document(item),
     }
+
+
+def _document(item: Item) -> str:
+    """The item as it is kept."""
+    return msgspec.json.encode(item).decode()
 
 
 def _item(row: Row) -> Item:

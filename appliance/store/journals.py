@@ -15,6 +15,7 @@ from appliance.core.journal import Checkpoint, Position, Record, append, genesis
 from appliance.core.journal import position_after as position_after
 from appliance.core.judge import Judgement
 from appliance.store.database import Row, first, reason_of, rows, text_json, text_of, transaction
+from appliance.store.redactions import redacted
 
 PAGE_RECORDS_MAX: Final = 256
 
@@ -112,6 +113,17 @@ def read_from(db: Database, stream: str, after: tuple[int, int], limit: int = PA
     return tuple(parse_record(row["header"], row["body"]) for row in found)
 
 
+def newest_of(db: Database, stream: str, key: str) -> tuple[int, int] | None:
+    """Epoch and sequence of the last record that still has words, about this key. Reads the whole stream."""
+    row = first(
+        db,
+        "SELECT epoch, seq FROM journal WHERE stream = ? AND key = ? AND body IS NOT NULL AND kind != 'redact'"
+        " ORDER BY epoch DESC, seq DESC LIMIT 1",
+        (stream, key),
+    )
+    return (row["epoch"], row["seq"]) if row is not None else None
+
+
 def unsent(db: Database, stream: str) -> int:
     """How many records of the own stream the hub has not acknowledged."""
     own = cursor(db, stream)
@@ -169,6 +181,7 @@ def apply_parked(db: Database, apply: Apply) -> int:
 
 
 def _keep(db: Database, record: Record, apply: Apply) -> Parked | None:
+    record = redacted(db, record)
     reason = _apply(db, record, apply)
     _insert(db, record, "applied" if reason is None else "parked", reason)
     header = record.header

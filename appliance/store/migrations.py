@@ -199,3 +199,14 @@ def assets_that_went_with_their_item(db: Database) -> None:
     db.executescript("""
         ALTER TABLE tombstones ADD COLUMN with_item INTEGER NOT NULL DEFAULT 0;
     """)
+
+
+@migrations()
+def redacted_bodies(db: Database) -> None:
+    """Whose body may not be kept, and whether its bytes have left the files."""
+    db.executescript("""
+        CREATE TABLE redactions (
+            stream TEXT NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL, wiped INTEGER NOT NULL DEFAULT 0,
+            PRIMARY KEY (stream, epoch, seq)
+        ) STRICT;
+    """)

@@ -9,7 +9,7 @@ from appliance.core.item import Item
 from provisioning.hub.journals import HubJournals
 from provisioning.hub.library import digests_of
 from provisioning.hub.stream import Place, Stream
-from provisioning.hub.told import KEPT_EVERY, Told, absorb, fold, keep, load
+from provisioning.hub.told import KEPT_EVERY, Told, absorb, fold, forget, keep, load
 
 
 @dataclass
@@ -39,7 +39,35 @@ class Catalogue:
             self._take_in(journals.stream(f"{site}/control"))
             self._take_in(journals.stream(f"{site}/content"))
             self._take_in(journals.stream(f"{site}/report"))
+        self._forget_redacted(journals)
         return self
+
+    def to_redact(self) -> tuple[tuple[str, int, int], ...]:
+        """Bodies that must go and were still there when they were read: stream, epoch and sequence."""
+        wanted = set().union(*(told.redactions for told in self.told.values()))
+        return tuple(sorted(each for each in wanted if self._is_told_of(*each)))
+
+    def _is_told_of(self, stream: str, epoch: int, seq: int) -> bool:
+        """Whether the record was read, and had its body."""
+        told, place = self.told.get(stream), self._places.get(stream)
+        if told is None or place is None:
+            return False
+        return (epoch, seq) <= place.position.place and (epoch, seq) not in told.blank
+
+    def _forget_redacted(self, journals: HubJournals) -> None:
+        """What a redacted body said may be neither kept nor acted on: read the streams that had one again."""
+        streams = {stream for stream, _epoch, _seq in self.to_redact()}
+        if not streams:
+            return
+        for stream in streams:
+            forget(journals.stream(stream))
+            self.told[stream], self._places[stream] = Told(), journals.stream(stream).start()
+        for gathered in (self.published, self.offered, self.recalled, self.takers, self.aired, self.schedules):
+            gathered.clear()
+        for stream, told in self.told.items():
+            self._merge(stream, told)
+        for stream in streams:
+            self._take_in(journals.stream(stream))
 
     def live_items(self) -> dict[str, list[Item]]:
         """Everything that is out and not recalled, by id."""

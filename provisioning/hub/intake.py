@@ -17,7 +17,7 @@ from appliance.core.asset import Digest, hex_of, parse_digest
 from appliance.core.errors import OperatorError, Text
 from appliance.core.item import Item, SignOff, problems_of
 from appliance.durable import sync_folder
-from provisioning.hub import links
+from provisioning.hub import links, redactions
 from provisioning.hub.catalogue import Catalogue
 from provisioning.hub.folder import HubFolder
 from provisioning.hub.journals import HubJournals, Pen
@@ -149,7 +149,7 @@ class Intake:
         return self.catalogue.waiting(self.site)
 
     def _look(self) -> None:
-        self.catalogue.read(self.journals, (self.site,))
+        redactions.apply(self.journals, self.catalogue.read(self.journals, (self.site,)))
 
     def _refusal(self, submission: records.Submission) -> Text | None:
         item = submission.item

@@ -44,6 +44,8 @@ def _bodies(intake: Intake, accepted: Sequence[Record]) -> tuple[records.Body, .
     """What they say, as far as it can be understood; the rest is kept all the same."""
     bodies = []
     for record in accepted:
+        if record.body is None:
+            continue
         try:
             bodies.append(records.decode(record))
         except (records.UnknownKind, records.BadBody) as error:

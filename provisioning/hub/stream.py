@@ -20,13 +20,14 @@ from appliance.core.journal import (
     Checkpoint,
     Position,
     Record,
+    body_of_line,
     checkpoint_text,
     genesis,
     parse_checkpoint_text,
     parse_record,
     position_after,
 )
-from provisioning.hub import index
+from provisioning.hub import blanks, index
 
 PAGE_RECORDS: Final = 256
 PAGE_BYTES: Final = 512 * 1024
@@ -231,6 +232,8 @@ class Stream:
     def _page(self, place: Place, covered: Covered, records_max: int, bytes_max: int) -> list[tuple[Record, Place]]:
         path, limit = self._records_file(place.position.epoch), self._limit(place.position.epoch, covered)
         found = list(self._read(place, limit, records_max, bytes_max))
+        if not found and place.offset < limit and blanks.finish(self.folder):
+            found = list(self._read(place, limit, records_max, bytes_max))
         if not found and place.offset < limit:
             raise damaged(path, f"offset {place.offset}")
         return found
@@ -249,7 +252,7 @@ class Stream:
                 if end > limit or not body.endswith(b"\n") or (end - first > bytes_max and place.offset > first):
                     return
                 try:
-                    record = parse_record(header[:-1], body[:-1] or None)
+                    record = parse_record(header[:-1], body_of_line(body[:-1]))
                 except Broken:
                     return
                 if record.header.prev != place.position.head or record.header.seq != place.position.seq + 1:

@@ -54,11 +54,17 @@ class Told(msgspec.Struct):
     orders: dict[str, tuple[str, records.Order]] = {}
     """With the moment of writing."""
     answers: list[Answered] = []
+    redactions: set[tuple[str, int, int]] = set()
+    """Stream, epoch and sequence of bodies that must go, as this stream says."""
+    blank: set[tuple[int, int]] = set()
+    """Epoch and sequence of its records that had no body when they were read."""
 
 
 def fold(told: Told, record: Record) -> None:
     """Take in one record; what cannot be read has no effect."""
-    if record.header.kind in PASSED_OVER:
+    if record.body is None:
+        told.blank.add(record.header.place)
+    if record.body is None or record.header.kind in PASSED_OVER:
         return
     try:
         body = records.decode(record)
@@ -69,6 +75,8 @@ def fold(told: Told, record: Record) -> None:
             told.offers[body.id] = body
         case Item():
             told.items[body.id] = body
+        case records.Redact():
+            told.redactions.add((body.stream, body.epoch, body.seq))
         case records.Recall():
             told.recalls[body.target] = body.at
         case records.Take() | records.Untake():
@@ -105,6 +113,8 @@ def absorb(told: Told, later: Told) -> None:
     told.receipts |= later.receipts
     told.orders.update(later.orders)
     told.answers += later.answers
+    told.redactions |= later.redactions
+    told.blank |= later.blank
 
 
 class _Kept(msgspec.Struct, array_like=True):
@@ -134,6 +144,11 @@ def keep(stream: Stream, told: Told, place: Place) -> None:
 
     data = msgspec.msgpack.encode(_Kept(_maker(), place.position, place.offset, told))
     write_atomically(stream.folder / "told", hashlib.sha256(data).digest() + data)
+
+
+def forget(stream: Stream) -> None:
+    """Throw a kept fold away: it holds what may not be kept."""
+    (stream.folder / "told").unlink(missing_ok=True)
 
 
 def _maker() -> str:

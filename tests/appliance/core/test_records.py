@@ -24,6 +24,7 @@ from appliance.core.records import (
     Order,
     Recall,
     Receipt,
+    Redact,
     Resume,
     Schedule,
     Submission,
@@ -68,6 +69,9 @@ BODIES: tuple[tuple[str, str, Body], ...] = (
     ("dengfeng/report", "answer", Answer(order="o1", answer="done", by="值班", at=AT)),
     ("dengfeng/report", "asrun", AsRun(channel="dengfeng-1", rows=({"title": "早间"},))),
     ("dengfeng/report", "tip", Tip(id="t1", text="路灯坏了", at=AT)),
+    ("dengfeng/report", "redact", Redact("dengfeng/report", 1, 7, "含个人信息", AT)),
+    ("dengfeng/control", "redact", Redact("dengfeng/report", 1, 7, "含个人信息", AT)),
+    ("all/control", "redact", Redact("all/content", 2, 7, "含个人信息", AT)),
 )
 
 
@@ -117,6 +121,8 @@ def test_an_unknown_kind_is_told_apart_from_a_bad_body() -> None:
 def test_a_kind_in_a_stream_where_it_has_no_business_is_not_read(stream: str) -> None:
     """A site must not be able to recall, to schedule, or to answer in another's name by writing the hub's kinds."""
     for at, kind, body in BODIES:
+        if kind == "redact":  # both ends write it; whose records it may name is tested below
+            continue
         allowed = at.rpartition("/")[2] == stream.rpartition("/")[2]
         if not allowed or (kind == "offer" and stream != "all/content"):
             with pytest.raises(BadBody):
@@ -224,3 +230,21 @@ def test_any_value_in_any_field_is_read_or_refused(example: tuple[str, str, Body
         assert decode(record) is not None
     except BadBody as bad:
         assert bad.problems
+
+
+@pytest.mark.parametrize(
+    ("writer", "target"),
+    [
+        ("dengfeng/report", "dengfeng/control"),
+        ("dengfeng/report", "zhongmu/report"),
+        ("dengfeng/control", "all/content"),
+        ("dengfeng/control", "zhongmu/report"),
+        ("all/control", "dengfeng/report"),
+        ("all/control", "all/nonsense"),
+    ],
+)
+def test_a_redaction_of_what_the_stream_has_no_say_over_is_a_bad_body(writer: str, target: str) -> None:
+    """A site can never make the hub, or another site, forget."""
+    body = encode(Redact(target, 1, 1, "x", AT))
+    with pytest.raises(BadBody):
+        decode(record_of(writer, "redact", body))

@@ -1,0 +1,94 @@
+"""Redaction at the hub: first the record that says so, then blanks over the body, in place and of its length.
+
+No byte of the file moves, so sizes and places that anybody remembers stay true, and the old bytes are written over
+where they lie rather than left behind in a file that was deleted. Killed between record and blanks, whoever looks next
+does it (`apply`); killed in the middle of the blanks, whoever reads next (`blanks.finish`).
+"""
+
+from typing import Final
+
+import click
+
+from appliance.command import say, say_json
+from appliance.core import moment, records
+from appliance.core.errors import OperatorError, Refused, Text
+from appliance.core.journal import STREAM
+from provisioning.command import pass_hub
+from provisioning.hub import blanks
+from provisioning.hub.catalogue import Catalogue
+from provisioning.hub.folder import HubFolder
+from provisioning.hub.journals import HubJournals
+from provisioning.hub.sites import all_sites, site_of
+from provisioning.hub.told import forget
+
+LASTING: Final = ("recall", "redact")
+"""Without its body neither would have any effect on a box that reads it later, and what it took away would be back."""
+
+
+@click.command()
+@click.argument("stream")
+@click.argument("place", metavar="EPOCH:SEQ")
+@click.option("--reason", required=True, help="why; it is on record")
+@click.option("--json", "as_json", is_flag=True, help="facts for programs")
+@pass_hub
+def redact(folder: HubFolder, stream: str, place: str, reason: str, as_json: bool) -> None:
+    """Remove the body of one record, here and on every box that has it; the chain still verifies.
+
+    Example: songshan-hub redact dengfeng/report 1:4711 --reason 含个人信息
+    """
+    folder.settings()
+    epoch, seq = _numbers(place)
+    order(folder, stream, epoch, seq, reason)
+    if as_json:
+        say_json({"stream": stream, "epoch": epoch, "seq": seq})
+    else:
+        say(Text(f"{stream} {place} 的正文已抹除", f"the body of {stream} {place} is gone"))
+
+
+def order(folder: HubFolder, stream: str, epoch: int, seq: int, reason: str) -> None:
+    """Put it on record and do it. Refused when there is no such record or it has no body any more."""
+    if not STREAM.fullmatch(stream):
+        raise OperatorError(Text(f"没有流 {stream[:80]}", f"no such stream: {stream[:80]}"))
+    scope = stream.split("/")[0]
+    if scope != "all":
+        site_of(folder, scope)
+    journals, name = HubJournals(folder), f"{stream} {epoch}:{seq}"
+    with journals.writing() as pen:
+        kept = journals.stream(stream)
+        place = kept.before(epoch, seq)
+        page = kept.page(place, records_max=1) if place is not None else []
+        if not page:
+            raise Refused(Text(f"没有记录 {name}", f"there is no record {name}"))
+        if page[0][0].header.kind in LASTING:
+            raise Refused(Text("撤稿和抹除的记录不能抹除", "a recall or a redaction cannot itself be redacted"))
+        if page[0][0].body is None:
+            raise Refused(Text(f"{name} 已抹除", f"{name} is redacted already"))
+        body = records.Redact(stream, epoch, seq, reason, moment.to_text(folder.now_us()))
+        pen.append(f"{scope}/control", "redact", name, body)
+    apply_all(folder)
+
+
+def apply_all(folder: HubFolder) -> None:
+    """Carry out all that is on record and not yet done."""
+    journals = HubJournals(folder)
+    apply(journals, Catalogue().read(journals, (site.site for site in all_sites(folder))))
+
+
+def apply(journals: HubJournals, catalogue: Catalogue) -> None:
+    """Carry out what this catalogue knows of. What others keep in memory they forget when they hear of the record."""
+    for stream in catalogue.told:
+        blanks.finish(journals.stream(stream).folder)
+    for stream, epoch, seq in catalogue.to_redact():
+        kept = journals.stream(stream)
+        forget(kept)
+        place = kept.before(epoch, seq)
+        page = kept.page(place, records_max=1) if place is not None else []
+        if place is not None and page and page[0][0].body is not None:
+            blanks.blank(kept.folder, epoch, place.offset, page[0][0].hash)
+
+
+def _numbers(place: str) -> tuple[int, int]:
+    epoch, colon, seq = place.partition(":")
+    if not colon or not (epoch.isdecimal() and seq.isdecimal()):
+        raise OperatorError(Text(f"位置写作 EPOCH:SEQ：{place[:40]}", f"a place is EPOCH:SEQ: {place[:40]}"))
+    return int(epoch), int(seq)

@@ -1,0 +1,187 @@
+"""J21 at the box: what may not be kept is gone from the files, and the chain still verifies."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from appliance.core import records
+from appliance.core.audit import Redactions
+from appliance.core.command import Redact
+from appliance.core.errors import Refused
+from appliance.core.records import Answer, Order, Submission, Tip
+from appliance.store import audit, journals, redactions
+from appliance.store.database import transaction
+from edge_agent import desk
+from edge_agent.redaction import redact
+from tests.appliance.boxes import AT, item
+from tests.edge_agent.rig import OWN, SITE, Rig, rig, write
+
+WORDS = "张三的电话一三八〇〇"
+BYTES = WORDS.encode()
+
+
+def on_disk(box: Rig) -> bool:
+    """Whether the words are in any file of the box's state."""
+    files = [path for path in box.config.database.parent.iterdir() if path.is_file()]
+    assert box.config.database in files
+    return any(BYTES in path.read_bytes() for path in files)
+
+
+def order(box: Rig, stream: str, seq: int) -> None:
+    """The hub's word that a body must go."""
+    body = records.Redact(stream, 1, seq, "含个人信息", AT)
+    write(box.hub, f"{stream.split('/')[0]}/control", "redact", f"{stream} 1:{seq}", body)
+
+
+def is_clean(box: Rig) -> bool:
+    """As an auditor sees it: chain, signatures, and each missing body redacted on record."""
+    seen, missing, problems = Redactions(), [], []
+    for stream in audit.streams(box.db):
+        key = box.key.public_key() if stream == OWN else box.hub.key.public_key()
+        found, without = audit.audit_table(box.db, stream, (key,), seen)
+        missing += without
+        problems += found.problems
+    return not problems and not seen.unaccounted(missing)
+
+
+def test_j21_redaction_of_personal_data_keeps_the_chain_valid(tmp_path: Path) -> None:
+    """A citizen asks that what he wrote be removed: text and number leave database and log, the record stays."""
+    with rig(tmp_path) as box:
+        box.say("tip", "t1", Tip("t1", WORDS, AT, WORDS))
+        box.say("tip", "t2", Tip("t2", "路灯坏了", AT))
+        with transaction(box.db):
+            box.db.execute("INSERT INTO tips VALUES ('t1', ?, ?, 1), ('t2', '路灯坏了', '', 1)", (WORDS, WORDS))
+        box.talk()
+        assert on_disk(box)
+        order(box, OWN, 1)
+        box.talk()
+        assert redactions.wipe(box.db)
+        assert not on_disk(box)
+        assert box.rows("SELECT id FROM tips") == [("t2",)]
+        assert [record.body is None for record in journals.read_from(box.db, OWN, (1, 0))] == [True, False]
+        assert journals.parked_count(box.db) == 0
+        box.conversation.vouch(box.now_us)
+        assert is_clean(box)
+
+
+@pytest.mark.parametrize("what", ["offer", "item", "order"])
+def test_what_was_made_of_a_redacted_record_goes_with_it(tmp_path: Path, what: str) -> None:
+    """The words stand in lists, pages and search, not in the journal alone."""
+    with rig(tmp_path) as box:
+        stream = "dengfeng/control" if what == "order" else "all/content"
+        body = Order("o1", WORDS, WORDS) if what == "order" else item("i1", title=WORDS, body_html=WORDS)
+        write(box.hub, stream, what, "o1" if what == "order" else "i1", body)
+        box.talk()
+        assert on_disk(box)
+        order(box, stream, 1)
+        box.talk()
+        assert redactions.wipe(box.db)
+        assert not on_disk(box)
+        assert box.rows("SELECT count(*) FROM items") == [(0,)]
+        assert is_clean(box)
+
+
+def test_a_newer_version_of_a_redacted_story_stays(tmp_path: Path) -> None:
+    """The editor has mended it: only the version with the name in it goes."""
+    with rig(tmp_path) as box:
+        write(box.hub, "all/content", "item", "i1", item("i1", title=WORDS))
+        write(box.hub, "all/content", "item", "i1", item("i1", title="已更正"))
+        box.talk()
+        order(box, "all/content", 1)
+        box.talk()
+        assert redactions.wipe(box.db)
+        assert box.rows("SELECT title FROM items") == [("已更正",)]
+        assert not on_disk(box)
+
+
+def test_an_answer_and_a_submission_lose_their_words(tmp_path: Path) -> None:
+    """What the site itself said, in every table where it stands."""
+    with rig(tmp_path) as box:
+        write(box.hub, "dengfeng/control", "order", "o1", Order("o1", "采访"))
+        box.talk()
+        with transaction(box.db):
+            box.db.execute("UPDATE orders SET note = ?, answered_by = ?", (WORDS, "值班"))
+            box.db.execute(
+                "INSERT INTO submissions VALUES ('s1', 's1', ?, ?, '', 'waiting', NULL, 1, 1, ?)", (WORDS, WORDS, "{}")
+            )
+        box.say("answer", "o1", Answer("o1", "done", "值班", AT, WORDS))
+        box.say("submission", "s1", Submission("s1", item("s1", title=WORDS)))
+        with transaction(box.db):
+            box.db.execute("UPDATE submissions SET state = 'accepted'")
+            redact(box.db, OWN, 1, 1, box.now_us)
+            redact(box.db, OWN, 1, 2, box.now_us)
+        assert redactions.wipe(box.db)
+        assert not on_disk(box)
+        assert box.rows("SELECT state, title FROM submissions") == [("accepted", "")]
+
+
+def test_a_redacted_record_comes_to_a_new_box_without_its_body_and_does_nothing(tmp_path: Path) -> None:
+    """It is no record that could not be applied: nobody has to look after it."""
+    with rig(tmp_path / "a") as box:
+        record = write(box.hub, "all/content", "item", "i1", item("i1", title=WORDS))
+        hub = box.hub
+    hub.streams["all/content"] = [records_without_body(record)]
+    with rig(tmp_path / "b", hub) as box:
+        box.talk()
+        assert box.rows("SELECT state, body FROM journal WHERE kind = 'item'") == [("applied", None)]
+        assert (box.rows("SELECT * FROM items"), journals.parked_count(box.db)) == ([], 0)
+
+
+def test_a_body_that_comes_after_its_redaction_is_not_kept(tmp_path: Path) -> None:
+    """Control overtakes content, as it must; the words must not come in behind it."""
+    with rig(tmp_path) as box:
+        order(box, "all/content", 1)
+        box.talk()
+        write(box.hub, "all/content", "item", "i1", item("i1", title=WORDS))
+        box.talk()
+        assert redactions.wipe(box.db)
+        assert not on_disk(box)
+        assert box.rows("SELECT * FROM items") == []
+
+
+def test_while_somebody_reads_the_old_pages_wiping_waits(tmp_path: Path) -> None:
+    """A reader has its moment of the database; the log is emptied once it is gone, and nobody waits for it."""
+    with rig(tmp_path) as box:
+        box.say("tip", "t1", Tip("t1", WORDS, AT))
+        reader = sqlite3.connect(box.config.database, isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM journal").fetchone()
+        with transaction(box.db):
+            redact(box.db, OWN, 1, 1, box.now_us)
+        assert not redactions.wipe(box.db)
+        reader.close()
+        assert redactions.wipe(box.db)
+        assert not on_disk(box)
+        assert box.rows("SELECT wiped FROM redactions") == [(1,)]
+
+
+def test_a_site_redacts_its_own_words_by_command(tmp_path: Path) -> None:
+    """It is on record, in its stream, with the reason; the hub hears of it and does the same."""
+    with rig(tmp_path) as box:
+        box.say("tip", "t1", Tip("t1", WORDS, AT))
+        give(box, 1)
+        box.talk()
+        assert redactions.wipe(box.db)
+        assert not on_disk(box)
+        sent = box.hub.sites[SITE].report
+        assert [(each.header.kind, each.body is None) for each in sent] == [("tip", True), ("redact", False)]
+        assert records.decode(sent[1]) == records.Redact(OWN, 1, 1, "含个人信息", records.decode(sent[1]).at)  # type: ignore[union-attr]
+        with pytest.raises(Refused, match="already"):
+            give(box, 1)
+        with pytest.raises(Refused, match="cannot itself"):
+            give(box, 2)
+        with pytest.raises(Refused, match="no record"):
+            give(box, 3)
+
+
+def give(box: Rig, seq: int) -> None:
+    command = Redact(by="technician", via="cli", at=AT, epoch=1, seq=seq, reason="含个人信息")
+    with transaction(box.db):
+        desk.effect_of(box.config, "c1", command, (), box.now_us)(box.db)
+
+
+def records_without_body(record: records.Record) -> records.Record:
+    import msgspec
+
+    return msgspec.structs.replace(record, body=None)

@@ -1,0 +1,182 @@
+"""J21 at the hub: the bytes are written over where they lie; nothing else moves, and nobody who reads is thrown out."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from appliance.core import records
+from appliance.core.errors import OperatorError, Refused
+from appliance.core.item import Item
+from appliance.core.journal import parse_record
+from provisioning.hub import blanks, redactions
+from provisioning.hub.catalogue import Catalogue
+from provisioning.hub.stream import Stream
+from provisioning.hub.verify import check
+from tests.journals import AT, BEGAN_US, chain, reports, write_stream
+from tests.provisioning.live import LiveHub
+
+WORDS = "张三的电话一三八〇〇"
+CONTENT = "all/content"
+
+
+def publish(hub: LiveHub, *names: str, title: str = WORDS) -> None:
+    for name in names:
+        hub.journals.append(CONTENT, "offer", name, Item(name, title, "news", "hub", AT))
+
+
+def holds_words(hub: LiveHub) -> list[str]:
+    """Files of the hub in which the words stand."""
+    return [path.name for path in hub.path.rglob("*") if path.is_file() and WORDS.encode() in path.read_bytes()]
+
+
+def read_all(stream: Stream) -> list[tuple[str, bool]]:
+    return [(record.header.key, record.body is None) for record in stream.records()]
+
+
+def test_j21_a_body_is_gone_from_every_file_and_the_chain_still_verifies(quiet_hub: LiveHub) -> None:
+    """Size and places of everything else are as before; the header still says what it was about."""
+    publish(quiet_hub, "a")
+    publish(quiet_hub, "b", title="别的")
+    path = quiet_hub.path / "journals" / CONTENT / "1.records"
+    size_bytes = path.stat().st_size
+    redactions.order(quiet_hub.folder, CONTENT, 1, 1, "含个人信息")
+    assert holds_words(quiet_hub) == []
+    assert path.stat().st_size == size_bytes
+    assert read_all(quiet_hub.journals.stream(CONTENT)) == [("a", True), ("b", False)]
+    assert check(quiet_hub.folder, with_assets=False).problems == ()
+    publish(quiet_hub, "c", title="别的")
+    assert check(quiet_hub.folder, with_assets=False).problems == ()
+    assert [*Catalogue().read(quiet_hub.journals, ()).offered] == ["b", "c"]
+
+
+def test_a_reader_in_the_middle_of_a_stream_reads_on(quiet_hub: LiveHub) -> None:
+    """A gate holds its place for days; it is as good after a redaction as before."""
+    publish(quiet_hub, "a", "b", "c")
+    stream = quiet_hub.journals.stream(CONTENT)
+    [(_record, place)] = stream.page(stream.start(), records_max=1)
+    redactions.order(quiet_hub.folder, CONTENT, 1, 1, "x")
+    redactions.order(quiet_hub.folder, CONTENT, 1, 3, "x")
+    assert [(each.header.key, each.body is None) for each, _place in stream.page(place)] == [("b", False), ("c", True)]
+
+
+def test_who_holds_the_words_in_memory_forgets_them_when_it_hears_of_the_record(quiet_hub: LiveHub) -> None:
+    """A session that runs for weeks, and the fold that an older one left beside the stream."""
+    publish(quiet_hub, "a", "b")
+    running = Catalogue().read(quiet_hub.journals, ())
+    assert set(running.offered) == {"a", "b"}
+    redactions.order(quiet_hub.folder, CONTENT, 1, 1, "x")
+    assert set(running.read(quiet_hub.journals, ()).offered) == {"b"}
+    assert running.to_redact() == ()
+
+
+def test_a_fold_that_was_kept_before_the_redaction_does_not_bring_the_words_back(
+    quiet_hub: LiveHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be written by a session that has not heard of it yet, after it was removed."""
+    monkeypatch.setattr("provisioning.hub.catalogue.KEPT_EVERY", 1)
+    publish(quiet_hub, "a")
+    publish(quiet_hub, "b", title="别的")
+    Catalogue().read(quiet_hub.journals, ())
+    kept = quiet_hub.path / "journals" / CONTENT / "told"
+    stale = kept.read_bytes()
+    assert WORDS.encode() in stale
+    redactions.order(quiet_hub.folder, CONTENT, 1, 1, "x")
+    kept.write_bytes(stale)
+    assert set(Catalogue().read(quiet_hub.journals, ()).offered) == {"b"}
+    assert holds_words(quiet_hub) == []
+
+
+def test_what_a_site_redacts_of_its_own_is_redacted_here(quiet_hub: LiveHub) -> None:
+    """The record comes up in its report; whoever looks next carries it out."""
+    key = Ed25519PrivateKey.generate()
+    said = [*reports(3), ("tip", "t", records.encode(records.Tip("t", WORDS, AT)))]
+    said.append(("redact", "k", records.encode(records.Redact("dengfeng/report", 1, 4, "x", AT))))
+    (quiet_hub.path / "b").unlink(missing_ok=True)
+    quiet_hub.run("enrol", "dengfeng", "--out", str(quiet_hub.path / "b"))
+    stream = quiet_hub.journals.stream("dengfeng/report")
+    write_stream(stream, chain(stream.name, said), key, BEGAN_US)
+    assert holds_words(quiet_hub) != []
+    redactions.apply_all(quiet_hub.folder)
+    assert holds_words(quiet_hub) == []
+    assert [is_blank for _key, is_blank in read_all(stream)] == [False, False, False, True, False]
+
+
+def test_a_stream_redacts_only_what_it_has_a_say_over(quiet_hub: LiveHub) -> None:
+    """A county cannot remove what the hub said, nor what another county said."""
+    publish(quiet_hub, "a")
+    quiet_hub.run("enrol", "dengfeng", "--out", str(quiet_hub.path / "b"))
+    said = [("redact", "k", records.encode(records.Redact(CONTENT, 1, 1, "x", AT)))]
+    stream = quiet_hub.journals.stream("dengfeng/report")
+    write_stream(stream, chain(stream.name, said), Ed25519PrivateKey.generate(), BEGAN_US)
+    redactions.apply_all(quiet_hub.folder)
+    assert read_all(quiet_hub.journals.stream(CONTENT)) == [("a", False)]
+
+
+def test_the_command_says_what_it_cannot_do(quiet_hub: LiveHub) -> None:
+    """And then nothing has changed."""
+    publish(quiet_hub, "a")
+    redactions.order(quiet_hub.folder, CONTENT, 1, 1, "x")
+    for place, seq in ((CONTENT, 1), (CONTENT, 2), ("all/control", 1), ("all/control", 9)):
+        with pytest.raises(Refused):
+            redactions.order(quiet_hub.folder, place, 1, seq, "x")
+    quiet_hub.journals.append("all/control", "recall", "a", records.Recall("a", "误发", AT))
+    with pytest.raises(Refused, match="cannot itself"):
+        redactions.order(quiet_hub.folder, "all/control", 1, 2, "x")
+    for stream in ("nobody/report", "x", "../x"):
+        with pytest.raises((OperatorError, Refused)):
+            redactions.order(quiet_hub.folder, stream, 1, 1, "x")
+    assert "EPOCH:SEQ" in quiet_hub.run("redact", CONTENT, "one", "--reason", "x", status=2)
+    assert quiet_hub.journals.stream("all/control").position().seq == 2
+
+
+@pytest.mark.parametrize("step", range(6))
+def test_a_redaction_that_is_killed_is_finished_by_whoever_looks_next(quiet_hub: LiveHub, step: int) -> None:
+    """Between any two steps on the disk, half of the blanks written: no reader may be stuck on it for ever."""
+    publish(quiet_hub, "a", "b")
+    child = multiprocessing.get_context("fork").Process(target=_redact_and_die, args=(quiet_hub.path, step))
+    child.start()
+    child.join(30)
+    assert child.exitcode in (0, -signal.SIGKILL)
+    stream = quiet_hub.journals.stream(CONTENT)
+    assert [key for key, _blank in read_all(stream)] == ["a", "b"]
+    redactions.apply_all(quiet_hub.folder)
+    with contextlib.suppress(Refused):
+        redactions.order(quiet_hub.folder, CONTENT, 1, 1, "x")
+    assert holds_words(quiet_hub) == ["1.records"], "that of b"
+    assert read_all(stream) == [("a", True), ("b", False)]
+    assert check(quiet_hub.folder, with_assets=False).problems == ()
+    assert not (stream.folder / blanks.NOTE).exists()
+
+
+def _redact_and_die(path: Path, step: int) -> None:
+    """Carry out a redaction, killed at the given fsync, where half of what was to be written is."""
+    from provisioning.hub.folder import HubFolder
+
+    steps, real = iter(range(100)), os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if next(steps) == step:
+            records_file = path / "journals" / CONTENT / "1.records"
+            if (records_file.with_name(blanks.NOTE)).exists():
+                _tear(records_file)
+            os.kill(os.getpid(), signal.SIGKILL)
+        real(descriptor)
+
+    os.fsync = fsync
+    redactions.order(HubFolder(path), CONTENT, 1, 1, "x")
+
+
+def _tear(path: Path) -> None:
+    """Half of the body is blanks."""
+    header, body = path.read_bytes().split(b"\n")[:2]
+    if not body.strip():
+        return
+    parse_record(header, body)
+    with path.open("r+b") as file:
+        file.seek(len(header) + 1)
+        file.write(b" " * (len(body) // 2))
