@@ -4,6 +4,7 @@ Every file that a box writes goes through here: write, fsync, rename, fsync the 
 takes from somebody else: a regular one, within bounds, that nobody is still writing.
 """
 
+import ctypes
 import errno
 import hashlib
 import os
@@ -24,6 +25,7 @@ STAGED_SUFFIX: Final = ".part"
 """Ends the name of a file that is still being written; what a killed process leaves behind has this name too."""
 
 _CHUNK_BYTES: Final = 1024 * 1024
+_LIBC: Final = ctypes.CDLL(None, use_errno=True)
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -134,6 +136,20 @@ def sync_folder(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_disk(folder: Path) -> None:
+    """Make all that was written on the disk of this folder survive a power cut, files and names: syncfs(2).
+
+    For many small files at once: the disk is waited for once, and not twice for each of them.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if _LIBC.syncfs(descriptor) != 0:
+            error = ctypes.get_errno()
+            raise OSError(error, os.strerror(error), str(folder))
     finally:
         os.close(descriptor)
 

@@ -75,7 +75,7 @@ def running(config: Config, *, once: bool, machine: Machine = THIS_MACHINE) -> I
         world = World(
             config=config,
             db=db,
-            memory=Memory(served=set(files.served(config)), reported_us=0),
+            memory=Memory(served=frozenset(files.served(config)), reported_us=0),
             children=machine.children(),
             line=line,
             conversation=Conversation(config, db, key, line, applying),

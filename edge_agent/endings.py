@@ -59,6 +59,10 @@ def of_child(ended: Ended, config: Config, memory: Memory) -> Iterator[Outcome]:
 
 def of_reading(child: Child, read: Reading, memory: Memory) -> Iterator[Outcome]:
     """What a file that was read through turned out to be."""
+    if read.each:
+        for digest, one in zip(child.subjects, read.each, strict=True):
+            yield from of_reading(Child(child.work, (digest,)), one, memory)
+        return
     subject, reason = child.subjects[0], read.reason or Text("", "")
     if read.verdict in ("full", "failed") or (child.work == "base" and read.verdict != "done"):
         yield Failed(subject, reason, read.verdict == "full")

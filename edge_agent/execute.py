@@ -36,6 +36,7 @@ from edge_agent.core.outcomes import (
 )
 from edge_agent.core.steps import (
     Adopt,
+    AdoptAll,
     Base,
     Compile,
     Connect,
@@ -48,6 +49,7 @@ from edge_agent.core.steps import (
     Remove,
     Report,
     Serve,
+    Share,
     Step,
     Stop,
     TakeCommand,
@@ -58,6 +60,7 @@ from edge_agent.core.steps import (
     Verify,
     Withdraw,
 )
+from edge_agent.core.travel import SHARED
 from edge_agent.drop import tell
 from edge_agent.endings import of_reading, packaged_path
 from edge_agent.line import Line
@@ -102,13 +105,13 @@ def execute(step: Step, world: World, deadlines: Mapping[str, int | None]) -> It
 def subject_of(step: Step) -> str:
     """What a failure of this step is remembered by: the asset, command or drop that it is about, else its name."""
     match step:
-        case Fetch(digests) | Stop(digests):
+        case Fetch(digests) | Stop(digests) | Upload(digests) | Serve(digests) | AdoptAll(digests):
             return digests[0]
         case Package(subject) | TakeCommand(subject) | TakeDrop(subject):
             return subject
-        case Adopt(subject) | Upload(subject) | Deliver(subject) | Remove(subject) | Discard(subject):
+        case Adopt(subject) | Deliver(subject) | Remove(subject) | Discard(subject):
             return subject
-        case Serve(subject) | Withdraw(subject) | DropQuarantined(subject) | Verify(subject) | Base(subject):
+        case Withdraw(subject) | DropQuarantined(subject) | Verify(subject) | Base(subject):
             return subject
     return type(step).__name__
 
@@ -118,16 +121,15 @@ def _do(step: Step, world: World, deadlines: Mapping[str, int | None]) -> Iterat
     match step:
         case Withdraw(digest):
             files.withdraw_link(config, digest)
-            memory.served.discard(digest)
-        case Serve(digest):
-            if files.is_there(config, digest):
-                files.publish_link(config, digest)
-                memory.served.add(digest)
-            else:
+            memory.hide(digest)
+        case Serve(digests):
+            missing = files.publish_links(config, digests)
+            memory.serve(digests, missing)
+            for digest in missing:
                 yield Spoilt(digest, _GONE, was_here=True)
         case Remove(digest):
             files.remove(config, digest)
-            memory.served.discard(digest)
+            memory.hide(digest)
             yield LetGo(digest)
         case Discard(digest):
             unlink_durably(files.stage_path(config, digest))
@@ -146,6 +148,8 @@ def _do(step: Step, world: World, deadlines: Mapping[str, int | None]) -> Iterat
             world.conversation.deliver(digest)
         case Stop(digests):
             world.children.stop(digests)
+        case Share():
+            _share(world)
         case Fetch() | Upload():
             yield from _transfer(step, world, deadlines)
         case Base(digest, base):
@@ -153,6 +157,14 @@ def _do(step: Step, world: World, deadlines: Mapping[str, int | None]) -> Iterat
         case Adopt(digest):
             word = "adopt-rendition" if work.is_rendition(world.db, digest) else "adopt"
             yield from _read("adopt", digest, files.stage_path(config, digest), (word, digest), world)
+        case AdoptAll(digests):
+            renditions = work.renditions_among(world.db, digests)
+            for digest in renditions:
+                yield from _read("adopt", digest, files.stage_path(config, digest), ("adopt-rendition", digest), world)
+            others = tuple(digest for digest in digests if digest not in renditions)
+            if others:
+                argv = reading.argv("adopt-all", *others)
+                world.children.start(Child("adopt", others), argv, READING_LIMIT_S, world.environ)
         case Verify(digest, bytes_per_s):
             words = ("verify", digest, str(bytes_per_s))
             yield from _read("verify", digest, files.path_of(config, digest), words, world)
@@ -181,10 +193,19 @@ def _transfer(step: Fetch | Upload, world: World, deadlines: Mapping[str, int | 
         argv = transfer.fetch_argv(world.route, step.digests, config.incoming, step.bytes_per_s, compared)
         child = Child("fetch", step.digests, deadlines.get(step.digests[0]))
     else:
-        argv = transfer.upload_argv(world.route, files.path_of(config, step.digest), step.bytes_per_s)
-        child = Child("upload", (step.digest,))
+        paths = [files.path_of(config, digest) for digest in step.digests]
+        argv = transfer.upload_argv(world.route, paths, step.bytes_per_s)
+        child = Child("upload", step.digests)
     world.children.start(child, argv, transfer.LIMIT_S, transfer.ENVIRON)
     yield Began(child.subjects, child.work == "upload")
+
+
+def _share(world: World) -> None:
+    """Where there can be no socket, each transfer goes on having a connection of its own."""
+    assert world.route is not None, "nothing travels on a box without a hub"
+    if world.route.socket is not None:
+        child = Child("share", SHARED)
+        world.children.start(child, transfer.share_argv(world.route), transfer.LIMIT_S, transfer.ENVIRON)
 
 
 def _lay_basis(digest: str, base: str, world: World) -> None:

@@ -1,5 +1,6 @@
 """What one run of the agent remembers between turns, and may forget: everything that counts is in the database."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -45,8 +46,8 @@ class Memory:
     """Empty when the agent starts."""
 
     known: Known = field(default_factory=Known)
-    served: set[str] = field(default_factory=set)
-    """The links in `public/`, which only the agent makes and takes away."""
+    served: frozenset[str] = frozenset()
+    """The links in `public/`, which only the agent makes and takes away. Frozen: it is looked at in every turn."""
     drops: Look = field(default_factory=Look)
     refused_drops: dict[str, Text] = field(default_factory=dict)
     """Why files of the drop folder that were tried were not taken, by key."""
@@ -85,6 +86,14 @@ class Memory:
         before = self.failures.get(subject)
         count = before.count + 1 if before else 1
         self.failures[subject] = Failures(count, retry.next_attempt_us(now_us, count, jitter, backoff))
+
+    def serve(self, digests: Iterable[str], but: Collection[str] = ()) -> None:
+        """These have a link now, but for some."""
+        self.served |= {digest for digest in digests if digest not in but}
+
+    def hide(self, digest: str) -> None:
+        """This one has none any more."""
+        self.served -= {digest}
 
     def is_due(self, subject: str, now_us: int) -> bool:
         """Whether it may be tried."""

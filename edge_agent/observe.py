@@ -76,6 +76,7 @@ def observe(
                 size_bytes=sending.size_bytes,
                 is_there=sending.is_taken or sending.done_bytes >= sending.size_bytes,
                 is_told=sending.digest in conversation.told,
+                has_failed=sending.attempts > 0,
                 is_due=retry.is_due(sending.not_before_us, now_us, retry.TRANSFER),
             )
             for sending in known.to_send
@@ -85,7 +86,7 @@ def observe(
             for each in known.to_package
         ),
         servable=frozenset(digest for digest in known.servable if memory.is_due(digest, now_us)),
-        served=frozenset(memory.served),
+        served=memory.served,
         recalled=known.recalled,
         unwanted_staged=tuple(
             digest
@@ -109,11 +110,8 @@ def progress(config: Config, db: Database, memory: Memory, children: Children, n
     for child in children.running():
         if child.work not in ("fetch", "upload"):
             continue
-        for digest in child.subjects:
+        for digest, done_bytes in _done_bytes(config, db, memory, children, child, now_us):
             before = memory.progress.get(digest)
-            if before is not None and now_us < before[1] + PROGRESS_EVERY_US:
-                continue
-            done_bytes = _done_bytes(config, db, children, child, digest)
             if before is not None and done_bytes != before[0]:
                 rate = max(0.0, (done_bytes - before[0]) * US / (now_us - before[1]))
                 moved.append(Moved(digest, child.work == "upload", done_bytes, rate))
@@ -121,14 +119,23 @@ def progress(config: Config, db: Database, memory: Memory, children: Children, n
     return moved
 
 
-def _done_bytes(config: Config, db: Database, children: Children, child: Child, digest: str) -> int:
-    """A fetched file shows it by its size; of an upload only rsync knows."""
-    if child.work == "upload":
-        sending = work.transfer(db, digest, "up")
-        return sending.size_bytes * percent_done(children.said(child)) // 100 if sending else 0
-    with suppress(FileNotFoundError):
-        return files.stage_path(config, digest).stat().st_size
-    return 0
+def _done_bytes(
+    config: Config, db: Database, memory: Memory, children: Children, child: Child, now_us: int
+) -> Iterator[tuple[str, int]]:
+    """A fetched file shows it by its size; of uploads only rsync knows, which sends them in the order of names."""
+    first = memory.progress.get(child.subjects[0])
+    if first is not None and now_us < first[1] + PROGRESS_EVERY_US:
+        return
+    if child.work == "fetch":
+        for digest in child.subjects:
+            with suppress(FileNotFoundError):
+                yield digest, files.stage_path(config, digest).stat().st_size
+        return
+    sizes = work.sizes_of(db, child.subjects)
+    left_bytes = sum(sizes.values()) * percent_done(children.said(child)) // 100
+    for digest in sorted(sizes):
+        yield digest, min(sizes[digest], left_bytes)
+        left_bytes -= min(sizes[digest], left_bytes)
 
 
 def _known(config: Config, db: Database, before: Known, now_us: int) -> Known:

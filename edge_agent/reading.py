@@ -1,6 +1,7 @@
 """Reading a file through takes as long as it is large, so a process does it: `python -m edge_agent.reading`.
 
     adopt DIGEST            hash a staged file and make it the asset of that digest
+    adopt-all DIGEST...     the same with many small ones
     adopt-rendition DIGEST  the same, and make the table of its segments
     verify DIGEST RATE      read an asset again, at most so many bytes a second; 0: as fast as it goes
     basis DIGEST BASE       lay the basis of a transfer that was cut
@@ -20,7 +21,7 @@ import msgspec
 
 from appliance import files
 from appliance.config import Config, load
-from appliance.core.asset import AssetRole
+from appliance.core.asset import AssetRole, parse_digest
 from appliance.core.errors import Corrupt, DiskFull, Refused, SongshanError, Text, Unreadable
 from appliance.core.kind import HEAD_BYTES, kind_of
 from appliance.durable import regular_file
@@ -45,6 +46,8 @@ class Reading(msgspec.Struct, frozen=True):
     frames: int | None = None
     segments: bytes | None = None
     reason: Text | None = None
+    each: "tuple[Reading, ...]" = ()
+    """Of many that were read, what came of each, in their order."""
 
 
 def argv(*words: str | bytes) -> tuple[str | bytes, ...]:
@@ -56,16 +59,21 @@ def read(config: Config, words: list[str]) -> Reading:
     """Do it here and now. What goes wrong is an answer too."""
     try:
         return _WORK[words[0]](config, *words[1:])
-    except Unreadable as error:
-        return Reading("unreadable", reason=error.problems[0])
-    except Corrupt as error:
-        return Reading("corrupt", reason=error.problems[0])
-    except DiskFull as error:
-        return Reading("full", reason=error.problems[0])
-    except Refused as error:
-        return Reading("refused", reason=error.problems[0])
     except SongshanError as error:
-        return Reading("failed", reason=error.problems[0])
+        return _failure(error)
+
+
+def _failure(error: SongshanError) -> Reading:
+    match error:
+        case Unreadable():
+            return Reading("unreadable", reason=error.problems[0])
+        case Corrupt():
+            return Reading("corrupt", reason=error.problems[0])
+        case DiskFull():
+            return Reading("full", reason=error.problems[0])
+        case Refused():
+            return Reading("refused", reason=error.problems[0])
+    return Reading("failed", reason=error.problems[0])
 
 
 def answer(status: int, said: bytes, complained: str) -> Reading:
@@ -80,6 +88,17 @@ def answer(status: int, said: bytes, complained: str) -> Reading:
 def _adopt(config: Config, digest: str) -> Reading:
     path = files.adopt(config, files.stage_path(config, digest), digest)
     return Reading("done", digest, path.stat().st_size)
+
+
+def _adopt_all(config: Config, *digests: str) -> Reading:
+    found = files.adopt_all(config, digests)
+    return Reading("done", each=tuple(_adopted(digest, found[parse_digest(digest)]) for digest in digests))
+
+
+def _adopted(digest: str, size_bytes: int | SongshanError) -> Reading:
+    if isinstance(size_bytes, int):
+        return Reading("done", digest, size_bytes)
+    return _failure(size_bytes)
 
 
 def _adopt_rendition(config: Config, digest: str) -> Reading:
@@ -150,6 +169,7 @@ def _is_cut_off(path: Path, size_bytes: int) -> bool:
 
 _WORK: Final[Mapping[str, Callable[..., Reading]]] = {
     "adopt": _adopt,
+    "adopt-all": _adopt_all,
     "adopt-rendition": _adopt_rendition,
     "verify": _verify,
     "basis": _basis,

@@ -5,8 +5,9 @@ file that asked for it taken away. So each happens once, wherever the agent is k
 """
 
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice, takewhile
 from typing import Final
 
 import msgspec
@@ -61,6 +62,15 @@ DISK_SOUND_US: Final = 86_400 * US
 FULL_FOR_US: Final = retry.NO_ROOM.longest_us
 """So long after the disk said that it is full it is taken to be; what was tried waits no longer than that."""
 
+ROWS_MAX: Final = 1000
+"""Outcomes that are noted in one transaction: some tens of milliseconds, in which no record can be applied."""
+LINES_MAX: Final = 5
+"""More of a kind at once are one line of the log."""
+
+NO_NEWS: Final = (Due, Moved, Began, Reached, DropsToTell, CommandRead)
+DEEDS: Final = (CommandRead, CommandUnusable, DropRead, DropUnusable, Copied, Due)
+"""What is more than a change of rows, and has its own transaction where it has one."""
+
 log = structlog.get_logger()
 
 
@@ -78,8 +88,14 @@ class Recording:
         """Note all of them, in order. Raises WorldError when the database cannot be written; none is lost by that."""
         self._waiting.extend(outcomes)
         while self._waiting:
-            self._note(self._waiting[0], now_us, jitter)
-            tell(self._waiting.popleft())
+            rows = tuple(islice(takewhile(_is_rows, self._waiting), ROWS_MAX))
+            if rows:
+                with transaction(self._db):
+                    self._note_all_rows(rows, self._db, now_us, jitter)
+            else:
+                self._note(self._waiting[0], now_us, jitter)
+            noted = [self._waiting.popleft() for _outcome in rows or (None,)]
+            tell(noted)
 
     def _note(self, outcome: Outcome, now_us: int, jitter: float) -> None:
         match outcome:
@@ -107,8 +123,14 @@ class Recording:
                 status = report.keep_status(self._db, self._config, line, conversation, self._started_us)
                 conversation.report(status, now_us)
             case _:
-                with transaction(self._db):
-                    self._note_rows(outcome, self._db, now_us, jitter)
+                raise AssertionError(f"nobody notes {outcome}")
+
+    def _note_all_rows(self, outcomes: Sequence[Outcome], db: Database, now_us: int, jitter: float) -> None:
+        """Many together: what a batch of small assets left behind is one transaction."""
+        for outcome in outcomes:
+            self._note_rows(outcome, db, now_us, jitter)
+        if any(isinstance(outcome, Began | Ceased | Answered) and traffic.is_up(outcome) for outcome in outcomes):
+            traffic.stand(db, now_us)
 
     def _note_rows(self, outcome: Outcome, db: Database, now_us: int, jitter: float) -> None:
         """What is a change of rows and nothing else."""
@@ -116,7 +138,6 @@ class Recording:
             case Began(digests, is_upload):
                 for digest in digests:
                     needs.begun(db, digest, "up" if is_upload else "down")
-                traffic.stand(db, now_us)
             case Moved(digest, is_upload, done_bytes, rate_bytes_per_s):
                 needs.moved(db, digest, "up" if is_upload else "down", done_bytes, rate_bytes_per_s)
             case Ceased(digest, is_upload, result):
@@ -233,20 +254,39 @@ class Recording:
             self._memory.failed(subject, now_us, jitter, retry.TRANSFER)
 
 
-def tell(outcome: Outcome) -> None:
-    """One line of the log for what happened; what recurs every few seconds is no news."""
-    if isinstance(outcome, Due | Moved | Began | Reached | DropsToTell | CommandRead):
-        return
+def tell(outcomes: Sequence[Outcome]) -> None:
+    """A line of the log for each thing that happened, or one for many of a kind; what recurs every few seconds is no
+    news."""
+    news = [each for each in outcomes if not isinstance(each, NO_NEWS)]
+    kinds = Counter(map(_event, news))
+    for event, count in kinds.items():
+        if count > LINES_MAX:
+            alike = [each for each in news if _event(each) == event]
+            log.info(f"many_{event}", count=count, bytes=sum(getattr(each, "size_bytes", 0) for each in alike))
+    for outcome in news:
+        if kinds[_event(outcome)] <= LINES_MAX:
+            log.info(_event(outcome), **_told(outcome))
+
+
+def _event(outcome: Outcome) -> str:
+    """Its name; of transfers that ended, those that ended well apart from the others."""
+    event = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(outcome).__name__).lower()
+    return f"{event}_{outcome.result.value}" if isinstance(outcome, Ceased) else event
+
+
+def _told(outcome: Outcome) -> dict[str, object]:
     told: dict[str, object] = {}
     for name, value in msgspec.structs.asdict(outcome).items():
         if isinstance(value, Text):
             told[name] = value.en
         elif isinstance(value, str | int | bool) and value != "":
             told[name] = value
-        elif isinstance(value, Result):
-            told[name] = value.value
-    event = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(outcome).__name__).lower()
-    log.info(event, **told)
+    return told
+
+
+def _is_rows(outcome: Outcome) -> bool:
+    """Whether noting it is a change of rows and nothing else."""
+    return not isinstance(outcome, DEEDS)
 
 
 def _named(command: Command, taken: Sequence[Asset]) -> tuple[Asset, ...]:

@@ -12,7 +12,7 @@ from appliance.core.stock import Transfer
 from appliance.core.ts import FRAMES_PER_S
 from appliance.store import assets, desk, needs, work
 from edge_agent.core import retry
-from edge_agent.core.outcomes import Answered, Arrived, Ceased, Packaged, Result, Spoilt
+from edge_agent.core.outcomes import Answered, Arrived, Began, Ceased, Packaged, Result, Spoilt
 
 ASK_AGAIN_US: Final = 2 * US
 """The hub may still be closing a file that rsync has just brought: ask once more before it is sent again."""
@@ -42,8 +42,6 @@ def cease(db: Database, ceased: Ceased, now_us: int, jitter: float) -> None:
         case _:
             after = _waiting(after, "failed", ceased.reason, now_us, jitter, retry.TRANSFER)
     assets.set_transfer(db, after)
-    if ceased.is_upload:
-        stand(db, now_us)
 
 
 def arrive(db: Database, arrived: Arrived, now_us: int) -> None:
@@ -88,7 +86,11 @@ def answer(db: Database, answered: Answered, now_us: int, jitter: float) -> None
         emptied = msgspec.structs.replace(before, done_bytes=0)
         after = _waiting(emptied, "failed", answered.reason, now_us, jitter, retry.TRANSFER)
     assets.set_transfer(db, after)
-    stand(db, now_us)
+
+
+def is_up(outcome: Began | Ceased | Answered) -> bool:
+    """Whether it changes where a submission stands."""
+    return isinstance(outcome, Answered) or outcome.is_upload
 
 
 def stand(db: Database, now_us: int) -> None:

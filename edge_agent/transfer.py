@@ -6,6 +6,7 @@ without, both ends would first read ten gigabytes again to find that they agree.
 matters from here: no configuration of the machine or of its user has a say.
 """
 
+import os
 import re
 import shlex
 from collections.abc import Sequence
@@ -26,15 +27,21 @@ STALL_TIMEOUT_S: Final = 60
 CONNECT_TIMEOUT_S: Final = 15
 LIMIT_S: Final = 7 * 86400.0
 """rsync notices a line that stands still; this bounds one that only crawls."""
+SOCKET_BYTES_MAX: Final = 107
+"""sun_path of unix(7), less its zero byte."""
+SOCKET_SUFFIX_BYTES: Final = 17
+"""What ssh appends to the path while it makes the socket."""
 ENVIRON: Final = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
 
 
 class Route(msgspec.Struct, frozen=True):
-    """How to reach the hub: its address, our key, and the file with its pinned host keys."""
+    """How to reach the hub: its address, our key, the file with its pinned host keys, and where a connection that
+    transfers share has its socket; None where that path would be too long for one."""
 
     hub: HubAddress
     key: Path
     known_hosts: Path
+    socket: Path | None = None
 
 
 def route_to(config: Config) -> Route | None:
@@ -43,7 +50,11 @@ def route_to(config: Config) -> Route | None:
         return None
     known_hosts = config.run / "known_hosts"
     write_atomically(known_hosts, known_hosts_text(config.hub).encode())
-    return Route(config.hub, config.ssh_key, known_hosts)
+    socket = config.run.absolute() / "hub"
+    is_short = len(os.fsencode(socket)) + SOCKET_SUFFIX_BYTES <= SOCKET_BYTES_MAX
+    # ssh gives no way to say that a % or a quote in this path means itself.
+    is_plain = re.fullmatch(r"[A-Za-z0-9/._-]+", str(socket)) is not None
+    return Route(config.hub, config.ssh_key, known_hosts, socket if is_short and is_plain else None)
 
 
 def known_hosts_text(hub: HubAddress) -> str:
@@ -62,15 +73,28 @@ def fetch_argv(
     """
     first, *others = (hex_of(digest) for digest in digests)
     resumed = (f"--compare-dest={compared.absolute()}",) if compared is not None else ("--append",)
-    return (*_rsync(route, bytes_per_s), *resumed, f"{HOST}:{first}", *(f":{other}" for other in others), f"{into}/")
+    options = _rsync(route, bytes_per_s, is_shared=len(digests) > 1)
+    return (*options, *resumed, f"{HOST}:{first}", *(f":{other}" for other in others), f"{into}/")
 
 
-def upload_argv(route: Route, path: Path, bytes_per_s: int = 0) -> tuple[str, ...]:
-    """Bring an asset, which is called by its hex on disk, into what the hub lets us write."""
-    return (*_rsync(route, bytes_per_s), str(path.absolute()), f"{HOST}:")
+def upload_argv(route: Route, paths: Sequence[Path], bytes_per_s: int = 0) -> tuple[str, ...]:
+    """Bring assets, which are called by their hex on disk, into what the hub lets us write; each from where it is."""
+    options = _rsync(route, bytes_per_s, is_shared=len(paths) > 1)
+    return (*options, "--append", *(str(path.absolute()) for path in paths), f"{HOST}:")
 
 
-def _rsync(route: Route, bytes_per_s: int) -> tuple[str, ...]:
+def share_argv(route: Route) -> tuple[str, ...]:
+    """Hold a connection open that transfers share. It asks the hub for nothing, and dies with the agent.
+
+    `auto` rather than `yes`: it takes away the socket of one that was killed.
+    """
+    assert route.socket is not None, "nothing can be shared here"
+    return (*ssh_argv(route), "-o", "ControlMaster=auto", "-o", f"ControlPath={route.socket}", "-N", HOST)
+
+
+def _rsync(route: Route, bytes_per_s: int, *, is_shared: bool) -> tuple[str, ...]:
+    """Many small assets use the shared connection where there is one; a large one has the line by itself."""
+    shared = ("-o", f"ControlPath={route.socket}") if is_shared and route.socket is not None else ()
     return (
         "rsync",
         "--inplace",
@@ -83,7 +107,7 @@ def _rsync(route: Route, bytes_per_s: int) -> tuple[str, ...]:
         "--outbuf=Line",
         "--info=progress2",
         *((f"--bwlimit={bytes_per_s}b",) if bytes_per_s else ()),
-        f"--rsh={' '.join(_quoted(word) for word in ssh_argv(route))}",
+        f"--rsh={' '.join(_quoted(word) for word in (*ssh_argv(route), *shared))}",
     )
 
 
@@ -103,7 +127,7 @@ def ssh_argv(route: Route) -> tuple[str, ...]:
         "IdentityAgent": "none",
         "PreferredAuthentications": "publickey",
         "BatchMode": "yes",
-        "ControlPath": "none",
+        "ControlMaster": "no",
         "ClearAllForwardings": "yes",
         "ConnectTimeout": CONNECT_TIMEOUT_S,
         "ServerAliveInterval": 10,

@@ -1,5 +1,6 @@
 """What there is to do with assets: questions over all tables that the agent plans from. Nothing here writes."""
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -14,6 +15,8 @@ from appliance.store.database import first, rows, text_of
 LISTED_US: Final = 90 * US
 """So long a segment that was announced may be asked for, at least (playout of two minutes less what is cut)."""
 QUEUE_SHOWN: Final = 500
+FETCHES_SHOWN: Final = 4000
+"""Enough small assets for the transfers that run and those that come next."""
 ALIKE_MAX: Final = 5
 """Files of one name that are looked at: the films of a series may all be called the same."""
 
@@ -58,7 +61,7 @@ class Alike(msgspec.Struct, frozen=True):
     is_replaced: bool
 
 
-def to_fetch(db: Database, limit: int = QUEUE_SHOWN) -> tuple[Fetching, ...]:
+def to_fetch(db: Database, limit: int = FETCHES_SHOWN) -> tuple[Fetching, ...]:
     """The front of the queue, the most urgent first."""
     found = rows(
         db,
@@ -98,7 +101,7 @@ def to_send(db: Database) -> tuple[Sending, ...]:
         "SELECT digest, size_bytes, done_bytes, state = 'done' AS is_taken, state = 'running' AS is_running,"
         " not_before_us, attempts FROM transfers"
         " WHERE direction = 'up' ORDER BY deadline_us, digest LIMIT ?",
-        (QUEUE_SHOWN,),
+        (FETCHES_SHOWN,),
     )
     return tuple(
         Sending(**{**row, "is_taken": bool(row["is_taken"]), "is_running": bool(row["is_running"])}) for row in found
@@ -137,6 +140,26 @@ def transfer(db: Database, digest: str, direction: str) -> Transfer | None:
     """One of the queue; None when it is not in it."""
     row = first(db, "SELECT * FROM transfers WHERE digest = ? AND direction = ?", (digest, direction))
     return msgspec.convert({**row, "reason": text_of(row["reason"])}, Transfer) if row else None
+
+
+def sizes_of(db: Database, digests: Iterable[str]) -> dict[str, int]:
+    """The bytes of those of these assets that are known."""
+    found = rows(
+        db,
+        "SELECT digest, size_bytes FROM assets WHERE digest IN (SELECT value FROM json_each(?))",
+        (msgspec.json.encode(tuple(digests)).decode(),),
+    )
+    return {row["digest"]: row["size_bytes"] for row in found}
+
+
+def renditions_among(db: Database, digests: Iterable[str]) -> frozenset[str]:
+    """Those of these assets that are in house format."""
+    found = rows(
+        db,
+        "SELECT digest FROM assets WHERE role = 'rendition' AND digest IN (SELECT value FROM json_each(?))",
+        (msgspec.json.encode(tuple(digests)).decode(),),
+    )
+    return frozenset(row["digest"] for row in found)
 
 
 def is_rendition(db: Database, digest: str) -> bool:

@@ -7,8 +7,9 @@ from typing import Literal
 
 import msgspec
 
-Work = Literal["fetch", "upload", "adopt", "verify", "package", "take", "base"]
-"""What a child process of the agent can be busy with; `take` is reading a dropped or submitted file."""
+Work = Literal["fetch", "upload", "adopt", "verify", "package", "take", "base", "share"]
+"""What a child process of the agent can be busy with; `take` is reading a dropped or submitted file, `share` holding a
+connection open for transfers."""
 
 
 class Child(msgspec.Struct, frozen=True):
@@ -57,6 +58,7 @@ class Outgoing(msgspec.Struct, frozen=True):
     deadline_us: int | None = None
     is_there: bool = False
     is_told: bool = False
+    has_failed: bool = False
     is_due: bool = True
 
 
@@ -133,17 +135,22 @@ class Policy(msgspec.Struct, frozen=True):
     """Bounds on what runs at once, and how often what recurs recurs."""
 
     fetches_max: int = 2
-    uploads_max: int = 1
+    uploads_max: int = 2
     packagings_max: int = 1
     readings_max: int = 2
     """Processes that read files through: adopt, verify, take."""
     adoptions_max: int = 20
-    """Small staged files that are read in one turn, which takes a few milliseconds each."""
+    """Small staged files that are read in one turn, which takes a few milliseconds each. More are read by a process."""
     small_bytes_max: int = 1024 * 1024
     """What is larger is read by a process."""
-    batch_files_max: int = 64
+    batch_files_max: int = 900
+    """As many as the hub's gate and rsync let one transfer name."""
     batch_bytes_max: int = 32 * 1024 * 1024
     """Small assets travel together: one connection for many. A larger one travels alone."""
+    sharing_files_min: int = 200
+    """Where so many more small ones wait, the transfers that follow share a connection."""
+    links_max: int = 1000
+    """Links that are made in one turn, in some tens of milliseconds."""
     bytes_per_s: int = 0
     exempt_us: int = 2 * 3600 * 1_000_000
     """What airs within this time is not slowed down."""

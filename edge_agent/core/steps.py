@@ -14,9 +14,9 @@ class Withdraw(Step, frozen=True):
 
 
 class Serve(Step, frozen=True):
-    """Put an asset's public link there."""
+    """Put the public links of assets there."""
 
-    digest: str
+    digests: tuple[str, ...]
 
 
 class Compile(Step, frozen=True):
@@ -59,6 +59,12 @@ class Adopt(Step, frozen=True):
     digest: str
 
 
+class AdoptAll(Step, frozen=True):
+    """Check many small staged files together and make them assets."""
+
+    digests: tuple[str, ...]
+
+
 class Base(Step, frozen=True):
     """Prepare the transfer of an asset as a difference to a file that is here, `base`."""
 
@@ -78,10 +84,14 @@ class Fetch(Step, frozen=True):
 
 
 class Upload(Step, frozen=True):
-    """Let rsync bring an asset to the hub."""
+    """Let rsync bring assets to the hub, as far as they are not there yet; at most so fast where not 0."""
 
-    digest: str
+    digests: tuple[str, ...]
     bytes_per_s: int = 0
+
+
+class Share(Step, frozen=True):
+    """Open a connection to the hub that the transfers which follow share: each of their own takes many round trips."""
 
 
 class Deliver(Step, frozen=True):

@@ -11,9 +11,10 @@ from typing import Final
 
 from appliance.core.errors import Text
 
-COMMAND_CHARS_MAX: Final = 32_768
-DOWNLOADS_MAX: Final = 256
-"""Files that one rsync may name; 64 digits each."""
+COMMAND_CHARS_MAX: Final = 65_536
+"""A word of a program's environment, as which it comes in, ends at 128 KiB."""
+DOWNLOADS_MAX: Final = 900
+"""Files that one rsync may name, 64 digits each. rsync itself gives up at 1,000 words (MAX_ARGS in its main.c)."""
 
 _HEX: Final = re.compile(r"[0-9a-f]{64}")
 _SHORT: Final = re.compile(r"-[vtpzciInuWhxS]*(e[0-9]*\.[A-Za-z]*)?")

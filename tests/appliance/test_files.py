@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from appliance import files
 from appliance.config import Config, Limits
+from appliance.core.asset import parse_digest
 from appliance.core.errors import Corrupt, DiskFull, OperatorError, Refused, WorldError
 from tests.appliance.boxes import box, dies, digest, small_disk, started
 
@@ -72,6 +73,28 @@ def test_bytes_that_are_not_what_the_digest_says_go_to_quarantine(config: Config
     assert not files.is_there(config, wanted)
     assert not files.stage_path(config, wanted).exists()
     assert (config.quarantine / wanted.removeprefix("sha256:")).read_bytes() == b"clap"
+
+
+def test_many_small_files_become_assets_together_and_a_bad_one_harms_none(config: Config) -> None:
+    """Ten thousand pictures that arrive in a night: the disk is waited for twice, and each is as safe as alone."""
+    right = [staged(config, f"{number}".encode()) for number in range(300)]
+    wrong, absent = staged(config, b"other", digest("b")), digest("c")
+    found = files.adopt_all(config, [*right[:150], wrong, absent, *right[150:]])
+    assert [found[parse_digest(each)] for each in right] == [len(f"{number}") for number in range(300)]
+    assert (type(found[parse_digest(wrong)]), type(found[parse_digest(absent)])) == (Corrupt, WorldError)
+    assert all(files.verify(config, each) for each in right)
+    assert files.path_of(config, right[0]).stat().st_mode & 0o777 == 0o444
+    assert everything_in(config.incoming) == []
+    assert everything_in(config.quarantine) == ["b" * 64]
+
+
+def test_many_links_are_made_at_once(config: Config) -> None:
+    """What is not here is told; what was served before is served still."""
+    here = [staged(config, f"{number}".encode()) for number in range(5)]
+    files.adopt_all(config, here)
+    files.publish_link(config, here[0])
+    assert files.publish_links(config, [*here, digest("b")]) == (digest("b"),)
+    assert files.served(config) == set(here)
 
 
 def test_an_asset_that_rots_is_quarantined_and_no_longer_served(config: Config, tmp_path: Path) -> None:

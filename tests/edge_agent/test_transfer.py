@@ -194,7 +194,7 @@ def test_an_upload_goes_on_where_a_hard_kill_left_it(hub: LiveHub, box: LiveBox,
     arrived = hub.folder.site("dengfeng").incoming / path.name
     children = Children()
     child = Child("upload", (path.name,))
-    children.start(child, transfer.upload_argv(route, path, 4 * MIB), 60, transfer.ENVIRON)
+    children.start(child, transfer.upload_argv(route, [path], 4 * MIB), 60, transfer.ENVIRON)
     until(lambda: arrived.exists() and arrived.stat().st_size > 3 * MIB)
     until(lambda: children.look() or transfer.percent_done(children.said(child)) > 0)
     for process in psutil.Process().children():
@@ -202,7 +202,7 @@ def test_an_upload_goes_on_where_a_hard_kill_left_it(hub: LiveHub, box: LiveBox,
             process.kill()
     until(children.look)
     until(lambda: not programs_on(tmp_path))
-    ended = run((*transfer.upload_argv(route, path), "--stats"))
+    ended = run((*transfer.upload_argv(route, [path]), "--stats"))
     assert outcome(ended) is Result.DONE, ended
     literal = next(line for line in ended.said.decode().splitlines() if line.startswith("Literal data"))
     assert int("".join(filter(str.isdigit, literal))) < 6 * MIB

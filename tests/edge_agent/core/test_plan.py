@@ -20,6 +20,7 @@ from edge_agent.core.observation import (
 from edge_agent.core.plan import is_idle, next_look_us, plan
 from edge_agent.core.steps import (
     Adopt,
+    AdoptAll,
     Base,
     Compile,
     Connect,
@@ -32,6 +33,7 @@ from edge_agent.core.steps import (
     Remove,
     Report,
     Serve,
+    Share,
     Step,
     Stop,
     TakeCommand,
@@ -42,6 +44,7 @@ from edge_agent.core.steps import (
     Verify,
     Withdraw,
 )
+from edge_agent.core.travel import SHARED
 
 NOW_US = 1_795_478_400_000_000
 MINUTE_US = 60_000_000
@@ -104,9 +107,35 @@ def test_what_is_due_first_travels_first() -> None:
 
 def test_small_assets_travel_together() -> None:
     """A page of forty pictures in forty connections takes forty times the round trips."""
-    wanted = tuple(Wanted(digest(n), 300_000) for n in range(100))
+    wanted = tuple(Wanted(digest(n), 5000) for n in range(1000))
     steps = plan(seen(link=CONNECTED, wanted=wanted), POLICY)
-    assert [len(step.digests) for step in steps if isinstance(step, Fetch)] == [64, 36]
+    assert [len(step.digests) for step in steps if isinstance(step, Fetch)] == [900, 100]
+    wanted = tuple(Wanted(digest(n), 300_000) for n in range(200))
+    steps = plan(seen(link=CONNECTED, wanted=wanted), POLICY)
+    assert [len(step.digests) for step in steps if isinstance(step, Fetch)] == [111, 89]
+
+
+def test_small_uploads_travel_together_and_what_failed_alone() -> None:
+    """A photographer's folder goes up in one transfer; one file that is gone must not hold up the others."""
+    outgoing = tuple(Outgoing(digest(n), 5000, has_failed=n == 7) for n in range(10))
+    steps = plan(seen(link=CONNECTED, outgoing=outgoing), Policy(uploads_max=3))
+    assert [len(step.digests) for step in steps if isinstance(step, Upload)] == [7, 1, 2]
+    running = (Child("upload", tuple(digest(n) for n in range(7))),)
+    steps = plan(seen(link=CONNECTED, outgoing=outgoing, children=running), POLICY)
+    assert steps == (Upload((digest(7),)), Share())[:1]
+
+
+def test_many_batches_share_a_connection_that_is_closed_after_them() -> None:
+    """To open one takes ten round trips: as long as a batch travels."""
+    wanted = tuple(Wanted(digest(n), 5000) for n in range(3000))
+    steps = plan(seen(link=CONNECTED, wanted=wanted), POLICY)
+    assert [type(step) for step in steps] == [Share, Fetch, Fetch]
+    shared = Child("share", SHARED)
+    assert [type(step) for step in plan(seen(link=CONNECTED, wanted=wanted, children=(shared,)), POLICY)] == [Fetch] * 2
+    assert plan(seen(link=CONNECTED, children=(shared,)), POLICY) == (Stop(SHARED),)
+    last = seen(link=CONNECTED, children=(shared, Child("fetch", (digest(1),))), wanted=wanted[1:2])
+    assert plan(last, POLICY) == ()
+    assert is_idle(seen(children=(shared,)), ())
 
 
 def test_an_asset_that_failed_travels_alone() -> None:
@@ -182,7 +211,8 @@ def test_large_files_are_read_by_few_processes_at_a_time() -> None:
         Wanted(digest(n), 5, 5) for n in range(20, 50)
     ]
     steps = plan(seen(wanted=tuple(staged)), POLICY)
-    assert len(steps) == POLICY.adoptions_max + POLICY.readings_max
+    assert [type(step) for step in steps] == [AdoptAll, Adopt]
+    assert len(plan(seen(wanted=tuple(staged[:-10])), POLICY)) == POLICY.adoptions_max + POLICY.readings_max
     reading = tuple(Child("adopt", (digest(n),)) for n in (0, 1))
     assert plan(seen(wanted=tuple(staged[:9]), children=reading), POLICY) == ()
 
@@ -310,6 +340,7 @@ class World:
     served: set[str] = field(default_factory=set)
     staged: dict[str, int] = field(default_factory=dict)
     laid: set[str] = field(default_factory=set)
+    is_shared: bool = False
     done: list[Step] = field(default_factory=list)
     compiled_us: int = 0
     aired_us: int = 0
@@ -327,6 +358,7 @@ class World:
                 cache_bytes_max=self.quota_bytes,
             ),
             link=self.link,
+            children=(Child("share", SHARED),) if self.is_shared else (),
             commands=tuple(Waiting(each) for each in sorted(self.commands)),
             drops=tuple(Waiting(each) for each in sorted(self.drops)),
             wanted=tuple(
@@ -352,6 +384,11 @@ class World:
             reported_us=self.reported_us,
         )
 
+    def adopt(self, arrived: str) -> None:
+        self.held[arrived] = self.staged.pop(arrived)
+        self.pinned.add(arrived)
+        del self.wanted[arrived]
+
     def do(self, step: Step) -> None:
         """As if it had succeeded, and whatever it starts had ended."""
         self.done.append(step)
@@ -359,8 +396,8 @@ class World:
             case Withdraw(gone):
                 self.served.discard(gone)
             case Serve(shown):
-                assert shown in self.held
-                self.served.add(shown)
+                assert self.held.keys() >= set(shown)
+                self.served.update(shown)
             case Connect():
                 self.link = CONNECTED
             case Base(new, old):
@@ -373,9 +410,10 @@ class World:
                     self.staged[each] = self.wanted[each].size_bytes
                 assert self.observe().space.free_bytes >= 100, "the reserve was eaten"
             case Adopt(arrived):
-                self.held[arrived] = self.staged.pop(arrived)
-                self.pinned.add(arrived)
-                del self.wanted[arrived]
+                self.adopt(arrived)
+            case AdoptAll(many):
+                for each in many:
+                    self.adopt(each)
             case Remove(gone):
                 assert gone not in self.pinned or gone in self.recalled, "a pinned asset was let go"
                 self.held.pop(gone, None)
@@ -383,8 +421,9 @@ class World:
                 self.recalled.discard(gone)
             case Discard(gone):
                 del self.staged[gone]
-            case Upload(up):
-                self.outgoing[up] = Outgoing(up, 1, is_there=True)
+            case Upload(sent):
+                for each in sent:
+                    self.outgoing[each] = Outgoing(each, 1, is_there=True)
             case Deliver(up):
                 del self.outgoing[up]
             case Package(source):
@@ -401,6 +440,10 @@ class World:
                 self.aired_us = NOW_US
             case Report():
                 self.reported_us = NOW_US
+            case Share():
+                self.is_shared = True
+            case Stop(("hub",)):
+                self.is_shared = False
             case DropQuarantined() | Stop() | TellOfDrops() | TellOfRoom():
                 raise AssertionError("nothing runs, nothing is to tell")
 

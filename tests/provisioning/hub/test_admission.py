@@ -87,7 +87,7 @@ def test_options_that_do_more_than_move_one_file_are_refused(option: str) -> Non
         "rsync --server", "rsync --daemon .", "rsync --server --sender", f"rsync --sender --server . {NAME}",
         "scp -f x", "sftp-server", "join", "gate dengfeng", f"rsync  --server . {NAME}",
         "rsync --server -te.LsfxCIvu " + "--stats " * 10_000 + ". .",
-        "rsync --server --sender -te.LsfxCIvu . " + f"{NAME} " * 300 + NAME,
+        "rsync --server --sender -te.LsfxCIvu . " + f"{NAME} " * 900 + NAME,
     ],
 )  # fmt: skip
 def test_everything_else_is_refused(command: str | None) -> None:

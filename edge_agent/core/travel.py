@@ -1,0 +1,146 @@
+"""What travels now, by deadline: which transfers begin, which give way, what goes together in one."""
+
+from collections.abc import Collection, Iterator
+from typing import TypeVar
+
+from edge_agent.core.observation import Observation, Outgoing, Policy, Wanted
+from edge_agent.core.room import Room
+from edge_agent.core.steps import Base, Deliver, Fetch, Share, Step, Stop, Upload
+from edge_agent.core.urgency import by_deadline, deadline_of
+
+SHARED = ("hub",)
+"""What the connection that transfers share is about."""
+
+Travelling = TypeVar("Travelling", Wanted, Outgoing)
+
+
+def travels(seen: Observation, policy: Policy, room: Room, busy: Collection[str]) -> Iterator[Step]:
+    """Fetches, uploads and what they share; nothing while the hub is away. `busy`: digests that a process works on."""
+    if seen.link.state != "connected":
+        return
+    steps = [*_fetches(seen, policy, room, busy), *_uploads(seen, policy)]
+    yield from _share(seen, policy, steps)
+    yield from steps
+
+
+def _fetches(seen: Observation, policy: Policy, room: Room, busy: Collection[str]) -> Iterator[Step]:
+    """Fill the free places by deadline. Where there is none, make one for what is much more urgent."""
+    missing = [
+        wanted
+        for wanted in by_deadline(seen.wanted)
+        if wanted.staged_bytes < wanted.size_bytes and wanted.is_due and wanted.digest not in busy
+    ]
+    running = sorted(
+        (child for child in seen.children if child.work == "fetch"), key=lambda child: deadline_of(child.deadline_us)
+    )
+    free = policy.fetches_max - len(running)
+    while missing and (free > 0 or (running and _outranks(missing[0], running[-1].deadline_us, policy))):
+        batch = _batch(missing, policy, room)
+        if not batch:
+            return
+        if free > 0:
+            free -= 1
+        else:
+            yield Stop(running.pop().subjects)
+        missing = _without(missing, batch)
+        yield _fetch(seen, policy, batch)
+
+
+def _fetch(seen: Observation, policy: Policy, batch: list[Wanted]) -> Step:
+    first = batch[0]
+    if first.base is not None and first.has_basis == (first.staged_bytes >= 0):
+        # At the beginning; and after a cut, when what has come would else be all that is compared.
+        return Base(first.digest, first.base)
+    digests = tuple(wanted.digest for wanted in batch)
+    return Fetch(digests, _speed(seen, policy, batch), first.has_basis and first.staged_bytes < 0)
+
+
+def _batch(missing: list[Wanted], policy: Policy, room: Room) -> list[Wanted]:
+    """The first that there is room for; with it, when it is small, the small ones that follow."""
+    batch: list[Wanted] = []
+    size_bytes = 0
+    for wanted in missing:
+        left_bytes = _left_bytes(wanted)
+        is_full = size_bytes + left_bytes > policy.batch_bytes_max or len(batch) == policy.batch_files_max
+        if batch and (is_full or _travels_alone(wanted) or _travels_alone(batch[0])):
+            break
+        if room.take(left_bytes):
+            batch.append(wanted)
+            size_bytes += left_bytes
+    return batch
+
+
+def _left_bytes(wanted: Wanted) -> int:
+    """What still has to be written. Where a cut makes a basis be laid anew, it is that as well."""
+    basis_bytes = 2 * wanted.size_bytes if wanted.has_basis and wanted.staged_bytes >= 0 else 0
+    return wanted.size_bytes - max(0, wanted.staged_bytes) + basis_bytes
+
+
+def _travels_alone(wanted: Wanted) -> bool:
+    """So that it fails alone, or because it is compared with a file of its own."""
+    return wanted.has_failed or wanted.has_basis or wanted.base is not None
+
+
+def _uploads(seen: Observation, policy: Policy) -> Iterator[Step]:
+    ready = [outgoing for outgoing in seen.outgoing if outgoing.is_there and not outgoing.is_told and outgoing.is_due]
+    yield from (Deliver(outgoing.digest) for outgoing in ready[: seen.link.may_deliver])
+    running = [child for child in seen.children if child.work == "upload"]
+    sending = {digest for child in running for digest in child.subjects}
+    waiting = [
+        outgoing
+        for outgoing in by_deadline(seen.outgoing)
+        if not outgoing.is_there and outgoing.is_due and outgoing.digest not in sending
+    ]
+    free = policy.uploads_max - len(running)
+    while waiting and free > 0:
+        batch = _bundle(waiting, policy)
+        waiting = _without(waiting, batch)
+        free -= 1
+        yield Upload(tuple(outgoing.digest for outgoing in batch), policy.bytes_per_s)
+
+
+def _bundle(waiting: list[Outgoing], policy: Policy) -> list[Outgoing]:
+    """The first; with it, when it is small, the small ones that follow."""
+    bundle = [waiting[0]]
+    size_bytes = waiting[0].size_bytes
+    for outgoing in waiting[1 : policy.batch_files_max]:
+        size_bytes += outgoing.size_bytes
+        if size_bytes > policy.batch_bytes_max or outgoing.has_failed or bundle[0].has_failed:
+            break
+        bundle.append(outgoing)
+    return bundle
+
+
+def _share(seen: Observation, policy: Policy, steps: list[Step]) -> Iterator[Step]:
+    """One connection for many batches while there are some; a single transfer is as quick on one of its own."""
+    beginning = {digest for step in steps if isinstance(step, Fetch | Upload) for digest in step.digests}
+    running = {digest for child in seen.children if child.work in ("fetch", "upload") for digest in child.subjects}
+    is_open = any(child.work == "share" for child in seen.children)
+    to_come = [wanted.digest for wanted in seen.wanted if _is_small(wanted, policy) and wanted.staged_bytes < 0]
+    to_go = [each.digest for each in seen.outgoing if _is_small(each, policy) and not each.is_there]
+    waiting = {*to_come, *to_go} - beginning - running
+    if is_open and not beginning and not running and not waiting:
+        yield Stop(SHARED)
+    elif not is_open and len(waiting) >= policy.sharing_files_min:
+        yield Share()
+
+
+def _is_small(entry: Wanted | Outgoing, policy: Policy) -> bool:
+    return entry.size_bytes <= policy.small_bytes_max
+
+
+def _speed(seen: Observation, policy: Policy, batch: list[Wanted]) -> int:
+    """What airs next is never slowed down."""
+    airs_soon = any(
+        wanted.is_for_air and deadline_of(wanted.deadline_us) <= seen.now_us + policy.exempt_us for wanted in batch
+    )
+    return 0 if airs_soon else policy.bytes_per_s
+
+
+def _outranks(wanted: Wanted, running_us: int | None, policy: Policy) -> bool:
+    return deadline_of(wanted.deadline_us) + policy.preempt_us < deadline_of(running_us)
+
+
+def _without(entries: list[Travelling], taken: list[Travelling]) -> list[Travelling]:
+    digests = {each.digest for each in taken}
+    return [entry for entry in entries if entry.digest not in digests]
