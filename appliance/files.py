@@ -10,6 +10,7 @@ Only digests become names here. What a file was called where it came from is for
 
 import errno
 import os
+import secrets
 import shutil
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -38,6 +39,9 @@ from appliance.durable import write_atomically as write_atomically
 
 ASSET_MODE: Final = 0o444
 """Nobody writes an asset: other names of the same bytes are served while it is here."""
+MARK: Final = ".songshan-media"
+"""Lies in `media`; its copy, beside the database, is the one that this box knows."""
+MARK_BYTES_MAX: Final = 64
 NAME_CHARS_MAX: Final = 200
 UNREADABLE: Final = ".unreadable"
 """Ends the name in quarantine of what the disk does not give back; nothing is compared with it."""
@@ -45,12 +49,44 @@ BROKEN: Final = frozenset({errno.EIO, errno.EUCLEAN, errno.EBADMSG, errno.ENODAT
 """What a disk or file system says when it cannot give back what it was given."""
 
 
-def make_folders(config: Config) -> None:
-    """All that a box writes into; what is there stays."""
-    folders = (config.database.parent, config.incoming, config.quarantine, config.public, config.drop, config.library)
-    for folder in (*folders, config.keys, config.run):
+def make_folders(config: Config, *, with_media: bool = True) -> None:
+    """All that a box writes into; what is there stays. Without the media where `media_are_there` says no."""
+    if with_media:
+        _make_media_folders(config)
+    for folder in (config.database.parent, config.drop, config.library, config.keys, config.run):
         with disk_errors(folder):
             make_folder(folder, 0o700 if folder == config.keys else 0o750)
+
+
+def _make_media_folders(config: Config) -> None:
+    """Where the assets lie. From now on this disk is known by its mark.
+
+    Links in `public` are names of the same bytes: where the media have a disk of their own, it lies on that.
+    """
+    with disk_errors(config.media):
+        make_folder(config.database.parent)
+        for folder in (config.media, config.incoming, config.quarantine):
+            make_folder(folder)
+        found, known = _mark(config.media / MARK), _mark(_known_mark(config))
+        name = found or known or secrets.token_hex(16)
+        if not found:
+            write_atomically(config.media / MARK, name.encode())
+        if not known:
+            write_atomically(_known_mark(config), name.encode())
+        if not config.public.exists() and _is_own_disk(config):
+            make_folder(config.media / "public")
+            config.public.symlink_to(config.media / "public")
+            sync_folder(config.home)
+        make_folder(config.public)
+
+
+def media_are_there(config: Config) -> bool:
+    """Whether `media` is the folder that this box knows, by its mark: an empty mount point is not, nor another disk.
+
+    What was lost with the folder and what is only not mounted look alike; the mark tells them apart.
+    """
+    known = _mark(_known_mark(config))
+    return not known or _mark(config.media / MARK) == known
 
 
 def stage_path(config: Config, digest: str) -> Path:
@@ -300,6 +336,30 @@ def name_for_people(path: Path) -> str:
 def _is_shown(character: str) -> bool:
     """Not a control character, nor one that turns or hides what follows it."""
     return unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def _is_own_disk(config: Config) -> bool:
+    """Whether no file of the media can have a name elsewhere in the home: the kernel is asked, mounts may be nested."""
+    probe = config.home / f".{secrets.token_hex(8)}{STAGED_SUFFIX}"
+    try:
+        probe.hardlink_to(config.media / MARK)
+    except OSError as error:
+        return error.errno == errno.EXDEV
+    probe.unlink()
+    return False
+
+
+def _known_mark(config: Config) -> Path:
+    return config.database.parent / "media-mark"
+
+
+def _mark(path: Path) -> str:
+    """What stands in it; nothing where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(MARK_BYTES_MAX).decode("ascii", "replace").strip()
+    except OSError:
+        return ""
 
 
 def _is_broken(error: WorldError) -> bool:

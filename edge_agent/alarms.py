@@ -1,6 +1,7 @@
 """Alarms that only the agent knows of. What can be seen in the database is found anew in every snapshot, not here."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 from sqlite_utils import Database
@@ -64,6 +65,27 @@ def of_disk(db: Database, device: str, reason: Text, now_us: int) -> None:
         hint=Text(
             f"坏的媒资自动重新传输；请查 smartctl -a {device}，尽快换盘",
             f"what is bad comes again by itself; see smartctl -a {device}, replace the disk soon",
+        ),
+    )
+    facts.raise_alarm(db, finding, now_us)
+
+
+def of_media(db: Database, folder: Path, now_us: int, *, is_away: bool) -> None:
+    """The disk of the assets is not mounted, or it is."""
+    if not is_away:
+        facts.clear_alarm(db, "media-away")
+        return
+    finding = Finding(
+        id="media-away",
+        severity="red",
+        text=Text(
+            f"媒资盘未挂载：{folder} 不是本机的媒资文件夹；频道播内置垫片，什么也不会重新传输或删除",
+            f"{folder} is not the folder of this box's assets: its disk is not mounted."
+            " Channels play the slate; nothing is fetched again or forgotten",
+        ),
+        hint=Text(
+            "请挂载媒资盘，之后自动恢复；换了新盘见运维手册",
+            "mount the disk, the rest follows by itself; for a new disk see the operating guide",
         ),
     )
     facts.raise_alarm(db, finding, now_us)

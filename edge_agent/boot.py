@@ -18,8 +18,8 @@ from sqlite_utils import Database
 from appliance import files, spool
 from appliance.config import Config, HubAddress
 from appliance.core.errors import OperatorError, Refused, Text
-from appliance.durable import disk_errors, make_folder, unlink_durably
-from appliance.store import air, journals, needs
+from appliance.durable import disk_errors, make_folder
+from appliance.store import air, journals
 from appliance.store.database import transaction, writing
 from edge_agent import alarms, transfer
 from edge_agent.agent import Agent
@@ -31,6 +31,7 @@ from edge_agent.dial import Dial
 from edge_agent.execute import World
 from edge_agent.line import Dialling, Line
 from edge_agent.memory import Memory
+from edge_agent.stocktaking import take_stock
 from edge_agent.watch import Wake, watched
 
 LOCK: Final = "agent.lock"
@@ -56,13 +57,10 @@ def running(config: Config, *, once: bool, machine: Machine = THIS_MACHINE) -> I
     Raises Refused when another one runs in this home, OperatorError when the keys are missing, WorldError for the disk.
     """
     with ExitStack() as stack:
-        files.make_folders(config)
+        files.make_folders(config, with_media=False)
         spool.make_folders(config)
         stack.enter_context(only_one(config))
         key = read_sign_key(config.sign_key)
-        files.sweep(config)
-        for left in config.incoming.glob("*.house*"):
-            unlink_durably(left)
         db = stack.enter_context(writing(config.database))
         wake = Wake()
         stack.callback(wake.close)
@@ -75,7 +73,7 @@ def running(config: Config, *, once: bool, machine: Machine = THIS_MACHINE) -> I
         world = World(
             config=config,
             db=db,
-            memory=Memory(served=frozenset(files.served(config)), reported_us=0),
+            memory=_memory(config),
             children=machine.children(),
             line=line,
             conversation=Conversation(config, db, key, line, applying),
@@ -86,6 +84,12 @@ def running(config: Config, *, once: bool, machine: Machine = THIS_MACHINE) -> I
         agent = Agent(world, applying, wake, Policy(bytes_per_s=config.limits.fetch_bytes_per_s), once=once)
         stack.callback(agent.close)
         yield agent
+
+
+def _memory(config: Config) -> Memory:
+    if files.media_are_there(config):
+        return Memory(served=frozenset(files.served(config)))
+    return Memory(media="away")
 
 
 def line_to_hub(config: Config, wake: Wake, dial: Callable[[HubAddress, Path, Wake], Dialling] = Dial) -> Line:
@@ -147,15 +151,12 @@ def environ_of(config: Config, environ: Mapping[str, str]) -> dict[str, str]:
 
 def _set_right(config: Config, db: Database, problem: OSError | None) -> int:
     """The disk's word against the database's."""
-    held = frozenset(files.held(config))
     with transaction(db):
         now_us = air.keep_clock(db, config.clock)
-        unfinished = needs.reconcile(db, held, now_us)
         for channel in config.channels:
             air.ensure_channel(db, channel.id, config.zone, now_us)
         alarms.of_watch(db, problem, now_us)
         alarms.of_room(db, 0, now_us)
-    for digest in unfinished:
-        with disk_errors(config.incoming):
-            files.path_of(config, digest).rename(files.stage_path(config, digest))
+    if files.media_are_there(config):
+        take_stock(config, db, now_us)
     return now_us

@@ -54,7 +54,9 @@ from edge_agent.core.steps import (
     Stop,
     TakeCommand,
     TakeDrop,
+    TakeStock,
     TellOfDrops,
+    TellOfMedia,
     TellOfRoom,
     Upload,
     Verify,
@@ -142,6 +144,10 @@ def _do(step: Step, world: World, deadlines: Mapping[str, int | None]) -> Iterat
             yield Due("log_aired")
         case Report():
             yield Due("report")
+        case TellOfMedia():
+            yield Due("media_away")
+        case TakeStock():
+            yield Due("take_stock")
         case Connect():
             world.line.dial()
         case Deliver(digest):
@@ -245,6 +251,9 @@ def _take_command(name: str, world: World) -> Iterator[Outcome]:
         return
     if not isinstance(command, Submit):
         yield CommandRead(name, command)
+        return
+    if world.memory.media != "here":
+        yield Failed(name, Text("媒资盘未挂载", "the disk of the assets is not mounted"))
         return
     if len(blobs) != len(command.files):
         missing = Text("随附文件不全", "files that should come with it are not there")

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -66,6 +66,8 @@ class Memory:
     full_until_us: int = 0
     """The disk said that it is full; so long that is believed."""
     room_told: bool = False
+    media: Literal["here", "away", "told"] = "here"
+    """Whether the disk of the assets is mounted, as far as we have noticed."""
     disk_fault_us: int = 0
     """When the disk of the media last failed, or this run began."""
     compiled_us: int = 0

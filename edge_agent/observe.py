@@ -46,6 +46,10 @@ def observe(
     air_changed: bool,
 ) -> Observation:
     """What the world looks like at `now_us`. `link_state` is what screens are to show of the line."""
+    if not files.media_are_there(config):
+        memory.media = "told" if memory.media == "told" else "away"
+    if memory.media != "here":
+        return _without_media(config, memory, children, conversation, now_us, link_state, air_changed)
     known = memory.known = _known(config, db, memory.known, now_us)
     if not any(child.work == "verify" for child in children.running()):
         _look_at_reading(config, db, memory, now_us)
@@ -101,6 +105,33 @@ def observe(
         aired_us=memory.aired_us,
         reported_us=memory.reported_us if memory.reported_link == link_state else 0,
         next_moment_us=min(_moments(memory, known, now_us), default=None),
+    )
+
+
+def _without_media(
+    config: Config,
+    memory: Memory,
+    children: Children,
+    conversation: Conversation,
+    now_us: int,
+    link_state: str,
+    air_changed: bool,
+) -> Observation:
+    """The same where the disk of the assets is not mounted, or was not a moment ago."""
+    memory.forget_what_is_over(now_us)
+    return Observation(
+        now_us=now_us,
+        space=Space(0, 0),
+        media="back" if files.media_are_there(config) else memory.media,
+        link=conversation.state(),
+        children=children.running(),
+        commands=tuple(
+            Waiting(name, is_due=memory.is_due(name, now_us)) for name in spool.pending(config)[:COMMANDS_PER_TURN]
+        ),
+        air_changed=air_changed,
+        compiled_us=memory.compiled_us,
+        aired_us=memory.aired_us,
+        reported_us=memory.reported_us if memory.reported_link == link_state else 0,
     )
 
 

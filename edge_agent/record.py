@@ -18,13 +18,14 @@ from appliance import files, spool
 from appliance.core.asset import Asset
 from appliance.core.command import Command, Insert, Resume, Submit
 from appliance.core.errors import Refused, SongshanError, Text
+from appliance.core.health import Media
 from appliance.core.item import TITLE_CHARS_MAX
 from appliance.core.moment import US, to_text
 from appliance.core.stock import RenditionState
 from appliance.core.ts import HOUSE_PROFILE
 from appliance.store import assets, desk, facts, needs
 from appliance.store.database import transaction
-from edge_agent import alarms, drop, health, report, traffic
+from edge_agent import alarms, drop, health, report, stocktaking, traffic
 from edge_agent.apply import Applying
 from edge_agent.core import retry
 from edge_agent.core.outcomes import (
@@ -54,9 +55,8 @@ from edge_agent.core.outcomes import (
 )
 from edge_agent.desk import effect_of
 from edge_agent.execute import World
+from edge_agent.memory import Known
 
-DISK_FAULTS_SAID: Final = ("Input/output error", "Read-only file system")
-"""As rsync and ffmpeg say it."""
 DISK_SOUND_US: Final = 86_400 * US
 """A disk that has given back all that was asked of it for so long is taken to be sound again."""
 FULL_FOR_US: Final = retry.NO_ROOM.longest_us
@@ -117,6 +117,17 @@ class Recording:
             case Due("log_aired"):
                 self._memory.aired_us = now_us
                 report.log_aired(self._db, self._config, now_us)
+            case Due("media_away"):
+                self._memory.media = "told"
+                with transaction(self._db):
+                    facts.set_status(self._db, Media(is_away=True), now_us)
+                    alarms.of_media(self._db, self._config.media, now_us, is_away=True)
+                self._applying.air_changed = True
+            case Due("take_stock"):
+                stocktaking.take_stock(self._config, self._db, now_us)
+                self._memory.media, self._memory.known = "here", Known()
+                self._memory.served = frozenset(files.served(self._config))
+                self._applying.air_changed = True
             case Due():
                 self._memory.reported_us, self._memory.reported_link = now_us, self._world.line.fact.state
                 line, conversation = self._world.line, self._world.conversation
@@ -143,7 +154,7 @@ class Recording:
             case Ceased(digest, is_upload, result):
                 self._memory.progress.pop(digest, None)
                 traffic.cease(db, outcome, now_us, jitter)
-                if any(word in outcome.reason.en for word in DISK_FAULTS_SAID):
+                if result is Result.DISK:
                     self._disk_fault(db, outcome.reason, now_us)
                 if result is Result.NO_ROOM and not is_upload:
                     self._memory.full_until_us = now_us + FULL_FOR_US

@@ -34,7 +34,7 @@ def cease(db: Database, ceased: Ceased, now_us: int, jitter: float) -> None:
             pass
         case Result.LINE:
             after = _waiting(after, "queued", ceased.reason, now_us, jitter, retry.TRANSFER)
-        case Result.NO_ROOM:
+        case Result.NO_ROOM | Result.DISK:
             after = _waiting(after, "failed", ceased.reason, now_us, jitter, retry.NO_ROOM)
         case Result.MISSING if _was_made_here(db, ceased.digest):
             needs.lost(db, ceased.digest)

@@ -160,6 +160,8 @@ def result_of(status: int, complained: str) -> tuple[Result, Text]:
             return result, Text("嵩山云没有，或未对本站开放", "the hub has it not, or not for this site")
         case Result.NO_ROOM:
             return result, Text("磁盘已满", "the disk is full")
+        case Result.DISK:
+            return result, Text(f"磁盘写入出错：{word}", f"the disk does not take it: {word}")
         case Result.LINE:
             return result, Text(f"线路中断：{word}", f"the line broke: {word}")
         case Result.LOCKED_OUT:
@@ -179,6 +181,8 @@ def _result(status: int, complained: str) -> Result:
         return Result.DONE
     if "No space left on device" in complained or "Disk quota exceeded" in complained:
         return Result.NO_ROOM
+    if re.search(r"\[(?:receiver|generator)\].*(?:Read-only file system|Input/output error)", complained):
+        return Result.DISK
     if re.search(r"Permission denied \(|Host key verification failed|REMOTE HOST IDENTIFICATION", complained):
         return Result.LOCKED_OUT
     if status in _STOPPED_STATUSES:

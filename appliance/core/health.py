@@ -136,6 +136,13 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
     """What `media_bytes` should not exceed; 0: no such bound."""
 
 
+class Media(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the folder of the assets is the one that the box knows; `is_away`: its disk is not mounted."""
+
+    is_away: bool = False
+    at_us: int | None = None
+
+
 class Clock(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the kernel's clock follows a time server; `hub_offset_ms` is how far the hub's is ahead of ours."""
 

@@ -272,6 +272,7 @@ _READY: Final = """
         AND coalesce(assets.state, 'here') = 'here'
         AND renditions.source NOT IN (SELECT target FROM tombstones)
         AND renditions.digest NOT IN (SELECT target FROM tombstones)
+        AND NOT EXISTS (SELECT 1 FROM status WHERE name = 'media' AND value ->> 'is_away')
 """
 _LENGTHS: Final = """
     SELECT assets.digest AS source, cast(round(duration_s * ?) AS INTEGER) AS frames FROM assets

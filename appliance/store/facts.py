@@ -22,6 +22,7 @@ from appliance.core.health import (
     Finding,
     Link,
     Machine,
+    Media,
     NotReady,
     Queue,
     Snapshot,
@@ -42,7 +43,7 @@ SUBMISSIONS_SHOWN: Final = 50
 COMING_HOURS: Final = 24
 DAY_US: Final = 86_400 * US
 
-Status = Link | Clock | Machine | Agent
+Status = Link | Clock | Machine | Media | Agent
 _Fact = TypeVar("_Fact", Link, Clock, Machine, Agent)
 _NO_AGENT: Final = Text("agent 没有运行", "the agent does not run")
 _RAISED: Final = "raised:"

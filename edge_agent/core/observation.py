@@ -100,6 +100,9 @@ class Observation(msgspec.Struct, frozen=True):
 
     now_us: int
     space: Space
+    media: Literal["here", "away", "told", "back"] = "here"
+    """`away`: the folder of the assets is not the one that we know, its disk is not mounted; `told`: and that was said.
+    Nothing else is then seen of assets. `back`: it is there again, and nobody has looked at what it holds."""
     link: Link = Link("alone")
     children: tuple[Child, ...] = ()
     commands: tuple[Waiting, ...] = ()

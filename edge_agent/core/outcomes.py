@@ -38,6 +38,8 @@ class Result(enum.Enum):
     MISSING = "missing"
     """The hub has it not, or does not let this site read it."""
     NO_ROOM = "no_room"
+    DISK = "disk"
+    """Our own disk does not take it."""
     LINE = "line"
     """The hub was not reached, or the line broke: go on when it is back."""
     LOCKED_OUT = "locked_out"
@@ -181,9 +183,9 @@ class RoomToTell(Outcome, frozen=True):
 
 
 class Due(Outcome, frozen=True):
-    """The ledger, the as-run log or the report on how the box is has to be written now."""
+    """The ledger, the as-run log, how the box is, or what became of the disk of the assets has to be written now."""
 
-    what: Literal["compile", "log_aired", "report"]
+    what: Literal["compile", "log_aired", "report", "media_away", "take_stock"]
 
 
 class Reached(Outcome, frozen=True):

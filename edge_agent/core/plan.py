@@ -33,7 +33,9 @@ from edge_agent.core.steps import (
     Stop,
     TakeCommand,
     TakeDrop,
+    TakeStock,
     TellOfDrops,
+    TellOfMedia,
     Verify,
     Withdraw,
 )
@@ -46,6 +48,8 @@ DISK_WORK: Final[tuple[Work, ...]] = ("fetch", "upload", "adopt", "verify", "pac
 
 def plan(seen: Observation, policy: Policy) -> tuple[Step, ...]:
     """The steps to take now, the most urgent first; () when all is done or has to wait."""
+    if seen.media != "here":
+        return tuple(_without_media(seen, policy))
     steps: list[Step] = []
     room, busy = Room(seen), _busy(seen)
     vanish_and_appear = (_vanish(seen, busy), _appear(seen, policy))
@@ -60,6 +64,22 @@ def plan(seen: Observation, policy: Policy) -> tuple[Step, ...]:
     if seen.now_us >= seen.reported_us + policy.report_every_us:
         steps.append(Report())
     return tuple(steps)
+
+
+def _without_media(seen: Observation, policy: Policy) -> Iterator[Step]:
+    """The disk of the assets is not mounted: nothing of them is missing, and nothing comes in its place."""
+    if seen.children:
+        yield from (Stop(child.subjects) for child in seen.children)
+    elif seen.media == "back":
+        yield TakeStock()
+        return
+    if seen.media == "away":
+        yield TellOfMedia()
+    yield from _air(seen, policy)
+    yield from (TakeCommand(command.key) for command in seen.commands if command.is_due)
+    yield from _connect(seen)
+    if seen.now_us >= seen.reported_us + policy.report_every_us:
+        yield Report()
 
 
 def next_look_us(seen: Observation, policy: Policy) -> int:

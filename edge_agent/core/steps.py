@@ -53,6 +53,14 @@ class TellOfRoom(Step, frozen=True):
     short_bytes: int
 
 
+class TellOfMedia(Step, frozen=True):
+    """Say that the disk of the assets is not mounted."""
+
+
+class TakeStock(Step, frozen=True):
+    """Hold the database against what lies on the disk of the assets."""
+
+
 class Adopt(Step, frozen=True):
     """Check a staged file and make it an asset."""
 
