@@ -27,6 +27,8 @@ DAY: Final = 86_400 * SECOND
 IN_1970: Final = 40 * SECOND
 IN_2037: Final = 2_114_380_800 * SECOND
 BYTES_MAX: Final = 6000
+KILL_WITHIN: Final = 40
+"""Calls that change the disk: a turn with something to do makes about so many."""
 BIG: Final = 1 << 40
 BY: Final = "值班"
 FORKS_AND_REWINDS: Final = False
@@ -171,7 +173,7 @@ class Scene:
     def kill(self) -> None:
         volume = self.chance.choice((self.pair.box.volume, self.pair.box.volume, self.pair.hub.volume))
         self.pair.power_goes = self.chance.random() < 0.6
-        volume.kill_after(self.chance.choice((0, 1, 2, 3, 5, 8, 13, 21, 34)))
+        volume.kill_after(self.chance.randint(0, KILL_WITHIN))
 
     def power_cut(self) -> None:
         if self.chance.random() < 0.6:

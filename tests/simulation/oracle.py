@@ -75,8 +75,13 @@ class Model:
 
     def digests(self) -> set[str]:
         """What this site may show: an item without one of its assets goes on without it."""
-        named = {asset["digest"] for item in self.shown().values() for asset in item.get("assets", ())}
-        return named - self.recalled.keys()
+        return self.digests_of(set(self.shown()))
+
+    def digests_of(self, names: set[str]) -> set[str]:
+        """The assets of these items, as far as neither is recalled."""
+        known = {**self.offers, **self.items}
+        live = [known[name] for name in names if self.is_live(known[name])]
+        return {asset["digest"] for item in live for asset in item.get("assets", ())} - self.recalled.keys()
 
     def kept_by_hub(self) -> set[str]:
         """Digests of every item and offer that is live."""
@@ -109,6 +114,7 @@ class Oracle:
         self._known: dict[str, tuple[int, int, int]] = {}
         self._db_version: tuple[int, int] = (0, 0)
         self._told: Counter[str] = Counter()
+        self._shown: set[str] = set()
         pair.watchers.append(self._hear)
 
     def look(self) -> None:
@@ -284,7 +290,9 @@ class Oracle:
         """Only what a record vouches for is served; what was recalled is gone in the turn in which that was applied."""
         box = self.pair.box
         names = {f"sha256:{entry.name}" for entry in os.scandir(box.config.public)}
-        wrong = names - self.at_box.digests()
+        # What was given back goes in the next turn: the command was carried out at the end of this one.
+        wrong = names - self.at_box.digests() - self.at_box.digests_of(self._shown)
+        self._shown = set(self.at_box.shown())
         if wrong:
             raise Violation(f"served, and nothing vouches for it: {sorted(wrong)}")
 
@@ -316,6 +324,10 @@ _EFFECTS = {
     " AND state = 'applied' AND key NOT IN (SELECT target FROM tombstones)",
     "an item was applied and is not there": "SELECT key FROM journal WHERE kind IN ('item', 'offer')"
     " AND state = 'applied' AND key NOT IN (SELECT id FROM items) AND key NOT IN (SELECT target FROM tombstones)",
+    "an item is there without its record": "SELECT id FROM items WHERE id NOT IN"
+    " (SELECT key FROM journal WHERE kind IN ('item', 'offer') AND state = 'applied')",
+    "a tombstone is there without its record": "SELECT target FROM tombstones WHERE target NOT LIKE 'sha256:%'"
+    " AND target NOT IN (SELECT key FROM journal WHERE kind = 'recall' AND state = 'applied')",
     "a submission is there without its record": "SELECT id FROM submissions WHERE id NOT IN"
     " (SELECT key FROM journal WHERE kind = 'submission')",
     "a record was parked": "SELECT key || ' ' || reason FROM journal WHERE state = 'parked'",

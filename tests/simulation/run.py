@@ -30,7 +30,7 @@ def run(root: Path, seed: int, *, is_traced: bool = False) -> list[str]:
         if is_traced:
             print(text, flush=True)
 
-    with _ours_alone(seed), pair(root, seed) as both:
+    with decided_by(seed), pair(root, seed) as both:
         both.trace = trace
         oracle = Oracle(both)
         try:
@@ -106,7 +106,7 @@ def _open_ends(both: Pair, oracle: Oracle) -> Iterator[str]:
 
 
 @contextmanager
-def _ours_alone(seed: int) -> Iterator[None]:
+def decided_by(seed: int) -> Iterator[None]:
     """The seed decides what the product draws too; its log goes nowhere."""
     random.seed(seed)
     tokens = random.Random(seed)
