@@ -65,7 +65,8 @@ class Library:
             return False
         make_folder(path.parent)
         verified.chmod(ASSET_MODE)
-        _link(verified, path)
+        if _link(verified, path):
+            sync_folder(path.parent)
         return True
 
     def sweep(self, now_us: int) -> None:
@@ -83,12 +84,18 @@ class Library:
         self._facts_file(digest).unlink(missing_ok=True)
 
     def let_read(self, site: str, assets: Iterable[Asset]) -> None:
-        """Link the assets, and their renditions, into what a site may read. What is not in the pile is passed over."""
+        """Link the assets, and their renditions, into what a site may read. What is not in the pile is passed over.
+
+        The links survive a power cut once this returns: the folder is fsynced once, however many they are.
+        """
         readable = self.folder.site(site).readable
+        is_new = False
         for digest in digests_of(assets):
             target = readable / hex_of(digest)
             if not target.exists() and self.holds(digest):
-                _link(self.path_of(digest), target)
+                is_new |= _link(self.path_of(digest), target)
+        if is_new:
+            sync_folder(readable)
 
     def withdraw(self, site: str, digests: Iterable[str]) -> None:
         """Take the links away; a box that is reading one reads it to its end."""
@@ -122,10 +129,10 @@ def digests_of(assets: Iterable[Asset]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _link(source: Path, target: Path) -> None:
-    """A hard link that survives a power cut; one that is there already is as good."""
+def _link(source: Path, target: Path) -> bool:
+    """A hard link, whether it was new; one that is there already is as good. Its folder is still to be fsynced."""
     try:
         os.link(source, target)
     except FileExistsError:
-        return
-    sync_folder(target.parent)
+        return False
+    return True

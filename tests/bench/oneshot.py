@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 from tests.bench.corpus import Corpus
-from tests.bench.program import ENVIRON, Arrived, end, put_in_place, run, version_of
+from tests.bench.program import ENVIRON, Arrived, end, link_in_place, put_in_place, run, version_of
 from tests.ports import free_ports
 from tests.simulators.sshd import make_key, wait_until_it_listens
 
@@ -27,6 +29,11 @@ class Account:
 
     folder: Path
     port: int
+    process: subprocess.Popen[bytes]
+
+    def sessions(self) -> list[psutil.Process]:
+        """All that it has started and that still runs."""
+        return psutil.Process(self.process.pid).children(recursive=True)
 
     def ssh(self, port: int) -> list[str]:
         """The ssh command up to the host's name."""
@@ -56,7 +63,7 @@ def account(folder: Path) -> Iterator[Account]:
         process = subprocess.Popen(argv, stdout=file, stderr=file, start_new_session=True)
     try:
         wait_until_it_listens(log, process)
-        yield Account(folder, port)
+        yield Account(folder, port, process)
     finally:
         end(process)
 
@@ -106,6 +113,9 @@ class OneShot:
         path = self._one()
         data, copy = put_in_place(path, number), self.box / path.relative_to(self.hub)
         return lambda: copy.read_bytes() == data
+
+    def replace(self, fresh: Path) -> None:
+        link_in_place(self._one(), fresh)
 
     def rename(self) -> None:
         path = self._one()

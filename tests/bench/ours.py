@@ -8,8 +8,8 @@ import hashlib
 import itertools
 import sqlite3
 import sys
-import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,15 +19,17 @@ from appliance.core import moment
 from appliance.core.asset import Asset, Digest
 from appliance.core.item import ASSETS_MAX, Item, SignOff
 from provisioning.demo.stage import Site, Stage, program, until
-from provisioning.hub.folder import HubFolder, now_us
+from provisioning.hub.folder import HubFolder
 from provisioning.hub.journals import HubJournals
 from provisioning.hub.library import Library
 from tests.bench.corpus import Corpus
-from tests.bench.program import CHANGED_BYTES, ENVIRON, Arrived, run
+from tests.bench.program import CHANGED_BYTES, ENVIRON, Arrived, kill_all, run
 from tests.ports import free_ports
 
 SITE = "dengfeng"
 HUB = "songshan"
+STOCK = "stock"
+"""Begins the ids of the items that a tree becomes."""
 
 
 @dataclass
@@ -80,8 +82,12 @@ class Ours:
             ).fetchone()
         return count, size_bytes
 
-    def box(self) -> sqlite3.Connection:
-        return sqlite3.connect(f"file:{self.site.home / 'state' / 'box.db'}?mode=ro", uri=True, timeout=10)
+    @contextmanager
+    def box(self) -> Iterator[sqlite3.Connection]:
+        """Its database, for one look."""
+        path = self.site.home / "state" / "box.db"
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as box:
+            yield box
 
     def change(self, number: int) -> Arrived:
         """An asset of CHANGED_BYTES bytes, in an item that is published anew under the same id."""
@@ -95,6 +101,10 @@ class Ours:
                 return box.execute(found, (asset.digest,)).fetchone() is not None
 
         return arrived
+
+    def replace(self, fresh: Path) -> None:
+        """The first item of the stock anew, with this file as its only asset."""
+        publish(self.hub, iter([fresh]), item_id=f"{STOCK}-{0:06d}")
 
     def change_text(self, number: int) -> Arrived:
         """A story's text of CHANGED_BYTES bytes, which stands in the record itself."""
@@ -122,10 +132,7 @@ class Ours:
         for name in (f"{SITE}-agent", "hub"):
             doomed = psutil.Process(self.stage.running[name].pid).children(recursive=True)
             self.stage.kill(name)
-            for process in doomed:
-                if process.is_running():
-                    process.kill()
-            psutil.wait_procs(doomed, 10)
+            kill_all(doomed)
 
     def close(self) -> None:
         self.stage.stop()
@@ -142,7 +149,7 @@ def publish(hub: HubFolder, files: Iterator[Path], item_id: str | None = None, b
     made = 0
     while (batch := list(itertools.islice(files, ASSETS_MAX))) or (body and not made):
         assets = [_in_pile(library, path) for path in batch]
-        send(hub, assets, item_id or f"bench-{made:06d}-{time.time_ns():x}", body)
+        send(hub, assets, item_id or f"{STOCK}-{made:06d}", body)
         published += assets
         made += 1
     return published
@@ -150,7 +157,7 @@ def publish(hub: HubFolder, files: Iterator[Path], item_id: str | None = None, b
 
 def send(hub: HubFolder, assets: Sequence[Asset], item_id: str, body: str = "") -> None:
     """One item for all sites: the links that let the site read, then the record, as `songshan-hub publish` does."""
-    at = moment.to_text(now_us())
+    at = moment.to_text(hub.now_us())
     signed_off = (SignOff("final", HUB, at),)
     item = Item(item_id, item_id, "news", "hub", at, body_html=body, assets=tuple(assets), sign_offs=signed_off)
     Library(hub).let_read(SITE, assets)

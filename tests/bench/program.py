@@ -5,9 +5,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+import psutil
 
 from tests.bench.corpus import Corpus
 from tests.simulators.link import Link
@@ -50,6 +53,9 @@ class Program(Protocol):
 
     def change(self, number: int) -> "Arrived":
         """Put CHANGED_BYTES other bytes in the place of a file at the hub; the answer: has the box them?"""
+
+    def replace(self, fresh: Path) -> None:
+        """Put this file, called as the first of the tree, in its place at the hub, as a new version of it."""
 
     def rename(self) -> None:
         """Give a file at the hub another name."""
@@ -110,13 +116,21 @@ def end(process: subprocess.Popen[bytes]) -> None:
         process.wait(10)
 
 
-def wait(holds: Callable[[], bool], limit_s: float) -> None:
+def kill_all(doomed: Sequence[psutil.Process]) -> None:
+    """SIGKILL to each that is still there, and wait until none is."""
+    for process in doomed:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(doomed, 10)
+
+
+def wait(holds: Callable[[], bool], limit_s: float, pause_s: float = POLL_S) -> None:
     """Until it holds; TooSlow after the bound."""
     deadline = time.monotonic() + limit_s
     while not holds():
         if time.monotonic() > deadline:
             raise TooSlow(limit_s)
-        time.sleep(POLL_S)
+        time.sleep(pause_s)
 
 
 def version_of(*argv: str) -> str | None:
@@ -138,6 +152,13 @@ def put_in_place(path: Path, number: int) -> bytes:
     fresh.write_bytes(data)
     fresh.rename(path)
     return data
+
+
+def link_in_place(path: Path, fresh: Path) -> None:
+    """A second name of a file in the place of another one."""
+    beside = path.with_name(f".{path.name}.new")
+    beside.hardlink_to(fresh)
+    beside.rename(path)
 
 
 def shown_s(seconds: float) -> str:

@@ -71,6 +71,11 @@ def installed() -> dict[str, str | None]:
     return {**oneshot.versions(), "syncthing": syncthing.version()}
 
 
+def chosen(*, quick: bool) -> list[str]:
+    """Ours and the others that are installed; where it is only to be seen that it runs, rsync alone."""
+    return ["ours", *(name for name, version in installed().items() if version and not (quick and name not in QUICK))]
+
+
 def table(
     folder: Path,
     corpus: Corpus,
@@ -82,10 +87,9 @@ def table(
     first_of: tuple[str, ...] | None = None,
 ) -> Table:
     """Every program's figures for one tree over one line, one program after the other."""
-    names = ["ours", *(name for name, version in installed().items() if version and not (quick and name not in QUICK))]
     found: Table = {}
     with account(folder / f"account-{corpus.count}-{shape.name.split()[0]}") as ssh_account:
-        for name in names:
+        for name in chosen(quick=quick):
             first_s = bounds.first_s if first_of is None or name not in first_of else 240
             mine = Bounds(first_s, bounds.later_s)
             found[name] = _figures(folder / name, name, ssh_account, corpus, shape, mine, later=later)
@@ -106,10 +110,10 @@ def _figures(
 ) -> Figures:
     found: Figures = {}
     if bounds.first_s:
-        with _folder(folder) as own, closing(made(own, name, ssh_account)) as one:
+        with own_folder(folder) as own, closing(made(own, name, ssh_account)) as one:
             found = _run(one, corpus, shape, bounds, later=later)
     if later and "same" not in found:
-        with _folder(folder) as own, closing(made(own, name, ssh_account)) as one:
+        with own_folder(folder) as own, closing(made(own, name, ssh_account)) as one:
             found |= _run(one, corpus, shape, Bounds(0, bounds.later_s), later=True)
     return found
 
@@ -154,7 +158,7 @@ def _connected(one: Program, line: Link, bounds: Bounds) -> Figures:
 
 
 @contextmanager
-def _folder(path: Path) -> Iterator[Path]:
+def own_folder(path: Path) -> Iterator[Path]:
     """For one program's two ends; gone at the end, since the next one needs as much."""
     try:
         yield path

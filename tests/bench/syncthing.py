@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 
 from tests.bench.corpus import Corpus
 from tests.bench.oneshot import RENAMED
-from tests.bench.program import ENVIRON, Arrived, end, put_in_place, run, version_of, wait
+from tests.bench.program import ENVIRON, Arrived, end, link_in_place, put_in_place, run, version_of, wait
 from tests.ports import free_ports
 
 FOLDER = "media"
@@ -191,6 +191,9 @@ class Syncthing:
         path = self._one()
         data, copy = put_in_place(path, number), self.box.tree / path.relative_to(self.hub.tree)
         return lambda: copy.read_bytes() == data
+
+    def replace(self, fresh: Path) -> None:
+        link_in_place(self._one(), fresh)
 
     def rename(self) -> None:
         path = self._one()

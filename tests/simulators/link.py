@@ -20,7 +20,7 @@ CHUNK_BYTES = 256 * 1024
 SHAPED_CHUNK_BYTES = 16 * 1024
 UNDER_WAY_MAX = 256
 """Chunks of one connection and direction; a receiver that does not read stops its sender."""
-QUEUE_S = 0.2
+QUEUE_S = 0.1
 """So much may wait at the near end of a line with a rate, as in a router of the trade; then its sender waits."""
 OPEN_TIMEOUT_S = 10
 
@@ -45,7 +45,6 @@ class Way:
 
     def due_s(self, size_bytes: int, now_s: float) -> float:
         """When the last of so many more bytes comes out at the far end; they are under way from now on."""
-        self.passed_bytes += size_bytes
         if self.rate_bytes_per_s:
             self.free_at_s = max(now_s, self.free_at_s) + size_bytes / self.rate_bytes_per_s
             return self.free_at_s + self.one_way_s
@@ -149,12 +148,12 @@ class Link:
         is_plain = not way.rate_bytes_per_s and not way.one_way_s
         async with asyncio.TaskGroup() as ends:
             if not is_plain:
-                ends.create_task(self._deliver(under_way, target))
+                ends.create_task(self._deliver(under_way, target, way))
             chunk_bytes = SHAPED_CHUNK_BYTES if way.rate_bytes_per_s else CHUNK_BYTES
             while data := await self._loop.sock_recv(source, chunk_bytes):
                 due_s = way.due_s(len(data), self._loop.time())
-                self._count()
                 if is_plain:
+                    self._count(way, len(data))
                     await self._loop.sock_sendall(target, data)
                     # Neither call gives way to others where it need not wait; the break that `_count` made has to come.
                     await asyncio.sleep(0)
@@ -166,7 +165,7 @@ class Link:
         with suppress(OSError):
             target.shutdown(socket.SHUT_WR)
 
-    async def _deliver(self, under_way: asyncio.Queue[tuple[float, bytes]], target: socket.socket) -> None:
+    async def _deliver(self, under_way: asyncio.Queue[tuple[float, bytes]], target: socket.socket, way: Way) -> None:
         assert self._loop is not None
         while True:
             due_s, data = await under_way.get()
@@ -174,9 +173,12 @@ class Link:
                 await asyncio.sleep(left_s)
             if not data:
                 return
+            self._count(way, len(data))
             await self._loop.sock_sendall(target, data)
 
-    def _count(self) -> None:
+    def _count(self, way: Way, size_bytes: int) -> None:
+        """What comes out has passed; what a cut catches on its way has not."""
+        way.passed_bytes += size_bytes
         if self._to_come and self.bytes_both >= (self._to_come[0].at_bytes or 0):
             self._break_for(self._to_come.popleft().for_s)
 

@@ -8,9 +8,11 @@ from shutil import copytree
 import pytest
 
 from appliance.core import records
+from appliance.core.asset import Asset
 from appliance.core.moment import US
 from provisioning.hub.folder import HubFolder
 from provisioning.hub.journals import HubJournals
+from provisioning.hub.library import Library
 from tests.provisioning.live import LiveHub
 from tests.simulators.disk import Killed, SimulatedDisk, Volume
 
@@ -116,3 +118,19 @@ def test_no_checkpoint_vouches_for_records_that_were_never_synced(folder: HubFol
         written = keys(folder)
         volume.cut(Random(steps))
         assert keys(folder) == written
+
+
+def test_what_a_site_may_read_is_still_there_after_a_power_cut(folder: HubFolder) -> None:
+    """The record that names the assets is written after their links; a box must not be told of what is gone again."""
+    library = Library(folder)
+    folder.site("dengfeng").readable.mkdir(parents=True)
+    volume = Volume(folder.path)
+    assets = []
+    for number in range(5):
+        source = folder.path.parent / f"{number}.bin"
+        source.write_bytes(bytes([number]) * 1000)
+        digest, size_bytes, _is_new = library.copy_in(source, 10_000)
+        assets.append(Asset(digest, size_bytes, source.name))
+    assert not killed_after(folder, volume, 1000, lambda: library.let_read("dengfeng", assets))
+    volume.cut(Random(0))
+    assert all(library.may_read("dengfeng", asset.digest) for asset in assets)
