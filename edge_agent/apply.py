@@ -11,13 +11,12 @@ from sqlite_utils import Database
 
 from appliance.config import Config
 from appliance.core import records
-from appliance.core.asset import Asset
+from appliance.core.airings import airings
 from appliance.core.errors import Refused, Text
 from appliance.core.item import Item
 from appliance.core.journal import Record
-from appliance.core.moment import US, to_us
+from appliance.core.moment import to_us
 from appliance.core.records import decode
-from appliance.core.schedule import parse_schedule
 from appliance.store import air, assets, desk, items, journals, needs
 from appliance.store.needs import FILLER_WITHIN_US, ITEM_WITHIN_US, READY_BEFORE_US
 from edge_agent.faults import as_refusals
@@ -121,7 +120,7 @@ class Applying:
         before = air.assets_of_entries(db, body.channel, body.date)
         air.receive_schedule(db, body, self._config.zone, self._channels, now_us)
         needs.unearth(db, body.assets, to_us(record.header.at))
-        for asset, starts_us in _airings(body, self._config.zone, self._channels):
+        for asset, starts_us in airings(body, self._config.zone, self._channels):
             if not items.is_recalled(db, asset.digest):
                 needs.need_on_air(db, asset, "air", starts_us - READY_BEFORE_US, now_us)
         _note_replaced(db, before, air.assets_of_entries(db, body.channel, body.date))
@@ -166,18 +165,3 @@ def _receipt(db: Database, body: records.Receipt, now_us: int) -> None:
             for asset in item.assets:
                 if asset.digest not in still_sent:
                     assets.drop_transfer(db, asset.digest, "up")
-
-
-def _airings(body: records.Schedule, zone: str, channels: tuple[str, ...]) -> list[tuple[Asset, int]]:
-    """The assets of a schedule, each with its first airing, as far as that can be told before they are here."""
-    known = {asset.digest: asset for asset in body.assets}
-    airings: dict[str, int] = {}
-    moment_us = 0
-    for entry in parse_schedule(bytes(body.document), zone, channels).entries:
-        moment_us = entry.start_us if entry.start_us is not None else moment_us
-        if entry.asset is not None:
-            airings.setdefault(entry.asset, moment_us)
-        asset = known.get(entry.asset or "")
-        length_s = entry.length_s if entry.length_s is not None else (asset.duration_s if asset else None)
-        moment_us += round((length_s or 0) * US)
-    return [(known[digest], starts_us) for digest, starts_us in airings.items() if digest in known]

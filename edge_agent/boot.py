@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 from sqlite_utils import Database
 
 from appliance import files, spool
 from appliance.config import Config, HubAddress
-from appliance.core.errors import OperatorError, Refused, Text
+from appliance.core.errors import Refused, Text
 from appliance.durable import disk_errors, make_folder
+from appliance.keys import read_sign_key
 from appliance.store import air, journals
 from appliance.store.database import transaction, writing
 from edge_agent import alarms, transfer
@@ -129,18 +128,6 @@ def _hold(descriptor: int) -> None:
         ) from error
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-
-
-def read_sign_key(path: Path) -> Ed25519PrivateKey:
-    """What signs this site's own stream. Raises OperatorError when there is none."""
-    hint = Text("请先 songshan join", "songshan join first")
-    try:
-        key = load_ssh_private_key(path.read_bytes(), password=None)
-    except (OSError, ValueError) as error:
-        raise OperatorError(Text(f"读不出密钥 {path}", f"cannot read the key {path}"), hint=hint) from error
-    if not isinstance(key, Ed25519PrivateKey):
-        raise OperatorError(Text(f"{path} 不是 Ed25519 密钥", f"{path} is not an Ed25519 key"), hint=hint)
-    return key
 
 
 def environ_of(config: Config, environ: Mapping[str, str]) -> dict[str, str]:

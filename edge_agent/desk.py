@@ -62,6 +62,9 @@ def _do(db: Database, config: Config, name: str, command: Command, files: Sequen
             _resume(db, config, channel)
         case commands.Asrun():
             _asrun(db, config, command, now_us)
+        case commands.Import():
+            # What it brings was kept page by page (edge_agent/carry.py); this notes that it is over.
+            pass
 
 
 def _submit(

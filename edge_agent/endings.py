@@ -12,7 +12,7 @@ from appliance.core.asset import Asset, Rendition, hex_of
 from appliance.core.errors import Text
 from appliance.durable import disk_errors, sync_folder, unlink_durably
 from appliance.spool import NAME
-from edge_agent import basis, reading, transfer
+from edge_agent import basis, carrying, reading, transfer
 from edge_agent.children import Ended
 from edge_agent.core.observation import Child
 from edge_agent.core.outcomes import (
@@ -23,6 +23,7 @@ from edge_agent.core.outcomes import (
     DropRead,
     DropUnusable,
     Failed,
+    Looked,
     NotPackaged,
     Outcome,
     Packaged,
@@ -50,6 +51,12 @@ def of_child(ended: Ended, config: Config, memory: Memory) -> Iterator[Outcome]:
     match ended.child.work:
         case "fetch" | "upload":
             yield from _of_transfer(ended, config)
+        case "look":
+            name, *words = ended.child.subjects
+            found = carrying.answer(ended.status, ended.said, ended.complained)
+            yield Looked(name, tuple(words), found)
+        case "carry":
+            yield from _of_carrying(ended, config)
         case "package":
             yield _of_packaging(ended, config)
         case "adopt" | "verify" | "take" | "base":
@@ -99,6 +106,21 @@ def _of_transfer(ended: Ended, config: Config) -> Iterator[Outcome]:
             basis.discard(config, digest)
         done_bytes = staged.stat().st_size if not is_upload and staged.exists() else 0
         yield Ceased(digest, is_upload, result, reason, done_bytes)
+
+
+def _of_carrying(ended: Ended, config: Config) -> Iterator[Outcome]:
+    """As of a transfer; each asset of the batch for itself."""
+    found = carrying.answer(ended.status, ended.said, ended.complained)
+    reason = found.problem or Text("没有拷到", "it was not copied")
+    for digest in ended.child.subjects:
+        staged = files.stage_path(config, digest)
+        if digest in found.digests:
+            yield Ceased(digest, False, Result.DONE, Text("已拷完", "copied"), staged.stat().st_size)
+            continue
+        result = Result.STOPPED if ended.was_stopped else Result.NO_ROOM if found.verdict == "full" else Result.FAILED
+        if result is Result.NO_ROOM:
+            unlink_durably(staged)
+        yield Ceased(digest, False, result, reason, staged.stat().st_size if staged.exists() else 0)
 
 
 def _of_packaging(ended: Ended, config: Config) -> Outcome:

@@ -14,11 +14,11 @@ from sqlite_utils import Database
 
 from appliance import files, spool
 from appliance.config import Config
-from appliance.core.command import Submit
+from appliance.core.command import Import, Submit
 from appliance.core.errors import DiskFull, OperatorError, SongshanError, Text
 from appliance.durable import unlink_durably
 from appliance.store import work
-from edge_agent import basis, reading, transfer
+from edge_agent import basis, carry, carrying, reading, transfer
 from edge_agent.children import Children
 from edge_agent.conversation import Conversation
 from edge_agent.core.observation import Child, Work
@@ -38,6 +38,7 @@ from edge_agent.core.steps import (
     Adopt,
     AdoptAll,
     Base,
+    Carry,
     Compile,
     Connect,
     Deliver,
@@ -107,7 +108,7 @@ def execute(step: Step, world: World, deadlines: Mapping[str, int | None]) -> It
 def subject_of(step: Step) -> str:
     """What a failure of this step is remembered by: the asset, command or drop that it is about, else its name."""
     match step:
-        case Fetch(digests) | Stop(digests) | Upload(digests) | Serve(digests) | AdoptAll(digests):
+        case Fetch(digests) | Stop(digests) | Upload(digests) | Serve(digests) | AdoptAll(digests) | Carry(digests):
             return digests[0]
         case Package(subject) | TakeCommand(subject) | TakeDrop(subject):
             return subject
@@ -158,6 +159,8 @@ def _do(step: Step, world: World, deadlines: Mapping[str, int | None]) -> Iterat
             _share(world)
         case Fetch() | Upload():
             yield from _transfer(step, world, deadlines)
+        case Carry(digests):
+            yield from _carry(digests, world, deadlines)
         case Base(digest, base):
             _lay_basis(digest, base, world)
         case Adopt(digest):
@@ -214,6 +217,16 @@ def _share(world: World) -> None:
         world.children.start(child, transfer.share_argv(world.route), transfer.LIMIT_S, transfer.ENVIRON)
 
 
+def _carry(digests: tuple[str, ...], world: World, deadlines: Mapping[str, int | None]) -> Iterator[Outcome]:
+    if world.memory.journey is not None:
+        sizes = {each.digest: each.size_bytes for each in world.memory.known.to_fetch}
+        named = (f"{digest}={sizes[digest]}" for digest in digests)
+        argv = carrying.argv("copy", world.memory.journey.path, *named)
+        child = Child("carry", digests, deadlines.get(digests[0]))
+        world.children.start(child, argv, carry.COPY_LIMIT_S, world.environ)
+        yield Began(digests, is_upload=False)
+
+
 def _lay_basis(digest: str, base: str, world: World) -> None:
     """A second name of a file at once; a copy, which a cut makes necessary, in a process."""
     if files.stage_path(world.config, digest).exists():
@@ -248,6 +261,9 @@ def _take_command(name: str, world: World) -> Iterator[Outcome]:
         command, blobs = spool.read(world.config, name)
     except OperatorError as error:
         yield CommandUnusable(name, error.problems[0])
+        return
+    if isinstance(command, Import):
+        yield from carry.go_on(name, command, world.config, world.db, world.memory, world.children, world.environ)
         return
     if not isinstance(command, Submit):
         yield CommandRead(name, command)

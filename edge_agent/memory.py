@@ -13,6 +13,7 @@ from appliance.core.scrub import Reading
 from appliance.store.work import Fetching, Sending, ToPackage
 from edge_agent.core import retry
 from edge_agent.core.basis import Candidate
+from edge_agent.core.journey import Journey
 from edge_agent.drop import Entry, Look
 
 FORGOTTEN_AFTER_US: Final = 3600 * US
@@ -63,6 +64,11 @@ class Memory:
     """What is to be read again."""
     read_ended: tuple[int, int] | None = None
     """When the last one ended that is paced, and how many bytes it had."""
+    journey: Journey | None = None
+    """The import from a stick that is under way."""
+    journey_moved_us: int = 0
+    """When it last got on, on the clock that only runs."""
+    journey_told_us: int = 0
     full_until_us: int = 0
     """The disk said that it is full; so long that is believed."""
     room_told: bool = False

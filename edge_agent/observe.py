@@ -22,6 +22,7 @@ from edge_agent.children import Children
 from edge_agent.conversation import Conversation
 from edge_agent.core import retry
 from edge_agent.core.basis import SIZE_BYTES_MIN, Candidate, basis_of
+from edge_agent.core.journey import to_copy
 from edge_agent.core.observation import Child, Observation, Outgoing, Space, Unpackaged, Waiting, Wanted
 from edge_agent.core.outcomes import Moved, Outcome
 from edge_agent.memory import Known, Memory
@@ -139,7 +140,7 @@ def progress(config: Config, db: Database, memory: Memory, children: Children, n
     """How far the running transfers are, about once a second."""
     moved: list[Outcome] = []
     for child in children.running():
-        if child.work not in ("fetch", "upload"):
+        if child.work not in ("fetch", "upload", "carry"):
             continue
         for digest, done_bytes in _done_bytes(config, db, memory, children, child, now_us):
             before = memory.progress.get(digest)
@@ -211,6 +212,7 @@ def _staged(folder: Path) -> dict[str, int]:
 def _wanted(
     known: Known, staged: dict[str, int], laid: dict[str, int], bad: dict[str, int], memory: Memory, now_us: int
 ) -> Iterator[Wanted]:
+    on_stick = to_copy(memory.journey, {each.digest for each in known.to_fetch})
     for each in known.to_fetch:
         alike = known.alike.get(each.digest, ())
         if each.digest in bad:
@@ -225,6 +227,7 @@ def _wanted(
             # Where it could not be laid, the asset travels whole.
             base=basis_of(each.size_bytes, alike) if each.digest not in memory.failures else None,
             has_basis=each.digest in laid,
+            is_on_stick=each.digest in on_stick,
             is_due=retry.is_due(each.not_before_us, now_us, retry.TRANSFER),
         )
 

@@ -25,7 +25,7 @@ from appliance.core.stock import RenditionState
 from appliance.core.ts import HOUSE_PROFILE
 from appliance.store import assets, desk, facts, needs
 from appliance.store.database import transaction
-from edge_agent import alarms, drop, health, report, stocktaking, traffic
+from edge_agent import alarms, carry, drop, health, report, stocktaking, traffic
 from edge_agent.apply import Applying
 from edge_agent.core import retry
 from edge_agent.core.outcomes import (
@@ -42,6 +42,7 @@ from edge_agent.core.outcomes import (
     Due,
     Failed,
     LetGo,
+    Looked,
     Moved,
     NotPackaged,
     Outcome,
@@ -59,6 +60,7 @@ from edge_agent.memory import Known
 
 DISK_SOUND_US: Final = 86_400 * US
 """A disk that has given back all that was asked of it for so long is taken to be sound again."""
+JOURNEY_TOLD_EVERY_US: Final = 1 * US
 FULL_FOR_US: Final = retry.NO_ROOM.longest_us
 """So long after the disk said that it is full it is taken to be; what was tried waits no longer than that."""
 
@@ -67,8 +69,8 @@ ROWS_MAX: Final = 1000
 LINES_MAX: Final = 5
 """More of a kind at once are one line of the log."""
 
-NO_NEWS: Final = (Due, Moved, Began, Reached, DropsToTell, CommandRead)
-DEEDS: Final = (CommandRead, CommandUnusable, DropRead, DropUnusable, Copied, Due)
+NO_NEWS: Final = (Due, Moved, Began, Reached, DropsToTell, CommandRead, Looked)
+DEEDS: Final = (CommandRead, CommandUnusable, DropRead, DropUnusable, Copied, Due, Looked)
 """What is more than a change of rows, and has its own transaction where it has one."""
 
 log = structlog.get_logger()
@@ -95,6 +97,8 @@ class Recording:
             else:
                 self._note(self._waiting[0], now_us, jitter)
             noted = [self._waiting.popleft() for _outcome in rows or (None,)]
+            for outcome in noted:
+                carry.heed(outcome, self._config, self._memory)
             tell(noted)
 
     def _note(self, outcome: Outcome, now_us: int, jitter: float) -> None:
@@ -114,6 +118,10 @@ class Recording:
                 self._applying.air_changed = False
                 self._memory.compiled_us = now_us
                 report.compile_air(self._db, self._config, now_us)
+            case Looked():
+                carry.hear(outcome, self._config, self._db, self._memory, self._applying)
+            case Due("carrying"):
+                self._tell_of_journey()
             case Due("log_aired"):
                 self._memory.aired_us = now_us
                 report.log_aired(self._db, self._config, now_us)
@@ -225,6 +233,7 @@ class Recording:
         log.info("command", name=name, kind=done.kind, by=done.by, outcome=done.outcome, reason=why)
         self._applying.air_changed |= isinstance(command, Insert | Resume)
         self._memory.reading.pop(name, None)
+        self._end_journey(name, done.reason)
         if done.outcome == "refused":
             self._take_away(name, lambda: spool.refuse(self._config, name, done.reason or Text("", "")), now_us, jitter)
         else:
@@ -242,7 +251,25 @@ class Recording:
         else:
             desk.note_unreadable(self._db, name, reason, now_us)
         self._memory.reading.pop(name, None)
+        self._end_journey(name, reason)
         self._take_away(name, lambda: spool.refuse(self._config, name, reason), now_us, jitter)
+
+    def _tell_of_journey(self) -> None:
+        """About once a second."""
+        memory, clock = self._memory, self._config.clock
+        if memory.journey is not None and clock.running_us() >= memory.journey_told_us + JOURNEY_TOLD_EVERY_US:
+            memory.journey_told_us = clock.running_us()
+            with transaction(self._db):
+                wall_us = clock.wall_us()
+                facts.set_status(self._db, carry.fact_of(self._db, memory.journey, wall_us), wall_us)
+
+    def _end_journey(self, name: str, reason: Text | None) -> None:
+        """An import from a stick is over, if that is what the command was."""
+        journey, wall_us = self._memory.journey, self._config.clock.wall_us()
+        if journey is not None and journey.name == name:
+            with transaction(self._db):
+                facts.set_status(self._db, carry.fact_of_end(self._db, journey, reason, wall_us), wall_us)
+            self._memory.journey = None
 
     def _take_drop(self, key: str, taken: Asset, now_us: int, jitter: float) -> None:
         """A dropped file becomes a submission, called as it is called; then it goes from the folder."""

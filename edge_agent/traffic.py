@@ -30,7 +30,10 @@ def cease(db: Database, ceased: Ceased, now_us: int, jitter: float) -> None:
     match ceased.result:
         case Result.DONE if done_bytes < before.size_bytes:
             after = _waiting(after, "failed", _SHORT, now_us, jitter, retry.TRANSFER)
-        case Result.DONE | Result.STOPPED:
+        case Result.DONE:
+            # Also where it waited for the line: a stick brought it.
+            after = msgspec.structs.replace(after, not_before_us=0)
+        case Result.STOPPED:
             pass
         case Result.LINE:
             after = _waiting(after, "queued", ceased.reason, now_us, jitter, retry.TRANSFER)

@@ -39,6 +39,7 @@ def lines(seen: Snapshot) -> tuple[Text, ...]:
         _link(seen),
         _queue(seen.sync.down, Text("下行", "down")),
         _queue(seen.sync.up, Text("上行", "up")),
+        *_carrying(seen),
         Text(
             f"待发记录 {seen.sync.unsent_records}，搁置 {seen.sync.parked_records}，收件箱 {seen.sync.spool_waiting}",
             f"records to send {seen.sync.unsent_records}, parked {seen.sync.parked_records},"
@@ -105,6 +106,24 @@ def _queue(queue: Queue, name: Text) -> Text:
     return Text(
         f"{name.zh} 传输 {queue.running}，等待 {queue.waiting}，失败 {queue.failed}，剩余 {left}{rate}",
         f"{name.en} running {queue.running}, waiting {queue.waiting}, failed {queue.failed}, left {left}{rate}",
+    )
+
+
+def _carrying(seen: Snapshot) -> Iterator[Text]:
+    """An import from a stick while it runs."""
+    carried = seen.carrying
+    if carried.state not in ("reading", "copying"):
+        return
+    rate = carried.rate_bytes_per_s or 0
+    left = f"{carried.bytes_left / _MIB:.1f} MiB"
+    if rate:
+        end = f"{_local(seen.now_us + round(carried.bytes_left / rate * US), seen.zone):%H:%M}"
+        left = f"{left} {rate / _MIB:.1f} MiB/s → {end}"
+    yield Text(
+        f"移动盘导入：记录 {carried.records} 条，媒资已收 {carried.assets_done}，"
+        f"剩 {carried.assets_left}（{left}），勿拔出",
+        f"import from the stick: {carried.records} records, {carried.assets_done} assets, {carried.assets_left} to come"
+        f" ({left}); leave it in",
     )
 
 

@@ -97,7 +97,13 @@ class Redact(Asked, frozen=True, kw_only=True):
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=4000)]
 
 
-Command = Redact | Submit | Take | Untake | Answer | Insert | Resume | Tip | Asrun
+class Import(Asked, frozen=True, kw_only=True):
+    """Take in what lies on a stick of this site, which is mounted at `path`."""
+
+    path: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+
+
+Command = Redact | Submit | Take | Untake | Answer | Insert | Resume | Tip | Asrun | Import
 
 
 def kind_of(command: Command) -> str:
@@ -144,6 +150,8 @@ def _problems(command: Command) -> tuple[Text, ...]:
             problems.append(Text(f"稿件编号不合规：{item[:80]!r}", f"bad item id: {item[:80]!r}"))
         case Insert(digest=digest):
             problems += _refusal(parse_digest, digest)
+        case Import(path=path) if not path.startswith("/") or "\0" in path:
+            problems.append(Text(f"须为绝对路径：{path[:80]!r}", f"an absolute path is needed: {path[:80]!r}"))
     return tuple(problems)
 
 

@@ -6,6 +6,7 @@
       link         the hub: connected, offline, locked out; since when
       sync         streams, what waits to go up and down
       storage      the disk of the media
+      carrying     an import from a stick
       clock        whether the time is right
       machine      processor, memory, temperature
       agent        whether the loop runs
@@ -151,6 +152,29 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True):
     at_us: int | None = None
 
 
+class Carrying(msgspec.Struct, frozen=True, kw_only=True):
+    """An import from a stick: the one under way, or the last one. `command` is its name in the spool.
+
+    `loaded_at` is when the hub wrote the stick, and `not_carried` how many assets it had no room for.
+    """
+
+    state: Literal["none", "reading", "copying", "done", "failed"] = "none"
+    command: str = ""
+    path: str = ""
+    began_us: int | None = None
+    loaded_at: str | None = None
+    records: int = 0
+    assets_done: int = 0
+    assets_left: int = 0
+    assets_failed: int = 0
+    bytes_done: int = 0
+    bytes_left: int = 0
+    rate_bytes_per_s: float | None = None
+    not_carried: int = 0
+    reason: Text | None = None
+    at_us: int | None = None
+
+
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """The machine under the box."""
 
@@ -215,6 +239,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     link: Link = Link()
     sync: Sync = Sync()
     storage: Storage | None = None
+    carrying: Carrying = Carrying()
     clock: Clock = Clock()
     machine: Machine = Machine()
     agent: Agent = Agent()

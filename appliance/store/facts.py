@@ -18,6 +18,7 @@ from appliance.core.errors import Text, WorldError
 from appliance.core.health import (
     Agent,
     Alarm,
+    Carrying,
     Clock,
     Finding,
     Link,
@@ -43,8 +44,8 @@ SUBMISSIONS_SHOWN: Final = 50
 COMING_HOURS: Final = 24
 DAY_US: Final = 86_400 * US
 
-Status = Link | Clock | Machine | Media | Agent
-_Fact = TypeVar("_Fact", Link, Clock, Machine, Agent)
+Status = Link | Clock | Machine | Media | Agent | Carrying
+_Fact = TypeVar("_Fact", Link, Clock, Machine, Agent, Carrying)
 _NO_AGENT: Final = Text("agent 没有运行", "the agent does not run")
 _RAISED: Final = "raised:"
 """Before the id of an alarm that only the agent knows of; the others are found anew in every snapshot."""
@@ -81,6 +82,7 @@ def snapshot(
         link=_link(db, config, agent),
         sync=_sync(db, config),
         storage=_storage(config, db, now_us),
+        carrying=carrying(db),
         clock=_status(db, Clock),
         machine=_status(db, Machine),
         agent=agent,
@@ -96,6 +98,11 @@ def snapshot(
 def link(db: Database, config: Config, now_us: int) -> Link:
     """The line to the hub alone, which costs next to nothing: for a page that tells how fresh it is."""
     return _link(db, config, _agent(db, now_us, Thresholds().agent_silent_s))
+
+
+def carrying(db: Database) -> Carrying:
+    """The import from a stick that is under way, or the last one."""
+    return _status(db, Carrying)
 
 
 def set_status(db: Database, value: Status, now_us: int) -> None:

@@ -7,13 +7,13 @@ from typing import Literal
 
 import msgspec
 
-Work = Literal["fetch", "upload", "adopt", "verify", "package", "take", "base", "share"]
+Work = Literal["fetch", "upload", "adopt", "verify", "package", "take", "base", "share", "look", "carry"]
 """What a child process of the agent can be busy with; `take` is reading a dropped or submitted file, `share` holding a
-connection open for transfers."""
+connection open for transfers, `look` and `carry` reading a stick."""
 
 
 class Child(msgspec.Struct, frozen=True):
-    """A process at work. `subjects` are digests; for `take` the key of a drop or the name of a command."""
+    """A process at work. `subjects` are digests; for `take` and `look` the key of a drop or the name of a command."""
 
     work: Work
     subjects: tuple[str, ...]
@@ -46,6 +46,8 @@ class Wanted(msgspec.Struct, frozen=True):
     """What is here and probably much like it."""
     has_basis: bool = False
     """A basis was laid for it."""
+    is_on_stick: bool = False
+    """It lies whole on the stick that is being imported."""
     is_due: bool = True
     """False while it waits after a failure."""
 

@@ -9,6 +9,7 @@ from appliance.core.asset import Asset, Rendition
 from appliance.core.command import Command
 from appliance.core.errors import Text
 from appliance.core.wire import DeliveryVerdict
+from edge_agent.core.journey import Answer
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -152,6 +153,14 @@ class DropsToTell(Outcome, frozen=True):
     entries: tuple[tuple[str, str, Text], ...]
 
 
+class Looked(Outcome, frozen=True):
+    """A process looked at the stick of an import; `words` is what it was asked."""
+
+    name: str
+    words: tuple[str, ...]
+    answer: Answer
+
+
 class Answered(Outcome, frozen=True):
     """The hub looked at what was delivered."""
 
@@ -183,9 +192,10 @@ class RoomToTell(Outcome, frozen=True):
 
 
 class Due(Outcome, frozen=True):
-    """The ledger, the as-run log, how the box is, or what became of the disk of the assets has to be written now."""
+    """The ledger, the as-run log, how the box is, what became of the disk of the assets, or how far an import from a
+    stick is has to be written now."""
 
-    what: Literal["compile", "log_aired", "report", "media_away", "take_stock"]
+    what: Literal["compile", "log_aired", "report", "media_away", "take_stock", "carrying"]
 
 
 class Reached(Outcome, frozen=True):

@@ -40,9 +40,12 @@ from edge_agent.core.steps import (
     Withdraw,
 )
 from edge_agent.core.travel import travels
+from edge_agent.core.unload import unloads
 from edge_agent.core.urgency import by_deadline
 
-DISK_WORK: Final[tuple[Work, ...]] = ("fetch", "upload", "adopt", "verify", "package", "take", "base")
+DISK_WORK: Final[tuple[Work, ...]] = (
+    "fetch", "upload", "adopt", "verify", "package", "take", "base", "look", "carry",
+)  # fmt: skip
 """All that a child can be busy with but holding a connection open."""
 
 
@@ -56,6 +59,7 @@ def plan(seen: Observation, policy: Policy) -> tuple[Step, ...]:
     for group in (*vanish_and_appear, _air(seen, policy), _came_in(seen, policy, room), _connect(seen)):
         steps += islice(group, policy.steps_max)
     steps += _adopt(seen, policy, busy)
+    steps += unloads(seen, policy, room, busy)
     steps += travels(seen, policy, room, busy)
     steps += _package(seen, policy, room, busy)
     steps += room.evictions()
@@ -109,7 +113,7 @@ def _vanish(seen: Observation, busy: frozenset[str]) -> Iterator[Step]:
     yield from (Remove(digest) for digest in seen.recalled)
     wanted = {wanted.digest for wanted in seen.wanted}
     for child in seen.children:
-        if child.work in ("fetch", "base") and wanted.isdisjoint(child.subjects):
+        if child.work in ("fetch", "base", "carry") and wanted.isdisjoint(child.subjects):
             yield Stop(child.subjects)
     yield from (Discard(digest) for digest in seen.unwanted_staged if digest not in busy)
     yield from (DropQuarantined(name) for name in seen.quarantine_over)
@@ -132,7 +136,8 @@ def _air(seen: Observation, policy: Policy) -> Iterator[Step]:
 def _came_in(seen: Observation, policy: Policy, room: Room) -> Iterator[Step]:
     if seen.drops_to_tell:
         yield TellOfDrops()
-    due = [waiting for waiting in seen.commands if waiting.is_due and not _works_on(seen, "take", waiting.key)]
+    busy = [child.subjects[0] for child in seen.children if child.work in ("take", "look")]
+    due = [waiting for waiting in seen.commands if waiting.is_due and waiting.key not in busy]
     yield from (TakeCommand(command.key) for command in due)
     free = policy.readings_max - _at_work(seen, "adopt", "take")
     for drop in seen.drops:
@@ -193,5 +198,5 @@ def _works_on(seen: Observation, work: Work, subject: str) -> bool:
 
 def _busy(seen: Observation) -> frozenset[str]:
     """What a process writes, or reads for good."""
-    works = ("fetch", "adopt", "verify", "package", "base")
+    works = ("fetch", "carry", "adopt", "verify", "package", "base")
     return frozenset(digest for child in seen.children if child.work in works for digest in child.subjects)

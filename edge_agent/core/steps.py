@@ -91,6 +91,12 @@ class Fetch(Step, frozen=True):
     is_difference: bool = False
 
 
+class Carry(Step, frozen=True):
+    """Copy assets from the stick that is being imported to where they are staged."""
+
+    digests: tuple[str, ...]
+
+
 class Upload(Step, frozen=True):
     """Let rsync bring assets to the hub, as far as they are not there yet; at most so fast where not 0."""
 

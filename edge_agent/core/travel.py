@@ -28,7 +28,10 @@ def _fetches(seen: Observation, policy: Policy, room: Room, busy: Collection[str
     missing = [
         wanted
         for wanted in by_deadline(seen.wanted)
-        if wanted.staged_bytes < wanted.size_bytes and wanted.is_due and wanted.digest not in busy
+        if wanted.staged_bytes < wanted.size_bytes
+        and wanted.is_due
+        and not wanted.is_on_stick
+        and wanted.digest not in busy
     ]
     running = sorted(
         (child for child in seen.children if child.work == "fetch"), key=lambda child: deadline_of(child.deadline_us)

@@ -214,7 +214,7 @@ class Intake:
         needed = {hex_of(asset.digest) for submission in self.waiting() for asset in submission.item.assets}
         oldest_s = self.folder.now_us() / moment.US - UPLOADS_KEPT_S
         for entry in (*own.incoming.iterdir(), *own.uploaded.iterdir()):
-            if entry.name.removesuffix(".checking") not in needed and entry.lstat().st_ctime < oldest_s:
+            if entry.name.partition(".")[0] not in needed and entry.lstat().st_ctime < oldest_s:
                 remove_entry(entry)
 
 

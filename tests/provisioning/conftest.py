@@ -1,11 +1,17 @@
-"""One served hub a module, and boxes of two sites."""
+"""One served hub a module, and boxes of two sites. What needs root is skipped where one is not root."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.provisioning.live import LiveBox, LiveHub
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("root") is not None and os.getuid() != 0:
+        pytest.skip("needs root")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,116 @@
+"""What a box puts on a stick: its report behind what the hub has, the files that go up, and what it lacks itself.
+
+The database is only read, and nothing but the stick is written. The report is signed here with the box's own key, each
+page as of the time of its last record: the agent may sign later places meanwhile, and never an earlier one.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlite_utils import Database
+
+from appliance import files, loading
+from appliance import stick as sticks
+from appliance.config import Config
+from appliance.core import carry, journal, wire
+from appliance.core.carry import Label, Load, Note, Want
+from appliance.core.errors import Refused, Text
+from appliance.core.moment import to_text, to_us
+from appliance.loading import Loaded
+from appliance.progress import ProgressLine
+from appliance.stick import FOLDERS, NOTE, Stick
+from appliance.store import assets, journals
+from appliance.store.database import reading
+
+
+@dataclass
+class Exported:
+    """What is on the stick now, for people and programs."""
+
+    site: str
+    stick: str
+    records: int = 0
+    wants: int = 0
+    """Assets that the box asks the hub for."""
+    loaded: Loaded = field(default_factory=Loaded)
+
+
+def export(config: Config, key: Ed25519PrivateKey, stick: Stick, label: Label, *, everything: bool = False) -> Exported:
+    """Put it on a labelled stick; broken off and done again it goes on where it was. With `everything` all records go,
+    whatever the hub has said that it has. Raises WorldError when the stick is gone or there is no database."""
+    own, done = wire.stream_of_site(config.site), Exported(config.site, label.id)
+    at_us = config.clock.wall_us()
+    with reading(config.database) as db:
+        after = (1, 0) if everything else _hub_has(config, db, own, stick, label)
+        until = journals.cursor(db, own).position
+        pages = ((page, _vouched(page[-1], key, at_us)) for page in carry.batches(_records(db, own, after, until)))
+        done.records = sticks.write_pages(stick, "box", own, pages, None)
+        note = _note(config, db, label, at_us)
+        going = _going(config, db)
+    done.wants = len(note.wants)
+    stick.write((FOLDERS["box"], NOTE), carry.encode_note(note, key))
+    goes, done.loaded = loading.make_room(stick, "box", going)
+    line = ProgressLine(Text("写盘", "writing to the stick"), of_bytes=True)
+    progress = line.adding(sum(load.size_bytes for load in goes))
+    loading.load(stick, "box", goes, done.loaded, lambda digest: files.path_of(config, digest), progress)
+    line.end()
+    return done
+
+
+def _hub_has(config: Config, db: Database, own: str, stick: Stick, label: Label) -> tuple[int, int]:
+    """How far the hub has our stream: as it acknowledged over the line, or signed on this stick; the further counts."""
+    acked = journals.cursor(db, own).acked
+    data = stick.read((FOLDERS["hub"], NOTE), carry.NOTE_BYTES_MAX)
+    if data is None or config.hub is None:
+        return acked
+    with suppress(Refused):
+        note = carry.parse_note(data, label, "hub", (journal.parse_public_key(config.hub.sign_key),))
+        head = note.have.get(own)
+        if head is not None and _is_ours(db, wire.position_of(own, head)):
+            return max(acked, (head.epoch, head.seq))
+    return acked
+
+
+def _is_ours(db: Database, has: journal.Position) -> bool:
+    if has.seq == 0:
+        return False
+    found = journals.read_from(db, has.stream, (has.epoch, has.seq - 1), 1)
+    return bool(found) and journal.position_after(found[0]) == has
+
+
+def _records(db: Database, own: str, after: tuple[int, int], until: journal.Position) -> Iterator[journal.Record]:
+    while page := journals.read_from(db, own, after):
+        for record in page:
+            if record.header.place > until.place:
+                return
+            yield record
+        after = page[-1].header.place
+
+
+def _vouched(last: journal.Record, key: Ed25519PrivateKey, at_us: int) -> journal.Checkpoint:
+    return journal.sign_checkpoint(
+        journal.position_after(last), to_us(last.header.at), at_us + carry.CARRIED_GOOD_US, key
+    )
+
+
+def _note(config: Config, db: Database, label: Label, at_us: int) -> Note:
+    """What we have and lack, so that the next trip brings that and no more."""
+    have = {stream: wire.head_of(journals.cursor(db, stream).position) for stream in wire.streams_of_hub(config.site)}
+    coming = [each for each in assets.transfers(db) if each.direction == "down"]
+    wants = [Want(each.digest, None if each.deadline_us is None else to_text(each.deadline_us)) for each in coming]
+    holds = sorted(digest for digest, each in assets.holdings(db).items() if each.state == "here")
+    most = carry.ASSETS_TOLD_MAX
+    return Note(
+        1, label.id, config.site, label.hub, "box", to_text(at_us), have, tuple(wants[:most]), tuple(holds[:most])
+    )
+
+
+def _going(config: Config, db: Database) -> list[Load]:
+    """The files of submissions that the hub has not taken yet."""
+    return [
+        Load(each.digest, files.path_of(config, each.digest).stat().st_size, each.deadline_us)
+        for each in assets.transfers(db)
+        if each.direction == "up" and each.state != "done" and files.is_there(config, each.digest)
+    ]
