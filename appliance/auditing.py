@@ -13,6 +13,7 @@ from appliance.core import journal
 from appliance.core.audit import Audited, Auditor, Missing, Redactions
 from appliance.core.errors import OperatorError, Text
 from appliance.core.journal import Broken, Checkpoint, body_of_line, parse_checkpoint_text, parse_record
+from appliance.core.snapshot import Gauge, parse_statement_text
 
 LINE_BYTES_MAX: Final = journal.BODY_BYTES_MAX + 2
 CHECKPOINT_BYTES_MAX: Final = 64 * 1024
@@ -55,14 +56,16 @@ def audit_folder(
         auditor.complain(Text(f"检查点读不出：{error}", f"a checkpoint that cannot be read: {error}"))
         return auditor.finish(), auditor.missing
     auditor, before = Auditor(stream, keys, newest), 0
+    first = _take_beginning(folder, auditor, redactions)
     for epoch in epochs if newest is not None else ():
         assert newest is not None
         path = folder / f"{epoch}.records"
-        if epoch > newest.position.epoch:
+        if epoch > newest.position.epoch or (first is not None and epoch < first[0]):
             continue
         limit = vouched_bytes if epoch == newest.position.epoch else path.stat().st_size
         try:
-            for header, body, end in _lines(path, limit):
+            offset = first[1] if first is not None and epoch == first[0] else 0
+            for header, body, end in _lines(path, offset, limit):
                 record = auditor.feed(header, body_of_line(body))
                 if record is not None:
                     redactions.note(record)
@@ -83,10 +86,34 @@ def _newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, int]:
     return parse_checkpoint_text(payload, signature), int(size_bytes)
 
 
-def _lines(path: Path, limit: int) -> Iterator[tuple[bytes, bytes, int]]:
+def _take_beginning(folder: Path, auditor: Auditor, redactions: Redactions) -> tuple[int, int] | None:
+    """The snapshot that a compacted stream begins with: the epoch and offset behind it; None for one that is whole."""
+    try:
+        with (folder / "begins").open() as file:
+            payload, signature, offset = file.read(CHECKPOINT_BYTES_MAX).split()
+        statement, gauge = parse_statement_text(payload, signature), Gauge()
+        with (folder / f"{statement.digest}.snapshot").open("rb") as records:
+            while header := records.readline(LINE_BYTES_MAX):
+                body = body_of_line(records.readline(LINE_BYTES_MAX)[:-1])
+                record = auditor.feed_part(header[:-1], body, gauge)
+                if record is not None:
+                    redactions.note(record)
+    except FileNotFoundError as error:
+        if Path(error.filename).name != "begins":
+            auditor.complain(Text(f"缺快照 {error.filename}", f"the snapshot {error.filename} is missing"))
+        return None
+    except (Broken, OSError, ValueError) as error:
+        auditor.complain(Text(f"开头的快照读不出：{error}", f"the snapshot at the beginning cannot be read: {error}"))
+        return None
+    auditor.leap(statement, gauge)
+    return statement.position.epoch, int(offset)
+
+
+def _lines(path: Path, offset: int, limit: int) -> Iterator[tuple[bytes, bytes, int]]:
     """Headers and bodies, and where they end. ValueError where the file ends in the middle of what is vouched for."""
     with path.open("rb") as file:
-        end = 0
+        file.seek(offset)
+        end = offset
         while end < limit:
             header, body = file.readline(LINE_BYTES_MAX), file.readline(LINE_BYTES_MAX)
             end += len(header) + len(body)

@@ -28,14 +28,25 @@ from appliance.core.events import (
     Pong,
     RecordsArrived,
     RefusedBy,
+    SnapshotArrived,
 )
 from appliance.core.health import Finding
-from appliance.core.journal import Checkpoint, Position, Record, parse_public_key, position_after, sign_checkpoint
+from appliance.core.journal import (
+    Broken,
+    Checkpoint,
+    Position,
+    Record,
+    parse_public_key,
+    position_after,
+    sign_checkpoint,
+)
 from appliance.core.judge import Verdict
 from appliance.core.moment import US, to_us
 from appliance.core.session import DELIVERIES_MAX, ProtocolError, Session, batch_of
+from appliance.core.snapshot import Statement, judge_snapshot
 from appliance.store import facts, journals
 from appliance.store.database import transaction
+from edge_agent.arriving import Arriving
 from edge_agent.core.observation import Link
 from edge_agent.core.outcomes import Answered, Outcome, Reached
 from edge_agent.keeping import receive
@@ -65,6 +76,8 @@ class Conversation:
         """Digests whose delivery was told in this session."""
         self.hub_ahead_us: int | None = None
         """How far the hub's clock was ahead of ours when it greeted."""
+        self._database = config.database
+        self._arriving: dict[str, Arriving] = {}
         self._begin(None)
 
     def _begin(self, session: Session | None, now_us: int = 0) -> None:
@@ -79,6 +92,9 @@ class Conversation:
         self._said = 0
         self._quiet = 0
         self.told.clear()
+        for arriving in self._arriving.values():
+            arriving.forget()
+        self._arriving.clear()
 
     def state(self) -> Link:
         """As the plan sees it."""
@@ -166,6 +182,10 @@ class Conversation:
             case Greeted():
                 self._greet(event, now_us)
                 return [Reached()]
+            case SnapshotArrived(stream, statement):
+                self._expect(stream, statement, now_us)
+            case RecordsArrived(stream, records, checkpoint) if stream in self._arriving and checkpoint is None:
+                self._take_part(stream, records, now_us)
             case RecordsArrived(stream, records, checkpoint):
                 self._receive(stream, records, checkpoint, now_us)
             case CheckpointArrived(stream, checkpoint):
@@ -210,6 +230,39 @@ class Conversation:
             return has.head == own.head
         found = journals.read_from(self._db, self._own, (has.epoch, has.seq - 1), 1)
         return bool(found) and position_after(found[0]) == has
+
+    def _expect(self, stream: str, statement: Statement, now_us: int) -> None:
+        """A snapshot is announced: what comes of the stream now waits until it is all there."""
+        assert self._session is not None
+        assert self._hub_key is not None
+        verdict, reason = judge_snapshot(journals.cursor(self._db, stream).position, statement, self._hub_key)
+        if verdict is not Verdict.ACCEPTED:
+            self._alarm(stream, verdict, reason, now_us)
+            self._session.refuse(stream, verdict, reason)
+            return
+        name = f"snapshot-{stream.replace('/', '-')}.part"
+        self._arriving[stream] = Arriving(self._database.with_name(name), statement)
+        self._take_part(stream, (), now_us)
+
+    def _take_part(self, stream: str, records: tuple[Record, ...], now_us: int) -> None:
+        """More of a snapshot; once it is whole it counts, and the stream stands where it says."""
+        assert self._session is not None
+        arriving = self._arriving[stream]
+        try:
+            arriving.add(records)
+            if arriving.is_whole:
+                del self._arriving[stream]
+                arriving.take(self._db, self._apply)
+                log.info("snapshot_taken", stream=stream, seq=arriving.statement.position.seq)
+                self._clear_alarm(stream)
+        except Broken as broken:
+            self._arriving.pop(stream, None)
+            arriving.forget()
+            self._alarm(stream, Verdict.BROKEN, broken.problems[0], now_us)
+            self._session.refuse(stream, Verdict.BROKEN, broken.problems[0])
+            return
+        if records:
+            self._session.ack(journals.cursor(self._db, stream).position)
 
     def _receive(self, stream: str, records: tuple[Record, ...], checkpoint: Checkpoint | None, now_us: int) -> None:
         """Judge, keep and apply, then answer. What goes wrong on the disk is not answered: the line is given up."""

@@ -27,6 +27,8 @@ from appliance.core.journal import (
 )
 from appliance.core.moment import to_us
 from appliance.core.records import BadBody, Redact, UnknownKind, decode
+from appliance.core.snapshot import Gauge, Statement
+from appliance.core.snapshot import is_signed_by as is_signed_by_writer
 
 PROBLEMS_MAX: Final = 1000
 """Told one by one; of more only how many."""
@@ -40,7 +42,6 @@ class Audited(msgspec.Struct, frozen=True, kw_only=True):
 
     stream: str
     records: int
-    first_seq: int | None
     epoch: int
     seq: int
     head: str
@@ -48,34 +49,32 @@ class Audited(msgspec.Struct, frozen=True, kw_only=True):
     unsigned: int
     unsigned_since_us: int | None
     redacted: int
+    snapshots: int
     problems: tuple[Text, ...]
 
 
 class Auditor:
     """Of one stream. Feed it all records in order, then `finish`.
 
-    `start` is where the stream begins for this auditor: its genesis, or a place that a signed snapshot vouches for.
+    Where records were left out because a signed snapshot stands for them, `leap`.
     """
 
-    def __init__(
-        self,
-        stream: str,
-        keys: Sequence[Ed25519PublicKey],
-        checkpoint: Checkpoint | None,
-        start: Position | None = None,
-    ) -> None:
+    def __init__(self, stream: str, keys: Sequence[Ed25519PublicKey], checkpoint: Checkpoint | None) -> None:
         self._stream, self._keys, self._checkpoint = stream, keys, checkpoint
-        self._last = start or genesis(stream)
+        self._last = genesis(stream)
         self._is_signed = checkpoint is not None and checkpoint.position == self._last
-        self._unsigned, self._first_seq = 0, None if start is None else start.seq + 1
+        self._unsigned = 0
         self._unsigned_since_us: int | None = None
         self.records = 0
         """How many came."""
         self._problems: list[Text] = []
         self._more = 0
         self._is_ended = False
+        self._leapt: Position | None = None
+        self.snapshots = 0
+        """How many stand for what is not here any more."""
         self._aired: dict[str, tuple[int, str] | None] = {}
-        self._is_whole = start is None
+        self._is_whole = True
         self.missing: list[Missing] = []
         """Bodies that are not there; each needs a record that redacted it."""
 
@@ -93,6 +92,34 @@ class Auditor:
             return None
         self._follow(record)
         return record
+
+    def feed_part(self, header_bytes: bytes, body: bytes | None, gauge: Gauge) -> Record | None:
+        """Take the next record of a snapshot: it follows on nothing, the statement vouches for it."""
+        self.records += 1
+        try:
+            record = parse_record(header_bytes, body)
+        except Broken as broken:
+            why = broken.problems[0]
+            self._complain(Text(f"快照中有坏记录：{why.zh}", f"a snapshot holds no record: {why.en}"))
+            return None
+        gauge.add(record)
+        if record.body is None:
+            self.missing.append((record.header.stream, *record.header.place))
+        return record
+
+    def leap(self, statement: Statement, gauge: Gauge) -> None:
+        """Here the stream goes on behind a snapshot, whose records `gauge` has seen."""
+        place = statement.position
+        name = f"{place.epoch}:{place.seq}"
+        if place.stream != self._stream or not any(is_signed_by_writer(statement, key) for key in self._keys):
+            self._complain(Text(f"快照 {name} 的签名不对", f"the signature of the snapshot at {name} is wrong"))
+        if not gauge.fits(statement):
+            self._complain(Text(f"快照 {name} 与声明不符", f"the snapshot at {name} is not what was signed"))
+        self._last, self._is_whole = place, False
+        self._leapt = place
+        self._aired = dict.fromkeys(self._aired)
+        self.snapshots += 1
+        self._is_signed |= self._checkpoint is not None and self._checkpoint.position == place
 
     def complain(self, problem: Text) -> None:
         """Something is wrong that whoever reads the records sees: a column that says otherwise, a file that ends."""
@@ -116,7 +143,6 @@ class Auditor:
         return Audited(
             stream=self._stream,
             records=self.records,
-            first_seq=self._first_seq,
             epoch=self._last.epoch,
             seq=self._last.seq,
             head=self._last.head,
@@ -124,6 +150,7 @@ class Auditor:
             unsigned=self._unsigned,
             unsigned_since_us=self._unsigned_since_us,
             redacted=len(self.missing),
+            snapshots=self.snapshots,
             problems=(*self._problems, *more),
         )
 
@@ -184,6 +211,9 @@ class Auditor:
         self._aired[channel] = (row["seq"], row["hash"])
 
     def _check_end(self) -> None:
+        if self._leapt is not None and self._leapt == self._last:
+            # The snapshot's own signature is on the head; an older checkpoint of the place leapt from is none of it.
+            return
         if self._checkpoint is None:
             if self.records:
                 self._complain(Text("没有检查点", "there is no checkpoint"))

@@ -7,6 +7,7 @@ import msgspec
 from appliance.core.errors import Text
 from appliance.core.journal import Checkpoint, Position, Record
 from appliance.core.judge import Verdict
+from appliance.core.snapshot import Statement
 from appliance.core.wire import DeliveryVerdict
 
 
@@ -33,6 +34,13 @@ class CheckpointArrived(msgspec.Struct, frozen=True):
 
     stream: str
     checkpoint: Checkpoint
+
+
+class SnapshotArrived(msgspec.Struct, frozen=True):
+    """A snapshot is on its way: its records come as `RecordsArrived` without a checkpoint. Refuse it, or take them."""
+
+    stream: str
+    statement: Statement
 
 
 class BrokenArrived(msgspec.Struct, frozen=True):
@@ -89,6 +97,6 @@ class PeerSaidBye(msgspec.Struct, frozen=True):
 
 
 Event = (
-    Greeted | RecordsArrived | CheckpointArrived | BrokenArrived | Acked | RefusedBy
+    Greeted | RecordsArrived | CheckpointArrived | SnapshotArrived | BrokenArrived | Acked | RefusedBy
     | StatusArrived | Delivered | DeliveredAnswered | Pong | PeerSaidBye
 )  # fmt: skip

@@ -27,6 +27,7 @@ from appliance.core.events import (
     Pong,
     RecordsArrived,
     RefusedBy,
+    SnapshotArrived,
     StatusArrived,
 )
 from appliance.core.journal import (
@@ -41,6 +42,7 @@ from appliance.core.journal import (
 )
 from appliance.core.judge import Verdict
 from appliance.core.moment import to_text, to_us
+from appliance.core.snapshot import Statement, parse_statement_text, statement_text
 
 DELIVERIES_MAX: Final = 64
 """How many deliveries may wait for their answer."""
@@ -144,6 +146,11 @@ class Session:
         self._unacked.add(stream)
         self._batches[stream] = _encoded(wire.Records(stream, pairs, text))
 
+    def offer_snapshot(self, stream: str, statement: Statement) -> None:
+        """Say that a snapshot follows; then offer its records in batches without a checkpoint."""
+        assert self.may_send(stream), "one thing at a time"
+        self._say(wire.Snapshot(stream, statement_text(statement)))
+
     def ack(self, position: Position) -> None:
         """Answer a batch: all up to `position` is durable here."""
         self._unjudged.remove(position.stream)
@@ -207,6 +214,8 @@ class Session:
                 return [self._greet(line)]
             case wire.Records() | wire.CheckpointLine():
                 return self._arrived(line)
+            case wire.Snapshot():
+                return self._announced(line)
             case wire.Ack():
                 return [self._acked(line)]
             case wire.Refuse():
@@ -273,6 +282,14 @@ class Session:
             return [BrokenArrived(stream, reason)]
         self._unjudged.add(stream)
         return [RecordsArrived(stream, records, checkpoint)]
+
+    def _announced(self, line: wire.Snapshot) -> Sequence[Event]:
+        self._check_stream(line.stream, self._reads)
+        if line.stream in self._unjudged:
+            raise ValueError("a snapshot before the batch was answered")
+        if line.stream in self._closed:
+            return ()
+        return [SnapshotArrived(line.stream, parse_statement_text(*line.statement))]
 
     def _acked(self, line: wire.Ack) -> Acked:
         self._check_stream(line.stream, self._writes)

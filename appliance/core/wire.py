@@ -1,6 +1,7 @@
 """The lines that hub and box say to each other: one JSON object each, its first key `t`. docs/formats.md, section 3.
 
 hello               both, first and once           records, checkpoint   the writer of a stream
+snapshot            the hub, before what it vouches for
 ack, refuse         the reader of a stream         status, delivered     the box
 delivered_answer    the hub                        ping, pong, bye       both
 """
@@ -70,6 +71,13 @@ class CheckpointLine(msgspec.Struct, frozen=True, tag_field="t", tag="checkpoint
     checkpoint: tuple[str, str]
 
 
+class Snapshot(msgspec.Struct, frozen=True, tag_field="t", tag="snapshot"):
+    """The reader is far behind: what follows of this stream, without checkpoints, is what this vouches for."""
+
+    stream: str
+    statement: tuple[str, str]
+
+
 class Ack(msgspec.Struct, frozen=True, tag_field="t", tag="ack"):
     """All up to here is durable at the reader."""
 
@@ -126,14 +134,14 @@ class Bye(msgspec.Struct, frozen=True, tag_field="t", tag="bye"):
 
 
 Line = (
-    BoxHello | HubHello | Records | CheckpointLine | Ack | Refuse
+    BoxHello | HubHello | Records | CheckpointLine | Snapshot | Ack | Refuse
     | Status | Deliver | DeliveredAnswer | Ping | PongLine | Bye
 )  # fmt: skip
 FROM_BOX: Final = msgspec.json.Decoder(
     BoxHello | Records | CheckpointLine | Ack | Refuse | Status | Deliver | Ping | PongLine | Bye
 )
 FROM_HUB: Final = msgspec.json.Decoder(
-    HubHello | Records | CheckpointLine | Ack | Refuse | DeliveredAnswer | Ping | PongLine | Bye
+    HubHello | Records | CheckpointLine | Snapshot | Ack | Refuse | DeliveredAnswer | Ping | PongLine | Bye
 )
 
 

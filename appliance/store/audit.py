@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlite_utils import Database
 
@@ -10,6 +11,7 @@ from appliance.core.asrun import first_break
 from appliance.core.audit import Audited, Auditor, Missing, Redactions
 from appliance.core.errors import Text
 from appliance.core.journal import Broken, Record
+from appliance.core.snapshot import Gauge, Statement, parse_statement
 from appliance.store.database import Row, first, rows
 from appliance.store.journals import checkpoint
 
@@ -39,7 +41,14 @@ def audit_table(
         auditor.complain(broken.problems[0])
         return auditor.finish(), auditor.missing
     auditor = Auditor(stream, keys, signed)
+    leaps = _leaps(db, stream)
     for row in _each(db, stream):
+        while leaps and (row["epoch"], row["seq"]) > leaps[0].place:
+            _leap(db, auditor, redactions, leaps.pop(0))
+        if leaps and leaps[0].last < (row["epoch"], row["seq"]):
+            if (row["epoch"], row["seq"]) not in leaps[0].members:
+                auditor.complain(Text(f"{row['seq']} 不在快照中", f"{row['seq']} is not of the snapshot"))
+            continue
         record = auditor.feed(row["header"], row["body"])
         if record is not None:
             redactions.note(record)
@@ -49,6 +58,8 @@ def audit_table(
                 )
         if auditor.records % TOLD_EVERY == 0:
             told(auditor.records)
+    for leap in leaps:
+        _leap(db, auditor, redactions, leap)
     for channel, (seq, hash_) in auditor.aired.items():
         _check_aired(db, auditor, channel, seq, hash_)
     audited = auditor.finish()
@@ -57,6 +68,43 @@ def audit_table(
         auditor.complain(Text("游标不在末条记录", "the cursor is not at the last record"))
         audited = auditor.finish()
     return audited, auditor.missing
+
+
+class _Leap(msgspec.Struct):
+    """A snapshot that was taken: from behind `last` to `place`, by these records."""
+
+    stream: str
+    last: tuple[int, int]
+    place: tuple[int, int]
+    statement: Statement
+    members: dict[tuple[int, int], None]
+
+
+def _leaps(db: Database, stream: str) -> list[_Leap]:
+    found = rows(db, "SELECT * FROM snapshots WHERE stream = ? ORDER BY epoch, seq", (stream,))
+    return [
+        _Leap(
+            stream,
+            (row["from_epoch"], row["from_seq"]),
+            (row["epoch"], row["seq"]),
+            parse_statement(row["payload"], row["signature"]),
+            dict.fromkeys(msgspec.msgpack.decode(row["members"], type=list[tuple[int, int]])),
+        )
+        for row in found
+    ]
+
+
+def _leap(db: Database, auditor: Auditor, redactions: Redactions, leap: _Leap) -> None:
+    """Hold the records of a snapshot against its statement."""
+    gauge = Gauge()
+    for place in leap.members:
+        row = first(
+            db, "SELECT header, body FROM journal WHERE stream = ? AND epoch = ? AND seq = ?", (leap.stream, *place)
+        )
+        record = auditor.feed_part(row["header"], row["body"], gauge) if row is not None else None
+        if record is not None:
+            redactions.note(record)
+    auditor.leap(leap.statement, gauge)
 
 
 def broken_asrun(db: Database) -> tuple[Text, ...]:

@@ -14,6 +14,7 @@ from appliance.core.errors import OperatorError, Refused, Text
 from appliance.core.journal import Checkpoint, Position, Record, append, genesis, parse_checkpoint, parse_record
 from appliance.core.journal import position_after as position_after
 from appliance.core.judge import Judgement
+from appliance.core.snapshot import Statement
 from appliance.store.database import Row, first, reason_of, rows, text_json, text_of, transaction
 from appliance.store.redactions import redacted
 
@@ -74,6 +75,29 @@ def accept(db: Database, judgement: Judgement, signed: Checkpoint | None, apply:
         parked = tuple(_keep(db, record, apply) for record in judgement.accepted)
         _move(db, judgement.position, signed)
     return tuple(each for each in parked if each is not None)
+
+
+def take_part(db: Database, records: Iterable[Record], apply: Apply) -> None:
+    """Keep and apply records of a snapshot, in one transaction; the cursor stays. What is here is passed over."""
+    with transaction(db):
+        for record in records:
+            if not _is_here(db, record):
+                _keep(db, record, apply)
+
+
+def take_snapshot(db: Database, last: Position, statement: Statement, members: Iterable[tuple[int, int]]) -> None:
+    """All parts of a snapshot are in: the stream stands where it says. `last` is where it stood before."""
+    place = statement.position
+    with transaction(db):
+        db.conn.execute(
+            "INSERT OR REPLACE INTO snapshots (stream, epoch, seq, from_epoch, from_seq, payload, signature, members)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(place.stream, place.epoch, place.seq, last.epoch, last.seq),
+                *(statement.payload, statement.signature, msgspec.msgpack.encode(tuple(members))),
+            ),
+        )
+        _move(db, place, None)
 
 
 def append_own(db: Database, stream: str, bodies: Iterable[tuple[str, str, bytes]], at_us: int) -> Position:
@@ -181,13 +205,23 @@ def apply_parked(db: Database, apply: Apply) -> int:
 
 
 def _keep(db: Database, record: Record, apply: Apply) -> Parked | None:
+    header = record.header
     record = redacted(db, record)
     reason = _apply(db, record, apply)
     _insert(db, record, "applied" if reason is None else "parked", reason)
-    header = record.header
     if reason is None:
         return None
     return Parked(header.stream, header.epoch, header.seq, header.kind, header.key, reason)
+
+
+def _is_here(db: Database, record: Record) -> bool:
+    """Whether a snapshot that was begun and not ended has left the record here, applied.
+
+    Should the hub send all records instead, each is applied again, in order: newer ones were applied before older ones.
+    """
+    identity = (record.header.stream, *record.header.place, record.hash)
+    where = "stream = ? AND epoch = ? AND seq = ? AND hash = ?"
+    return first(db, f"SELECT 1 FROM journal WHERE {where}", identity) is not None  # noqa: S608  # a text of our own
 
 
 def _apply(db: Database, record: Record, apply: Apply) -> Text | None:
@@ -203,7 +237,7 @@ def _apply(db: Database, record: Record, apply: Apply) -> Text | None:
 def _insert(db: Database, record: Record, state: str, reason: Text | None) -> None:
     header = record.header
     db.conn.execute(
-        "INSERT INTO journal (stream, epoch, seq, hash, header, body, kind, key, state, reason)"
+        "INSERT OR REPLACE INTO journal (stream, epoch, seq, hash, header, body, kind, key, state, reason)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(header.stream, header.epoch, header.seq, record.hash, record.header_bytes, record.body),

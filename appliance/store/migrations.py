@@ -210,3 +210,15 @@ def redacted_bodies(db: Database) -> None:
             PRIMARY KEY (stream, epoch, seq)
         ) STRICT;
     """)
+
+
+@migrations()
+def snapshots_taken(db: Database) -> None:
+    """Where a stream leapt over what was no longer in force, by whose word, and what came instead."""
+    db.executescript("""
+        CREATE TABLE snapshots (
+            stream TEXT NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL, from_epoch INTEGER NOT NULL,
+            from_seq INTEGER NOT NULL, payload BLOB NOT NULL, signature BLOB NOT NULL, members BLOB NOT NULL,
+            PRIMARY KEY (stream, epoch, seq)
+        ) STRICT;
+    """)

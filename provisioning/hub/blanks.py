@@ -13,12 +13,12 @@ from appliance.core.journal import HEADER_BYTES_MAX, parse_record
 NOTE: Final = "blanking"
 
 
-def blank(folder: Path, epoch: int, offset: int, hash_: str) -> None:
+def blank(path: Path, offset: int, hash_: str) -> None:
     """Write blanks over the body of the record that begins there and has this hash; all of it, or `finish` does."""
     from appliance.durable import write_atomically
 
-    write_atomically(folder / NOTE, f"{epoch} {offset} {hash_}\n".encode())
-    finish(folder)
+    write_atomically(path.with_name(NOTE), f"{path.name} {offset} {hash_}\n".encode())
+    finish(path.parent)
 
 
 def finish(folder: Path) -> bool:
@@ -26,10 +26,10 @@ def finish(folder: Path) -> bool:
     from appliance.durable import sync_folder
 
     try:
-        epoch, offset, hash_ = (folder / NOTE).read_text().split()
+        name, offset, hash_ = (folder / NOTE).read_text().split()
     except FileNotFoundError:
         return False
-    with (folder / f"{epoch}.records").open("r+b") as file:
+    with (folder / Path(name).name).open("r+b") as file:
         file.seek(int(offset))
         header = file.readline(HEADER_BYTES_MAX + 1)
         if hashlib.sha256(header[:-1]).hexdigest() == hash_:

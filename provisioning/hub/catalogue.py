@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from appliance.core import moment, records
 from appliance.core.asset import Asset
 from appliance.core.item import Item
+from provisioning.hub.index import INDEX_EVERY
 from provisioning.hub.journals import HubJournals
 from provisioning.hub.library import digests_of
 from provisioning.hub.stream import Place, Stream
-from provisioning.hub.told import KEPT_EVERY, Told, absorb, fold, forget, keep, load
+from provisioning.hub.told import KEPT_EVERY, Told, absorb, fold, forget, fresh, keep, load
 
 
 @dataclass
@@ -61,7 +62,7 @@ class Catalogue:
             return
         for stream in streams:
             forget(journals.stream(stream))
-            self.told[stream], self._places[stream] = Told(), journals.stream(stream).start()
+            self.told[stream], self._places[stream] = fresh(journals.stream(stream))
         for gathered in (self.published, self.offered, self.recalled, self.takers, self.aired, self.schedules):
             gathered.clear()
         for stream, told in self.told.items():
@@ -124,14 +125,18 @@ class Catalogue:
             self.told[stream.name], self._places[stream.name] = told, place
             self._merge(stream.name, told)
         told, place, count = self.told[stream.name], self._places[stream.name], 0
+        passed: list[Place] = []
         while page := stream.page(place):
-            fresh = Told()
-            for record, place in page:  # noqa: B007  # the next page begins behind the last record of this one
-                fold(fresh, record)
-            absorb(told, fresh)
-            self._merge(stream.name, fresh)
+            later = Told()
+            for record, place in page:
+                fold(later, record)
+                if place.position.seq % INDEX_EVERY == 0:
+                    passed.append(place)
+            absorb(told, later)
+            self._merge(stream.name, later)
             self._places[stream.name] = place
             count += len(page)
+        stream.remember(passed)
         if count >= KEPT_EVERY:
             keep(stream, told, place)
 

@@ -13,6 +13,7 @@ from typing import Final
 from appliance.core import journal
 from appliance.core.errors import Text
 from appliance.core.events import (
+    Acked,
     BrokenArrived,
     CheckpointArrived,
     Delivered,
@@ -24,12 +25,14 @@ from appliance.core.events import (
 )
 from appliance.core.judge import Verdict
 from appliance.core.session import ProtocolError, Session, batch_of
+from provisioning.hub.acknowledged import WRITTEN_EVERY_US, note
 from provisioning.hub.folder import HubFolder
 from provisioning.hub.intake import Checking, FileAnswer, Intake
 from provisioning.hub.journals import HubJournals, streams_of
 from provisioning.hub.keeping import receive
 from provisioning.hub.refusals import log_refusal
 from provisioning.hub.sites import site_of
+from provisioning.hub.snapshots import Sending, records, snapshot_for
 from provisioning.hub.status import write_status
 from provisioning.hub.stream import Place
 
@@ -54,6 +57,9 @@ class Conversation:
             folder.now_us(),
         )
         self.places: dict[str, Place] = {}
+        self.snapshots: dict[str, Sending] = {}
+        self.acked: dict[str, journal.Position] = {}
+        self.noted_us = 0
         self.signed_us: dict[str, int] = {}
         self.checking: deque[Checking] = deque()
         self.greeted = False
@@ -81,6 +87,7 @@ class Conversation:
         """Do one step of what takes long, and say what there is to say."""
         self._check_files()
         self._push()
+        self._note_acked(WRITTEN_EVERY_US)
 
     def data_to_send(self) -> bytes:
         """What has to go to the box; each byte is given out once."""
@@ -92,7 +99,11 @@ class Conversation:
 
     def _act_on(self, event: Event) -> None:
         match event:
+            case Acked(position):
+                self.acked[position.stream] = position
             case Greeted(have=have):
+                self.acked = dict(have)
+                self._note_acked(0)
                 self._begin(have)
             case RecordsArrived(stream, arrived, checkpoint):
                 self._judge(stream, arrived, checkpoint)
@@ -113,8 +124,13 @@ class Conversation:
         """Find where the box stands in each of the hub's streams. One that stands elsewhere gets our head, to judge."""
         self.greeted = True
         for stream, position in have.items():
-            place = self.journals.stream(stream).find(position)
-            if place is not None:
+            kept = self.journals.stream(stream)
+            place, snapshot = kept.find(position), snapshot_for(kept, position)
+            if snapshot is not None:
+                self.places[stream] = snapshot.place
+                self.snapshots[stream] = Sending(records(kept, snapshot))
+                self.session.offer_snapshot(stream, snapshot.statement)
+            elif place is not None:
                 self.places[stream] = place
             else:
                 log_refusal(self.folder, self.site, "session", f"{stream} {position.epoch}:{position.seq}", _ELSEWHERE)
@@ -163,6 +179,9 @@ class Conversation:
         for stream in streams_of(self.site):
             if stream not in self.places or not self.session.may_send(stream):
                 continue
+            if stream in self.snapshots:
+                self._push_snapshot(stream)
+                continue
             kept = self.journals.stream(stream)
             page = kept.page(self.places[stream])
             batch = batch_of([record for record, _place in page])
@@ -171,6 +190,21 @@ class Conversation:
                 self.session.offer(stream, batch, self._checkpoint_on(stream, batch[-1], at_us))
             else:
                 self._sign_of_life(stream, at_us)
+
+    def _note_acked(self, every_us: int) -> None:
+        """Remember what the box has, now and then: to know less than is true only keeps more."""
+        now_us = self.folder.now_us()
+        if self.acked and not 0 <= now_us - self.noted_us < every_us:
+            note(self.folder, self.site, self.acked.values())
+            self.acked, self.noted_us = {}, now_us
+
+    def _push_snapshot(self, stream: str) -> None:
+        """The next records of a snapshot; behind the last the stream goes on as ever."""
+        batch = self.snapshots[stream].next_batch()
+        if batch:
+            self.session.offer(stream, batch, None)
+        else:
+            del self.snapshots[stream]
 
     def _checkpoint_on(self, stream: str, record: journal.Record, at_us: int) -> journal.Checkpoint:
         """The stream's own checkpoint where the batch ends at its head, else one for the place where it ends."""

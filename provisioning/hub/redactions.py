@@ -5,6 +5,7 @@ where they lie rather than left behind in a file that was deleted. Killed betwee
 does it (`apply`); killed in the middle of the blanks, whoever reads next (`blanks.finish`).
 """
 
+from pathlib import Path
 from typing import Final
 
 import click
@@ -12,13 +13,14 @@ import click
 from appliance.command import say, say_json
 from appliance.core import moment, records
 from appliance.core.errors import OperatorError, Refused, Text
-from appliance.core.journal import STREAM
+from appliance.core.journal import STREAM, Record
 from provisioning.command import pass_hub
 from provisioning.hub import blanks
 from provisioning.hub.catalogue import Catalogue
 from provisioning.hub.folder import HubFolder
 from provisioning.hub.journals import HubJournals
 from provisioning.hub.sites import all_sites, site_of
+from provisioning.hub.stream import Stream, snapshot_records
 from provisioning.hub.told import forget
 
 LASTING: Final = ("recall", "redact")
@@ -54,14 +56,12 @@ def order(folder: HubFolder, stream: str, epoch: int, seq: int, reason: str) -> 
         site_of(folder, scope)
     journals, name = HubJournals(folder), f"{stream} {epoch}:{seq}"
     with journals.writing() as pen:
-        kept = journals.stream(stream)
-        place = kept.before(epoch, seq)
-        page = kept.page(place, records_max=1) if place is not None else []
-        if not page:
+        record = _find(journals.stream(stream), (epoch, seq))
+        if record is None:
             raise Refused(Text(f"没有记录 {name}", f"there is no record {name}"))
-        if page[0][0].header.kind in LASTING:
+        if record.header.kind in LASTING:
             raise Refused(Text("撤稿和抹除的记录不能抹除", "a recall or a redaction cannot itself be redacted"))
-        if page[0][0].body is None:
+        if record.body is None:
             raise Refused(Text(f"{name} 已抹除", f"{name} is redacted already"))
         body = records.Redact(stream, epoch, seq, reason, moment.to_text(folder.now_us()))
         pen.append(f"{scope}/control", "redact", name, body)
@@ -81,10 +81,37 @@ def apply(journals: HubJournals, catalogue: Catalogue) -> None:
     for stream, epoch, seq in catalogue.to_redact():
         kept = journals.stream(stream)
         forget(kept)
-        place = kept.before(epoch, seq)
-        page = kept.page(place, records_max=1) if place is not None else []
-        if place is not None and page and page[0][0].body is not None:
-            blanks.blank(kept.folder, epoch, place.offset, page[0][0].hash)
+        for path, offset, record in (*_in_snapshots(kept, (epoch, seq)), *_in_records(kept, (epoch, seq))):
+            if record.body is not None:
+                blanks.blank(path, offset, record.hash)
+
+
+def _find(stream: Stream, place: tuple[int, int]) -> Record | None:
+    """A record, wherever it still stands."""
+    found = [record for _path, _offset, record in (*_in_records(stream, place), *_in_snapshots(stream, place))]
+    return found[0] if found else None
+
+
+def _in_records(stream: Stream, place: tuple[int, int]) -> list[tuple[Path, int, Record]]:
+    """The record in the stream itself: file, offset and record; [] where it is not, or was compacted away."""
+    before = stream.before(*place)
+    page = stream.page(before, records_max=1) if before is not None else []
+    if before is None or not page:
+        return []
+    return [(stream.folder / f"{place[0]}.records", before.offset, page[0][0])]
+
+
+def _in_snapshots(stream: Stream, place: tuple[int, int]) -> list[tuple[Path, int, Record]]:
+    """The same in each snapshot that has it."""
+    found = []
+    for path in stream.folder.glob("*.snapshot"):
+        offset = 0
+        for record in snapshot_records(stream.folder, path.stem):
+            if record.header.place == place:
+                found.append((path, offset, record))
+                break
+            offset += len(record.header_bytes) + record.header.body_size_bytes + 2
+    return found
 
 
 def _numbers(place: str) -> tuple[int, int]:

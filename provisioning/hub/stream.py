@@ -7,7 +7,7 @@ Writers hold the hub's lock; readers need none, because covered bytes never chan
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -27,6 +27,7 @@ from appliance.core.journal import (
     parse_record,
     position_after,
 )
+from appliance.core.snapshot import parse_statement_text
 from provisioning.hub import blanks, index
 
 PAGE_RECORDS: Final = 256
@@ -82,8 +83,9 @@ class Stream:
         return covered.checkpoint.position if covered else genesis(self.name)
 
     def start(self) -> Place:
-        """Before the first record."""
-        return Place(genesis(self.name), 0)
+        """Before the first record that is here: what lies before it was compacted, and a snapshot stands for it."""
+        first = begins(self.folder)
+        return Place(genesis(self.name), 0) if first is None else Place(first.position, first.offset)
 
     def records(self) -> Iterator[Record]:
         """All covered records, from the first; a damaged one raises WorldError."""
@@ -133,10 +135,12 @@ class Stream:
     def before(self, epoch: int, seq: int) -> Place | None:
         """The place just before a covered record; None when there is no such record. Reads on from the nearest mark."""
         covered = self.covered()
-        if covered is None or seq < 1 or (epoch, seq) > covered.checkpoint.position.place:
+        if covered is None or seq < 1 or (epoch, seq) <= self.start().position.place:
             return None
-        mark = index.nearest(self.folder, epoch, seq)
-        if mark is not None:
+        if (epoch, seq) > covered.checkpoint.position.place:
+            return None
+        mark, start = index.nearest(self.folder, epoch, seq), self.start().position
+        if mark is not None and (epoch, mark.seq) > start.place:
             place = self._walk(Place(Position(self.name, epoch, mark.seq, mark.head), mark.offset), seq, covered)
             if place is not None:
                 return place
@@ -144,22 +148,29 @@ class Stream:
         first = self._first_place(epoch)
         return self._walk(first, seq, covered) if first is not None else None
 
+    def remember(self, places: Iterable[Place]) -> None:
+        """Mark places that were passed, so that they are found quickly."""
+        for epoch, group in groupby(places, key=lambda place: place.position.epoch):
+            marks = [index.Mark(place.position.seq, place.offset, place.position.head) for place in group]
+            index.add(self.folder, epoch, marks)
+
     def _walk(self, place: Place, seq: int, covered: Covered) -> Place | None:
         """Read on until just before record `seq`, which must follow; None when it does not. Marks what it passes."""
-        epoch, marks, found = place.position.epoch, list[index.Mark](), None
+        passed, found = list[Place](), None
+        epoch = place.position.epoch
         for _record, after in self._read(place, self._limit(epoch, covered), sys.maxsize, sys.maxsize):
             if after.position.seq == seq:
                 found = place
                 break
             place = after
             if place.position.seq % index.INDEX_EVERY == 0:
-                marks.append(index.Mark(place.position.seq, place.offset, place.position.head))
-        index.add(self.folder, epoch, marks)
+                passed.append(place)
+        self.remember(passed)
         return found
 
     def _first_place(self, epoch: int) -> Place | None:
         """The beginning of an epoch's file; what comes before it is what its first record says."""
-        if epoch == 1:
+        if epoch == self.start().position.epoch:
             return self.start()
         try:
             with self._records_file(epoch).open("rb") as file:
@@ -286,6 +297,39 @@ def _sync(folder: Path) -> None:
     from appliance.durable import sync_folder
 
     sync_folder(folder)
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """Where a compacted stream begins, and the digest of the snapshot that stands for what was before."""
+
+    position: Position
+    offset: int
+    digest: str
+
+
+def begins(folder: Path) -> Beginning | None:
+    """Where a stream begins that was compacted; None for one that was not."""
+    path = folder / "begins"
+    try:
+        payload, signature, offset = path.read_text().split()
+        statement = parse_statement_text(payload, signature)
+    except FileNotFoundError:
+        return None
+    except (ValueError, Broken) as error:
+        raise damaged(path, str(error)) from error
+    return Beginning(statement.position, int(offset), statement.digest)
+
+
+def snapshot_records(folder: Path, digest: str) -> Iterator[Record]:
+    """The records of a snapshot, in order; a damaged one raises WorldError."""
+    path = folder / f"{digest}.snapshot"
+    with path.open("rb") as file:
+        while header := file.readline():
+            try:
+                yield parse_record(header[:-1], body_of_line(file.readline()[:-1]))
+            except Broken as broken:
+                raise damaged(path, str(broken)) from broken
 
 
 def damaged(path: Path, detail: str) -> WorldError:

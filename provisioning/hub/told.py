@@ -14,7 +14,7 @@ from appliance.core.asset import Asset
 from appliance.core.item import Item
 from appliance.core.journal import Position, Record
 from appliance.store.facts import version
-from provisioning.hub.stream import Place, Stream
+from provisioning.hub.stream import Place, Stream, begins, snapshot_records
 
 FOLD_VERSION: Final = 1
 """One higher whenever `fold` or a shape below makes something else of the same records."""
@@ -132,10 +132,19 @@ def load(stream: Stream) -> tuple[Told, Place]:
             raise ValueError("not whole")
         kept = msgspec.msgpack.decode(data[_DIGEST_BYTES:], type=_Kept)
     except (FileNotFoundError, ValueError):
-        return Told(), stream.start()
+        return fresh(stream)
     place = Place(kept.position, kept.offset)
     is_ours = kept.made_by == _maker() and kept.position.stream == stream.name
-    return (kept.told, place) if is_ours and stream.holds(place) else (Told(), stream.start())
+    return (kept.told, place) if is_ours and stream.holds(place) else fresh(stream)
+
+
+def fresh(stream: Stream) -> tuple[Told, Place]:
+    """What is known before anything was read: nothing, or what the snapshot says that the stream begins with."""
+    told, first = Told(), begins(stream.folder)
+    if first is not None:
+        for record in snapshot_records(stream.folder, first.digest):
+            fold(told, record)
+    return told, stream.start()
 
 
 def keep(stream: Stream, told: Told, place: Place) -> None:

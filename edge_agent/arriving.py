@@ -1,0 +1,72 @@
+"""A snapshot on its way: its records wait in a file until all are there and fit what the hub signed; then they count.
+
+Applied in bounded transactions, the cursor set in the last one only: killed in between, the box takes the snapshot
+again and passes over what it has. One that is cut off by the line is begun again; nothing of it was believed.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from appliance.core.errors import Text
+from appliance.core.journal import Broken, Record, body_of_line, parse_record
+from appliance.core.snapshot import Gauge, Statement
+from appliance.durable import disk_errors
+from appliance.store import journals
+
+BATCH_RECORDS = 256
+_BROKEN = Text("快照与声明不符", "the snapshot is not what its statement says")
+
+
+class Arriving:
+    """One snapshot; `path` is where its records wait."""
+
+    def __init__(self, path: Path, statement: Statement) -> None:
+        self._path, self.statement, self._gauge = path, statement, Gauge()
+        with disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("wb")
+
+    def add(self, records: Sequence[Record]) -> None:
+        """The next records. Broken when they cannot be of this snapshot; then forget it."""
+        for record in records:
+            if record.header.stream != self.statement.position.stream:
+                raise Broken(_BROKEN)
+            self._gauge.add(record)
+            if self._gauge.size_bytes > self.statement.size_bytes or self._gauge.records > self.statement.records:
+                raise Broken(_BROKEN)
+            with disk_errors(self._path):
+                self._file.write(record.header_bytes + b"\n" + (record.body or b"") + b"\n")
+
+    @property
+    def is_whole(self) -> bool:
+        """All have come."""
+        return self._gauge.records == self.statement.records
+
+    def take(self, db: Database, apply: journals.Apply) -> None:
+        """Let it count. Broken when it does not fit its statement, and then nothing of it has."""
+        with disk_errors(self._path):
+            self._file.close()
+        if not self._gauge.fits(self.statement):
+            raise Broken(_BROKEN)
+        last = journals.cursor(db, self.statement.position.stream).position
+        members = []
+        with self._path.open("rb") as file:
+            records = _records(file)
+            while batch := list(islice(records, BATCH_RECORDS)):
+                members += [record.header.place for record in batch]
+                journals.take_part(db, [record for record in batch if record.header.place > last.place], apply)
+        journals.take_snapshot(db, last, self.statement, members)
+        self.forget()
+
+    def forget(self) -> None:
+        """It is over, or it came to nothing."""
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+
+
+def _records(file: Iterator[bytes]) -> Iterator[Record]:
+    for header in file:
+        yield parse_record(header[:-1], body_of_line(next(file)[:-1]))

@@ -1,0 +1,180 @@
+"""Snapshots at the hub: made of a stream of its own, kept beside it, and where a stream begins once it was compacted.
+
+    snapshot        three lines: payload and signature of the statement, the offset of its place in EPOCH.records
+    begins          the same, of the snapshot that stands for all that was compacted away; reading begins at its place
+    DIGEST.snapshot the records, as in EPOCH.records
+
+Compacting punches a hole into EPOCH.records: no offset changes, so checkpoint, index and open places stay true.
+"""
+
+import ctypes
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from appliance.core.errors import Refused, Text
+from appliance.core.journal import Broken, Position, Record
+from appliance.core.session import batch_of
+from appliance.core.snapshot import Gauge, InForce, Statement, parse_statement_text, sign_statement, statement_text
+from appliance.core.wire import RECORDS_PER_BATCH
+from provisioning.hub.catalogue import Catalogue
+from provisioning.hub.journals import HubJournals
+from provisioning.hub.stream import Place, Stream, begins, damaged, snapshot_records
+
+SNAPSHOT: Final = "snapshot"
+BEGINS: Final = "begins"
+PUNCH_HOLE: Final = 0x02 | 0x01
+"""FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, fallocate(2)."""
+BLOCK_BYTES: Final = 4096
+FAR_RECORDS: Final = 10_000
+"""So many records behind a snapshot, a reader gets that instead."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A snapshot beside its stream; `place` is where reading goes on behind it."""
+
+    statement: Statement
+    place: Place
+
+
+def newest(stream: Stream) -> Kept | None:
+    """The newest snapshot of a stream; None when none was made."""
+    return _read(stream, SNAPSHOT)
+
+
+def records(stream: Stream, kept: Kept) -> Iterator[Record]:
+    """The records of a snapshot, in order."""
+    return snapshot_records(stream.folder, kept.statement.digest)
+
+
+def snapshot_for(stream: Stream, position: Position) -> Kept | None:
+    """What a reader who stands there should have in place of the records behind it; None when those are better.
+
+    It must have it where what it lacks was compacted away; it is better off with it where it is far behind.
+    """
+    kept = newest(stream)
+    if kept is None or position.place >= kept.place.position.place:
+        return None
+    is_compacted = position.place < stream.start().position.place
+    is_far = position.epoch < kept.place.position.epoch or kept.place.position.seq - position.seq > FAR_RECORDS
+    return kept if is_compacted or is_far else None
+
+
+class Sending:
+    """The records of a snapshot on their way to one reader."""
+
+    def __init__(self, records: Iterator[Record]) -> None:
+        self._records, self._read = records, list[Record]()
+
+    def next_batch(self) -> Sequence[Record]:
+        """As many as may be offered at once; () when all were given out."""
+        self._read += islice(self._records, RECORDS_PER_BATCH - len(self._read))
+        batch = batch_of(self._read)
+        self._read = self._read[len(batch) :]
+        return batch
+
+
+def make(journals: HubJournals, name: str) -> Kept:
+    """Make a snapshot of a stream of the hub at its head, and put it in place of the one before."""
+    from appliance.durable import staged_beside, sync_folder, write_atomically
+
+    catalogue = Catalogue().read(journals, ())
+    scope = name.split("/")[0]
+    if scope != "all":
+        catalogue.read(journals, (scope,))
+    now_us = journals.folder.now_us()
+    with journals.folder.locked():
+        stream = journals.stream(name)
+        covered = stream.covered()
+        if covered is None:
+            raise Refused(Text(f"流 {name} 还没有记录", f"there is nothing in {name} yet"))
+        place = Place(covered.checkpoint.position, covered.size_bytes)
+        in_force = InForce(now_us, catalogue.recalled)
+        for record in _all(stream):
+            in_force.feed(record)
+        chosen, gauge = in_force.places(), Gauge()
+        with staged_beside(stream.folder / SNAPSHOT, 0o600) as (into, staged):
+            with os.fdopen(os.dup(into), "wb") as file:
+                for record in _all(stream):
+                    if record.header.place in chosen:
+                        gauge.add(record)
+                        file.write(record.header_bytes + b"\n" + (record.body or b"") + b"\n")
+            os.fsync(into)
+            staged.rename(stream.folder / f"{gauge.digest}.snapshot")
+        sync_folder(stream.folder)
+        statement = sign_statement(place.position, gauge.digest, gauge.size_bytes, gauge.records, now_us, journals.key)
+        payload, signature = statement_text(statement)
+        write_atomically(stream.folder / SNAPSHOT, f"{payload}\n{signature}\n{place.offset}\n".encode())
+        _sweep(stream)
+    return Kept(statement, place)
+
+
+def compact(journals: HubJournals, name: str, kept: Kept) -> int:
+    """Drop what a snapshot stands for; how many bytes of the disk that gives back.
+
+    First the snapshot is named as the beginning, then the bytes go: killed in between, they go the next time. Refused
+    where the file system makes no holes; then the bytes stay, and no harm is done.
+    """
+    from appliance.durable import write_atomically
+
+    with journals.folder.locked():
+        stream = journals.stream(name)
+        payload, signature = statement_text(kept.statement)
+        write_atomically(stream.folder / BEGINS, f"{payload}\n{signature}\n{kept.place.offset}\n".encode())
+        freed = 0
+        for path in stream.folder.glob("*.records"):
+            if path.stem.isdecimal() and int(path.stem) <= kept.place.position.epoch:
+                is_whole = int(path.stem) < kept.place.position.epoch
+                freed += _punch(path, path.stat().st_size if is_whole else kept.place.offset)
+        _sweep(stream)
+    return freed
+
+
+def _all(stream: Stream) -> Iterator[Record]:
+    """What a stream says: of what was compacted away the records still in force, then the rest."""
+    first = begins(stream.folder)
+    if first is not None:
+        yield from snapshot_records(stream.folder, first.digest)
+    yield from stream.records()
+
+
+def _read(stream: Stream, name: str) -> Kept | None:
+    path = stream.folder / name
+    try:
+        payload, signature, offset = path.read_text().split()
+        statement = parse_statement_text(payload, signature)
+    except FileNotFoundError:
+        return None
+    except (ValueError, Broken) as error:
+        raise damaged(path, str(error)) from error
+    return Kept(statement, Place(statement.position, int(offset)))
+
+
+def _sweep(stream: Stream) -> None:
+    """Let go of records that no statement names any more."""
+    named = {kept.statement.digest for name in (SNAPSHOT, BEGINS) if (kept := _read(stream, name)) is not None}
+    for path in stream.folder.glob("*.snapshot"):
+        if path.stem not in named:
+            path.unlink()
+
+
+def _punch(path: Path, size_bytes: int) -> int:
+    """Give the blocks of the beginning of a file back to the disk; it reads as zeros then. How many bytes that was."""
+    before = path.stat().st_blocks
+    length = size_bytes // BLOCK_BYTES * BLOCK_BYTES
+    with path.open("r+b") as file:
+        libc = ctypes.CDLL(None, use_errno=True)
+        fallocate = libc.fallocate
+        fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+        if length and fallocate(file.fileno(), PUNCH_HOLE, 0, length):
+            why = os.strerror(ctypes.get_errno())
+            raise Refused(Text(f"文件系统不能释放 {path} 的前段：{why}", f"no hole can be made in {path}: {why}"))
+        file.seek(length)
+        file.write(bytes(size_bytes - length))
+        file.flush()
+        os.fsync(file.fileno())
+    return (before - path.stat().st_blocks) * 512
