@@ -6,6 +6,7 @@ set_status, keep_alarms, ...       for the agent
 """
 
 import os
+from functools import cache
 from importlib import metadata
 from typing import Any, Final, TypeVar
 
@@ -137,6 +138,7 @@ def clear_alarm(db: Database, finding_id: str) -> None:
     db.conn.execute("DELETE FROM alarms WHERE id = ?", (_RAISED + finding_id,))
 
 
+@cache
 def version() -> str:
     """Of this software."""
     return metadata.version("songshan-edge")

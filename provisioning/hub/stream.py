@@ -276,9 +276,12 @@ class Stream:
         return self.folder / f"{epoch}.records"
 
     def _epochs(self, kind: str) -> tuple[int, ...]:
-        if not self.folder.is_dir():
+        try:
+            names = [path.name for path in self.folder.iterdir()]
+        except FileNotFoundError:
             return ()
-        return tuple(sorted(int(path.stem) for path in self.folder.glob(f"*.{kind}") if path.stem.isdecimal()))
+        numbers = (name.removesuffix(f".{kind}") for name in names if name.endswith(f".{kind}"))
+        return tuple(sorted(int(number) for number in numbers if number.isdecimal()))
 
 
 def _begin(folder: Path) -> None:

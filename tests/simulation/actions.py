@@ -1,10 +1,13 @@
 """What people do and what befalls the machines: one action each, drawn by the seed."""
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from random import Random
 from typing import Final
+from zoneinfo import ZoneInfo
 
+import msgspec
 from msgspec.structs import replace
 
 from appliance import spool
@@ -15,10 +18,11 @@ from appliance.durable import write_atomically
 from provisioning.hub import publish, recalls
 from provisioning.hub.folder import HubFolder
 from provisioning.hub.journals import HubJournals
+from provisioning.hub.library import Library
 from provisioning.hub.sites import all_sites
 from tests.simulation.oracle import Oracle
 from tests.simulation.pair import Pair
-from tests.simulation.sides import SITE
+from tests.simulation.sides import SITE, clip_of
 from tests.simulators.disk import rewrite
 from tests.simulators.hub import START_US
 
@@ -109,8 +113,45 @@ class Scene:
         self.pair.operator(lambda folder: HubJournals(folder).append(f"{to}/control", "order", name, body))
         self.orders.append(name)
 
+    def schedule(self) -> None:
+        """A schedule of the next hours, or a break-in. No filler: one of two seconds is played fifty thousand times."""
+        clip = clip_of(self.pair.hub.folder)
+        channel = self.pair.box.config.channels[0].id
+        begins = datetime.fromtimestamp(self.pair.hub.clock.now_us // SECOND + 600, ZoneInfo("Asia/Shanghai"))
+        self.count += 1
+        entries = [
+            {
+                "id": "e1",
+                "start": f"{begins:%H:%M:%S}",
+                "start_type": "hard",
+                "kind": "programme",
+                "asset": clip.digest,
+            },
+            {"id": "e2", "start_type": "follow", "kind": "programme", "asset": clip.digest},
+        ]
+        document = {"channel": channel, "date": f"{begins:%Y-%m-%d}", "version": self.count, "entries": entries}
+        raw = msgspec.Raw(msgspec.json.encode(document))
+        until = moment.to_text(self.pair.hub.clock.now_us + 3600 * SECOND)
+        kind, body = self.chance.choice(
+            (
+                ("schedule", records.Schedule(channel, f"{begins:%Y-%m-%d}", self.count, raw, (clip,))),
+                ("insert", records.Insert(f"in-{self.count}", channel, clip, until)),
+            )
+        )
+
+        def work(folder: HubFolder) -> None:
+            with HubJournals(folder).writing() as pen:
+                Library(folder).let_read(SITE, (clip,))
+                pen.append(f"{SITE}/{'control' if kind == 'insert' else 'content'}", kind, channel, body)
+
+        self.pair.trace(f"  {kind}")
+        self.pair.operator(work)
+
     def recall(self) -> None:
         targets = [*self.items, *self.offers]
+        if self.chance.random() < 0.5:
+            # What went out by mistake is noticed soon.
+            targets = self.chance.choice((self.items, self.offers))[-1:]
         if self.oracle.at_hub.kept_by_hub() and self.chance.random() < 0.2:
             targets = sorted(self.oracle.at_hub.kept_by_hub())
         if targets:
@@ -192,6 +233,26 @@ class Scene:
         volume.failing = self.chance.randint(0, 20)
 
     def flip(self) -> None:
+        """A bit turns in an asset of the box, or in what has just come in on either side and was not looked at yet."""
+        self.chance.choice((self._flip_asset, self._flip_arrived))()
+
+    def _flip_arrived(self) -> None:
+        site = self.pair.hub.folder.site(SITE)
+        found = [path for folder in (self.pair.box.config.incoming, site.incoming) for path in folder.iterdir()]
+        found = sorted(path for path in found if len(path.name) == 64 and path.stat().st_size)
+        if found:
+            self._turn_a_bit(self.chance.choice(found))
+
+    def _turn_a_bit(self, path: Path) -> None:
+        content = bytearray(path.read_bytes())
+        content[self.chance.randrange(len(content))] ^= 1 << self.chance.randrange(8)
+        rewrite(path, bytes(content))
+        for volume in (self.pair.box.volume, self.pair.hub.volume):
+            if path.stat().st_ino in volume.contents:
+                volume.contents[path.stat().st_ino] = bytes(content)
+        self.pair.trace(f"  {path.parent.name}/{path.name[:8]}")
+
+    def _flip_asset(self) -> None:
         media = self.pair.box.config.media
         found = sorted(path for path in media.glob("[0-9a-f][0-9a-f]/*") if len(path.name) == 64)
         # The only copy of what has still to go up cannot be had again from anywhere.
@@ -199,13 +260,8 @@ class Scene:
         if not found:
             return
         path = self.chance.choice(found)
-        content = bytearray(path.read_bytes())
-        content[self.chance.randrange(len(content))] ^= 1 << self.chance.randrange(8)
-        rewrite(path, bytes(content))
-        volume = self.pair.box.volume
-        volume.contents[path.stat().st_ino] = bytes(content)
+        self._turn_a_bit(path)
         self.oracle.flipped |= {str(path), str(self.pair.box.config.public / path.name)}
-        self.pair.trace(f"  {path.name[:8]}")
 
     def clock(self) -> None:
         clock = self.chance.choice((self.pair.box.clock, self.pair.hub.clock))
@@ -227,6 +283,7 @@ ACTIONS: Final[dict[str, tuple[int, Action]]] = {
     "publish again": (4, Scene.publish_again),
     "offer": (5, Scene.offer),
     "order": (5, Scene.order),
+    "schedule": (5, Scene.schedule),
     "recall": (5, Scene.recall),
     "submit": (6, Scene.submit),
     "drop": (3, Scene.drop),
@@ -235,12 +292,12 @@ ACTIONS: Final[dict[str, tuple[int, Action]]] = {
     "untake": (2, Scene.untake),
     "answer": (3, Scene.answer),
     "cut": (5, Scene.cut),
-    "line": (3, Scene.line),
+    "line": (5, Scene.line),
     "kill": (12, Scene.kill),
     "power cut": (4, Scene.power_cut),
     "fill": (4, Scene.fill),
     "fail": (3, Scene.fail),
-    "flip": (2, Scene.flip),
+    "flip": (4, Scene.flip),
     "clock": (3, Scene.clock),
     "wait": (4, Scene.wait),
     "say again": (4, Scene.say_again),

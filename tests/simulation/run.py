@@ -40,6 +40,7 @@ def run(root: Path, seed: int, *, is_traced: bool = False) -> list[str]:
             error.add_note("\n".join(["", *lines]))
             error.add_note(f"make sim SEED={seed}")
             raise
+        trace(f"{both.disk.steps} calls changed a disk")
     shutil.rmtree(root / f"{seed}")
     return lines
 

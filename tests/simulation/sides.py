@@ -11,16 +11,21 @@ from tempfile import mkdtemp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlite_utils import Database
 
+from appliance import slate
 from appliance.config import ChannelConfig, Config, HubAddress, Limits
+from appliance.core.asset import Asset
 from appliance.core.errors import HubUnreachable, SongshanError, Text
 from appliance.core.journal import public_key_text
+from appliance.core.ts import FRAMES_PER_S
 from appliance.durable import write_atomically
+from appliance.packaging import examine
 from edge_agent.agent import Agent
 from edge_agent.boot import Machine, running
 from edge_agent.watch import Wake
 from provisioning import identity
 from provisioning.hub.conversation import Conversation
 from provisioning.hub.folder import HubFolder, HubSettings, render_settings
+from provisioning.hub.library import Facts, Library
 from provisioning.hub.sites import Site, write_site
 from tests.simulators.children import SimulatedChildren
 from tests.simulators.clock import SimulatedClock
@@ -28,6 +33,8 @@ from tests.simulators.disk import SYNCHRONOUS_FULL, Killed, SimulatedDisk, Volum
 from tests.simulators.line import SimulatedLine
 
 SITE = "dengfeng"
+CLIP = Path(slate.__file__).with_name("sound.ts")
+"""A packaged file that the software brings along."""
 MEMORY = Path("/dev/shm")
 _CHANNELS = (ChannelConfig("dengfeng-1", "登封综合"),)
 
@@ -59,6 +66,27 @@ def _make_hub(path: Path) -> None:
     identity.make_key_files(folder.sign_key, "sign")
     settings = HubSettings(id="songshan", host="hub", port=22, user="songshan")
     write_atomically(folder.settings_file, render_settings(settings).encode())
+    _make_clip(folder)
+
+
+def _make_clip(folder: HubFolder) -> None:
+    """A clip with its rendition, as a publisher leaves them; nothing here needs an encoder."""
+    library = Library(folder)
+    made = examine(CLIP).rendition
+    source = folder.path.with_name("clip.mp4")
+    source.write_bytes(b"what the editor handed in")
+    digest, size_bytes, _is_new = library.copy_in(source, 1 << 20)
+    assert library.copy_in(CLIP, 1 << 20)[0] == made.digest
+    asset = Asset(digest, size_bytes, "clip.mp4", "video/mp4", "video", made.frames / FRAMES_PER_S, made)
+    library.keep_facts(Facts(asset))
+
+
+def clip_of(folder: HubFolder) -> Asset:
+    """What can be aired."""
+    (facts,) = folder.renditions.glob("*.json")
+    known = Library(folder).facts(f"sha256:{facts.stem}")
+    assert known is not None
+    return known.asset
 
 
 def _make_box(template: Path) -> None:

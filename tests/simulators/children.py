@@ -121,7 +121,7 @@ class SimulatedChildren(Children):
                 try:
                     with self._disk.on(volume):
                         os.lseek(descriptor, offset, os.SEEK_SET)
-                        offset += os.write(descriptor, content[offset : offset + PIECE_BYTES])
+                        offset += os.write(descriptor, content[offset : offset + max(PIECE_BYTES, len(content) // 4)])
                 except Killed:
                     if volume is self._own:
                         raise
