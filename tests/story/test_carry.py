@@ -1,5 +1,6 @@
 """A county whose line is cut for a month lives on a stick: real hub, real agent, two trips."""
 
+import json
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.edge_agent.county import County, county, digest_of, published
+from tests.edge_agent.county import County, county, digest_of, published, until
 from tests.provisioning.live import LiveHub
 
 
@@ -32,6 +33,16 @@ def stick(tmp_path: Path) -> Path:
     path = tmp_path / "usb"
     path.mkdir()
     return path
+
+
+@pytest.fixture
+def live_hub(tmp_path: Path) -> Iterator[LiveHub]:
+    """One whose line is there, and goes and comes as the test wants."""
+    live = LiveHub(tmp_path / "hub")
+    live.run("init")
+    live.serve()
+    yield live
+    live.end()
 
 
 def to_hub(hub: LiveHub, stick: Path) -> dict[str, Any]:
@@ -87,3 +98,28 @@ def test_a_month_without_a_line_with_two_trips(hub: LiveHub, box: County, stick:
     assert box.served() == {digest}
     assert receipts(box) == [("乡村", "accepted")]
     assert box.facts("usb", "export", str(stick))["loaded"]["assets"] == 0
+
+
+def test_the_line_comes_back_in_the_middle_of_it(live_hub: LiveHub, stick: Path, tmp_path: Path) -> None:
+    """What line and stick bring at once counts once; the command waits for the running agent and tells its answer."""
+    hub = live_hub
+    with county(hub, tmp_path / "dengfeng") as box:
+        data = [secrets.token_bytes(400_000) for _number in range(3)]
+        digests = {published(hub, each, f"{number}.bin", "--to", "dengfeng")[1] for number, each in enumerate(data)}
+        refused = box.run("usb", "export", str(stick))
+        assert (refused.returncode, "label" in refused.stderr) == (1, True)
+        hub.run("usb", "export", "dengfeng", str(stick), "--label")
+        hub.end()
+        box.start()
+        until(lambda: box.rows("SELECT 1 FROM status WHERE name = 'agent'"))
+        hub.serve()
+        done = box.run("usb", "import", str(stick), "--json", timeout_s=60)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["state"] == "done"
+        until(lambda: box.served() == digests)
+        assert box.rows("SELECT count(*) FROM journal WHERE state = 'applied'") == [(3,)]
+        (stick / "songshan-usb.json").write_text("{}")
+        foreign = box.run("usb", "import", str(stick))
+        assert (foreign.returncode, "no label of ours" in foreign.stderr) == (1, True)
+        for words in (("export", str(stick)), ("import", str(stick / "none"))):
+            assert box.run("usb", *words).returncode == 1
