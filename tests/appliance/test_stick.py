@@ -165,6 +165,32 @@ def test_an_export_killed_at_any_step_is_finished_by_the_next(folder: Path, sour
         assert got(stick, tmp_path / "back") == DATA
 
 
+def test_a_copy_cut_within_a_piece_has_not_its_name(
+    stick: Stick, folder: Path, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor has a piece its name any more of which the bytes are being put right."""
+    monkeypatch.setattr(pieces, "_CHUNK_BYTES", 100_000)
+    shelf = folder / "from-hub" / "assets" / HEX[:2]
+    for cut in (1, 2, 5, 8, 3):
+        left = [cut]
+
+        def pull_out(_bytes: int, left: list[int] = left) -> None:
+            left[0] -= 1
+            if not left[0]:
+                raise InterruptedError
+
+        with pytest.raises(WorldError):
+            pieces.put_asset(stick, "hub", source, DIGEST, pull_out, PIECE)
+        for path in shelf.iterdir():
+            if not path.name.endswith(".part"):
+                number = int(path.name.partition(".")[2] or 0)
+                assert path.read_bytes() == DATA[number * PIECE : (number + 1) * PIECE]
+        if cut == 8:
+            (shelf / HEX).write_bytes(b"?" + DATA[1:PIECE])
+    put(stick, source)
+    assert got(stick, tmp_path / "back") == DATA
+
+
 def test_a_source_that_is_not_what_it_is_called_leaves_nothing_there(stick: Stick, folder: Path, source: Path) -> None:
     """Our own disk can be the one with the flipped bit; it must not be carried on."""
     source.write_bytes(DATA[:-1] + b"!")

@@ -11,6 +11,7 @@ from appliance import spool
 from appliance.core import carry
 from appliance.core.command import Import, Submit
 from appliance.core.errors import Text
+from edge_agent import carrying
 from edge_agent.boot import running
 from edge_agent.core.journey import Journey, next_look, to_copy, with_failed, with_found
 from edge_agent.core.observation import Child, Link, Observation, Policy, Space, Wanted
@@ -125,6 +126,9 @@ def test_a_stick_of_another_site_or_of_nobody_changes_nothing(ends: Pair) -> Non
     for data in (carry.encode_label(new_label("zhongmu")), carry.encode_label(new_label(hub="other")), b"{}"):
         label.write_bytes(data)
         assert ends.take_in_box().outcome == "refused"
+    for words in (["pages", f"{SITE}/control", "1", "0"], ["find"], ["copy"]):
+        answer = carrying.look(ends.config, [words[0], str(ends.stick), *words[1:]])
+        assert answer.verdict == "refused", "a stick may be changed for another while it is being read"
     label.unlink()
     assert ends.take_in_box().outcome == "refused"
     assert ends.rows("SELECT * FROM orders") == []

@@ -227,9 +227,11 @@ def test_a_box_that_stands_where_the_stream_never_was_gets_our_head(ends: Pair) 
 
 def test_the_hub_is_not_changed_by_an_export(ends: Pair) -> None:
     """A checkpoint that is good for weeks belongs on sticks only: on the line it would hide a hub that stands still."""
-    ends.order("o1")
+    first = ends.order("o1")
     before = ends.journals.stream(f"{SITE}/control").covered()
     ends.export()
+    _records, checkpoint = carry.parse_page(ends.page("from-hub", f"{SITE}/control").read_bytes())
+    assert checkpoint.at_us == to_us(first.header.at), "later would say of a place behind the head that it went back"
     assert ends.journals.stream(f"{SITE}/control").covered() == before
 
 
