@@ -18,7 +18,7 @@ from appliance.core.journal import Record
 from appliance.core.moment import to_us
 from appliance.core.records import decode
 from appliance.store import air, assets, desk, items, journals, needs
-from appliance.store.needs import FILLER_WITHIN_US, ITEM_WITHIN_US, READY_BEFORE_US
+from appliance.store.needs import DAYS_BACK_US, FILLER_WITHIN_US, ITEM_WITHIN_US, READY_BEFORE_US
 from edge_agent.faults import as_refusals
 from edge_agent.redaction import redact
 
@@ -121,7 +121,7 @@ class Applying:
         air.receive_schedule(db, body, self._config.zone, self._channels, now_us)
         needs.unearth(db, body.assets, to_us(record.header.at))
         for asset, starts_us in airings(body, self._config.zone, self._channels):
-            if not items.is_recalled(db, asset.digest):
+            if starts_us + DAYS_BACK_US > now_us and not items.is_recalled(db, asset.digest):
                 needs.need_on_air(db, asset, "air", starts_us - READY_BEFORE_US, now_us)
         _note_replaced(db, before, air.assets_of_entries(db, body.channel, body.date))
         self.air_changed = True
@@ -141,7 +141,9 @@ class Applying:
 
 
 def want_item(db: Database, item: Item, why: str, deadline_us: int, now_us: int) -> None:
-    """Have the assets of an item that is shown here brought here."""
+    """Have the assets of an item that is shown here brought here; not of one whose time is over already."""
+    if item.until is not None and to_us(item.until) <= now_us:
+        return
     for asset in item.assets:
         if not items.is_recalled(db, asset.digest):
             needs.need_item(db, asset, why, deadline_us, now_us)

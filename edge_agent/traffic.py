@@ -42,6 +42,9 @@ def cease(db: Database, ceased: Ceased, now_us: int, jitter: float) -> None:
         case Result.MISSING if _was_made_here(db, ceased.digest):
             needs.lost(db, ceased.digest)
             return
+        case Result.MISSING if not ceased.is_upload and needs.is_over(db, ceased.digest, now_us):
+            assets.forget(db, ceased.digest)
+            return
         case _:
             after = _waiting(after, "failed", ceased.reason, now_us, jitter, retry.TRANSFER)
     assets.set_transfer(db, after)

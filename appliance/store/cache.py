@@ -15,12 +15,11 @@ from appliance.core.rundown import tick_of
 from appliance.core.scrub import Unread
 from appliance.core.stock import Holding
 from appliance.store.database import Row, rows
+from appliance.store.needs import DAYS_BACK_US
 from appliance.store.work import LISTED_US
 
 DVR_US: Final = 4 * 3600 * US
 """So long a segment that aired can be had, as far as there is room."""
-DAYS_BACK_US: Final = 2 * 86_400 * US
-"""Schedules of days before this are over in every zone."""
 
 _RECALLED: Final = """
     SELECT target AS digest FROM tombstones WHERE target LIKE 'sha256:%' UNION

@@ -28,6 +28,8 @@ READY_BEFORE_US: Final = 30 * 60 * US
 ITEM_WITHIN_US: Final = 1 * 3600 * US
 TAKEN_WITHIN_US: Final = 2 * 3600 * US
 FILLER_WITHIN_US: Final = 3 * 3600 * US
+DAYS_BACK_US: Final = 2 * 86_400 * US
+"""Schedules of days before this are over in every zone."""
 MADE_HERE: Final = "packaged"
 """Why a rendition is wanted that no hub has: it was made here."""
 CLIP_ROLES: Final = ("video", "audio")
@@ -255,12 +257,19 @@ def _renditions_of(db: Database, source: str) -> tuple[str, ...]:
 
 def _is_needed(db: Database, digest: str) -> bool:
     """Whether an item that is shown, a channel or a submission uses an asset, or that of which it is a rendition."""
-    return first(db, _NEEDED, {"digest": digest, "since_us": 0}) is not None
+    return first(db, _NEEDED, {"digest": digest, "since_us": 0, "now_us": 0}) is not None
+
+
+def is_over(db: Database, digest: str, now_us: int) -> bool:
+    """Whether the time of all that needed an asset has gone by."""
+    values = {"digest": digest, "since_us": now_us - DAYS_BACK_US, "now_us": now_us}
+    return first(db, _NEEDED, values) is None
 
 
 _NEEDED: Final = f"""
     SELECT 1 FROM (SELECT :digest AS name UNION SELECT source FROM renditions WHERE digest = :digest)
     WHERE name IN (SELECT digest FROM item_assets JOIN items ON items.id = item
-            WHERE items.state = 'published' OR (items.state = 'offered' AND taken = 1))
+            WHERE (items.state = 'published' OR (items.state = 'offered' AND taken = 1))
+                AND (until_us IS NULL OR until_us > :now_us))
         OR name IN ({COMING}) OR name IN ({SUBMITTED})
 """  # noqa: S608

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from appliance.core import moment, records
 from appliance.core.asset import Asset
@@ -11,6 +12,16 @@ from provisioning.hub.journals import HubJournals
 from provisioning.hub.library import digests_of
 from provisioning.hub.stream import Place, Stream
 from provisioning.hub.told import KEPT_EVERY, Told, absorb, fold, forget, fresh, keep, load
+
+AIRED_KEPT_US: Final = 8 * 86_400 * moment.US
+"""A day of broadcast, and a week in which a box that was away may still ask for what it is to catch up on."""
+ENDED_KEPT_US: Final = 86_400 * moment.US
+"""What an item shows can be had so long after its time is over: clocks differ."""
+
+
+def is_over(item: Item, at_us: int) -> bool:
+    """Whether the time in which an item is shown has gone by."""
+    return item.until is not None and moment.to_us(item.until) + ENDED_KEPT_US <= at_us
 
 
 @dataclass
@@ -26,6 +37,8 @@ class Catalogue:
     """By item id: the sites that took it and did not give it back."""
     aired: dict[str, dict[str, tuple[Asset, ...]]] = field(default_factory=dict)
     """By stream, then by schedule, filler or insertion: the assets that it names."""
+    over: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By stream, then by schedule or insertion: when it is over, as `provisioning.hub.told` has it."""
     schedules: dict[tuple[str, str, str], int] = field(default_factory=dict)
     """By site, channel and day: the newest version sent."""
     told: dict[str, Told] = field(default_factory=dict)
@@ -42,6 +55,20 @@ class Catalogue:
             self._take_in(journals.stream(f"{site}/report"))
         self._forget_redacted(journals)
         return self
+
+    def heads(self) -> dict[str, Place]:
+        """How far each stream was read."""
+        return dict(self._places)
+
+    def airing(self, stream: str, at_us: int) -> list[Asset]:
+        """What a stream's schedules, fillers and insertions name that are not over."""
+        over = self.over.get(stream, {})
+        return [
+            asset
+            for key, assets in self.aired.get(stream, {}).items()
+            if key not in over or moment.to_us(over[key]) + AIRED_KEPT_US > at_us
+            for asset in assets
+        ]
 
     def to_redact(self) -> tuple[tuple[str, int, int], ...]:
         """Bodies that must go and were still there when they were read: stream, epoch and sequence."""
@@ -63,7 +90,8 @@ class Catalogue:
         for stream in streams:
             forget(journals.stream(stream))
             self.told[stream], self._places[stream] = fresh(journals.stream(stream))
-        for gathered in (self.published, self.offered, self.recalled, self.takers, self.aired, self.schedules):
+        gathers = (self.published, self.offered, self.recalled, self.takers, self.aired, self.over, self.schedules)
+        for gathered in gathers:
             gathered.clear()
         for stream, told in self.told.items():
             self._merge(stream, told)
@@ -151,4 +179,5 @@ class Catalogue:
             takers = self.takers.setdefault(name, set())
             (takers.add if is_taken else takers.discard)(site)
         self.aired.setdefault(stream, {}).update(told.aired)
+        self.over.setdefault(stream, {}).update(told.over)
         self.schedules.update({(site, *day): version for day, version in told.schedules.items()})

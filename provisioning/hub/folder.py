@@ -133,6 +133,11 @@ class HubFolder:
         return self.path / "renditions"
 
     @property
+    def fossils(self) -> Path:
+        """A file for each asset that nothing referred to when it was last looked at: since when."""
+        return self.path / "fossils"
+
+    @property
     def sites(self) -> Path:
         return self.path / "sites"
 

@@ -91,7 +91,8 @@ class Intake:
         own = self.folder.site(self.site)
         name = hex_of(digest)
         arrived, checking, kept = own.incoming / name, own.uploaded / f"{name}.checking", own.uploaded / name
-        if kept.is_file() or Library(self.folder).may_read(self.site, digest):
+        library = Library(self.folder)
+        if kept.is_file() or (library.may_read(self.site, digest) and library.use(digest)):
             arrived.unlink(missing_ok=True)
             return FileAnswer(digest, "taken", _TAKEN)
         problem = _problem(arrived)
@@ -108,7 +109,7 @@ class Intake:
         """Make up for links that the site missed, and let go of what it never claimed."""
         self._forget_old_uploads()
         self._look()
-        links.set_right(Library(self.folder), self.catalogue, self.site)
+        links.set_right(Library(self.folder), self.catalogue, self.site, self.folder.now_us())
 
     def before_accepting(self, arrived: tuple["records.Body", ...]) -> None:
         """What must have happened once a record counts as received: what was taken can be read."""

@@ -18,6 +18,7 @@ from appliance.durable import (
     regular_file,
     staged_beside,
     sync_folder,
+    unlink_durably,
     write_atomically,
 )
 from provisioning.hub.folder import HubFolder
@@ -56,22 +57,47 @@ class Library:
         ):
             digest, size_bytes = copy_settled(descriptor, into, source, bytes_max)
             os.fsync(into)
-            return digest, size_bytes, self.adopt(staged, digest)
+            with self.folder.locked():
+                return digest, size_bytes, self.adopt(staged, digest)
 
     def adopt(self, verified: Path, digest: str) -> bool:
-        """Link a file, hashed and fsynced by the caller, into the pile; whether it was new there."""
+        """Link a file, hashed and fsynced by the caller, into the pile; whether it was new there. The lock is held."""
         path = self.path_of(digest)
-        if path.is_file():
+        if self._touch(digest):
             return False
         make_folder(path.parent)
         verified.chmod(ASSET_MODE)
         if _link(verified, path):
             sync_folder(path.parent)
+        # Whoever sent it may have set its time.
+        self._touch(digest)
         return True
 
+    def use(self, *digests: str) -> bool:
+        """Say that somebody is about to refer to these, so that none of them is collected; whether all are there.
+
+        Takes the lock: who collects holds it from his last look at an asset until it is gone.
+        """
+        with self.folder.locked():
+            found = [self._touch(digest) for digest in digests]
+        return all(found)
+
+    def touched_us(self, digest: str) -> int | None:
+        """When an asset came or was last used; None when it is not there."""
+        try:
+            return self.path_of(digest).stat().st_mtime_ns // 1000
+        except FileNotFoundError:
+            return None
+
+    def drop(self, digest: str) -> None:
+        """Take one asset out of the pile, with what is known of it. The lock is held, and nothing refers to it."""
+        self._facts_file(digest).unlink(missing_ok=True)
+        unlink_durably(self.path_of(digest))
+
     def sweep(self, now_us: int) -> None:
-        """Remove what killed publishers left half-written a day ago or earlier."""
-        for entry in self.folder.assets.glob(".*"):
+        """Remove what killed publishers and collectors left half-written a day ago or earlier."""
+        folders = (self.folder.assets, self.folder.fossils, self.folder.renditions)
+        for entry in (entry for folder in folders for entry in folder.glob(".*")):
             if entry.lstat().st_mtime_ns // 1000 < now_us - LEFTOVERS_KEPT_US:
                 entry.unlink(missing_ok=True)
 
@@ -92,7 +118,7 @@ class Library:
         is_new = False
         for digest in digests_of(assets):
             target = readable / hex_of(digest)
-            if not target.exists() and self.holds(digest):
+            if not target.exists() and self._touch(digest):
                 is_new |= _link(self.path_of(digest), target)
         if is_new:
             sync_folder(readable)
@@ -114,6 +140,14 @@ class Library:
 
     def keep_facts(self, facts: Facts) -> None:
         write_atomically(self._facts_file(facts.asset.digest), msgspec.json.encode(facts))
+
+    def _touch(self, digest: str) -> bool:
+        at_ns = self.folder.now_us() * 1000
+        try:
+            os.utime(self.path_of(digest), ns=(at_ns, at_ns))
+        except FileNotFoundError:
+            return False
+        return True
 
     def _facts_file(self, digest: str) -> Path:
         return self.folder.renditions / f"{hex_of(digest)}.json"

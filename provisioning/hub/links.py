@@ -1,21 +1,21 @@
 """What a site may read follows from the journals: its items, what it took, what its channels play."""
 
 from appliance.core.asset import Asset
-from provisioning.hub.catalogue import Catalogue
+from provisioning.hub.catalogue import Catalogue, is_over
 from provisioning.hub.library import Library, digests_of
 
 
-def set_right(library: Library, catalogue: Catalogue, site: str) -> None:
+def set_right(library: Library, catalogue: Catalogue, site: str, at_us: int) -> None:
     """Make up for what was missed: a site that came later, a publisher that was killed half-way.
 
     Links that no record asks for (an asset published by itself) stay, unless they were recalled.
     """
-    library.let_read(site, assets_for(catalogue, site))
+    library.let_read(site, assets_for(catalogue, site, at_us))
     library.withdraw(site, withdrawn(library, catalogue))
 
 
-def assets_for(catalogue: Catalogue, site: str) -> list[Asset]:
-    """All that the site's streams name and that it took, as far as it is not recalled."""
+def assets_for(catalogue: Catalogue, site: str, at_us: int) -> list[Asset]:
+    """All that the site's streams name and that it took, as far as it is neither recalled nor over."""
     streams = ("all/content", f"{site}/content")
     items = [
         item
@@ -25,9 +25,10 @@ def assets_for(catalogue: Catalogue, site: str) -> list[Asset]:
     ]
     taken = [catalogue.live_offer(item) for item, sites in catalogue.takers.items() if site in sites]
     own = [offer for offer in map(catalogue.live_offer, catalogue.offered) if offer and offer.origin == site]
-    found = [asset for item in (*items, *taken, *own) if item is not None for asset in item.assets]
+    shown = [item for item in (*items, *taken, *own) if item is not None and not is_over(item, at_us)]
+    found = [asset for item in shown for asset in item.assets]
     for stream in (*streams, f"{site}/control"):
-        found += [asset for assets in catalogue.aired.get(stream, {}).values() for asset in assets]
+        found += catalogue.airing(stream, at_us)
     gone = withdrawn_digests(catalogue)
     return [asset for asset in found if asset.digest not in gone]
 

@@ -67,7 +67,7 @@ def take_in(library: Library, sources: Sequence[Path], intent: Intent) -> tuple[
 def with_rendition(library: Library, asset: Asset, progress: Progress) -> Asset:
     """An asset of the pile in house format too, made now where nobody has yet. Refused when it cannot be aired."""
     known = library.facts(asset.digest)
-    if known is None:
+    if known is None or not _is_whole(library, known):
         known = _package(library, asset, progress)
     if known.asset.rendition is None:
         raise Refused(known.reason or Text("没有播出格式", "not in house format"))
@@ -101,11 +101,18 @@ def _package(library: Library, asset: Asset, progress: Progress) -> Facts:
         packaged = packaging.package(source, out, lambda done: progress(source, done))
         with library.folder.locked():
             known = library.facts(asset.digest)
-            if known is None:
+            made = known.asset.rendition if known is not None else None
+            if known is None or (made is not None and not library.holds(made.digest)):
                 known = _keep(library, asset, packaged, out, "video" if clip.video else "audio")
     finally:
         out.unlink(missing_ok=True)
     return known
+
+
+def _is_whole(library: Library, known: Facts) -> bool:
+    """Whether the rendition is still there, if there ever was one; it is about to be referred to."""
+    made = known.asset.rendition
+    return made is None or library.use(known.asset.digest, made.digest)
 
 
 def _keep(library: Library, asset: Asset, packaged: "Packaged", out: Path, role: AssetRole) -> Facts:

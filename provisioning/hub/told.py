@@ -9,14 +9,14 @@ from typing import Final
 
 import msgspec
 
-from appliance.core import records
+from appliance.core import moment, records
 from appliance.core.asset import Asset
 from appliance.core.item import Item
 from appliance.core.journal import Position, Record
 from appliance.store.facts import version
 from provisioning.hub.stream import Place, Stream, begins, snapshot_records
 
-FOLD_VERSION: Final = 1
+FOLD_VERSION: Final = 2
 """One higher whenever `fold` or a shape below makes something else of the same records."""
 KEPT_EVERY: Final = 4096
 """New records after which the fold is kept again; so many are read at each start, some 50 milliseconds."""
@@ -46,6 +46,8 @@ class Told(msgspec.Struct):
     """Items that the site took: False once it gave one back."""
     aired: dict[str, tuple[Asset, ...]] = {}
     """By schedule, filler or insertion: the assets that it names."""
+    over: dict[str, str] = {}
+    """By schedule or insertion: the day that it is for, or the moment after which it does not begin any more."""
     schedules: dict[tuple[str, str], int] = {}
     """By channel and day: the newest version sent."""
     submissions: dict[str, records.Submission] = {}
@@ -84,8 +86,10 @@ def fold(told: Told, record: Record) -> None:
         case records.Schedule():
             told.aired[f"{body.channel} {body.date}"] = body.assets
             told.schedules[body.channel, body.date] = body.version
+            told.over[f"{body.channel} {body.date}"] = f"{body.date}T00:00:00Z"
         case records.Insert():
             told.aired[f"{body.channel} insert {body.id}"] = (body.asset,)
+            told.over[f"{body.channel} insert {body.id}"] = max(body.until or "", body.not_after, key=_later)
         case records.Filler():
             told.aired[f"{body.channel} filler"] = body.assets
         case records.Submission():
@@ -108,6 +112,7 @@ def absorb(told: Told, later: Told) -> None:
     told.takes.update(later.takes)
     told.aired.update(later.aired)
     told.schedules.update(later.schedules)
+    told.over.update(later.over)
     for name, submission in later.submissions.items():
         told.submissions.setdefault(name, submission)
     told.receipts |= later.receipts
@@ -158,6 +163,10 @@ def keep(stream: Stream, told: Told, place: Place) -> None:
 def forget(stream: Stream) -> None:
     """Throw a kept fold away: it holds what may not be kept."""
     (stream.folder / "told").unlink(missing_ok=True)
+
+
+def _later(text: str) -> int:
+    return moment.to_us(text) if text else 0
 
 
 def _maker() -> str:

@@ -82,7 +82,7 @@ def _missing(folder: HubFolder, sites: Sequence[Site]) -> list[Text]:
     """Assets that a site is told of and that are not in the pile."""
     library = Library(folder)
     catalogue = Catalogue().read(HubJournals(folder), (site.site for site in sites))
-    wanted = {digest for site in sites for digest in digests_of(assets_for(catalogue, site.site))}
+    wanted = {digest for site in sites for digest in digests_of(assets_for(catalogue, site.site, folder.now_us()))}
     lost = sorted(digest for digest in wanted if not library.holds(digest))
     return [Text(f"缺媒资 {digest}", f"asset {digest} is missing") for digest in lost]
 

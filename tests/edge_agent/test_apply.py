@@ -17,7 +17,9 @@ from appliance.core.records import Filler, Insert, Order, Recall, Receipt, Resum
 from appliance.core.ts import HOUSE_PROFILE
 from appliance.store import air, assets, desk, facts, items, journals, needs, work
 from appliance.store.database import transaction, writing
+from edge_agent import traffic
 from edge_agent.apply import Applying
+from edge_agent.core.outcomes import Ceased, Result
 from tests.appliance.boxes import AT, AT_US, asset, dies, digest, item, watched
 from tests.edge_agent.rig import Rig, config_for, rig, write
 from tests.simulators.hub import SimulatedHub
@@ -71,6 +73,33 @@ def test_a_record_that_brings_a_fault_of_ours_to_light_is_parked(tmp_path: Path)
         assert parked(box)[0].startswith("a fault of this version")
         assert box.rows("SELECT id FROM items") == [("i2",)]
         assert (box.rows("SELECT * FROM schedules"), work.to_fetch(box.db)) == ([], ())
+
+
+def test_what_is_over_is_not_fetched_any_more(tmp_path: Path) -> None:
+    """A box comes back after a month: the hub has collected what aired then, and nobody waits for it."""
+    with rig(tmp_path) as box:
+        entry = {"id": "e1", "start": "06:00:00", "start_type": "hard", "kind": "programme", "asset": digest("a")}
+        document = {"channel": "dengfeng-1", "date": "2026-10-25", "version": 1, "entries": [entry]}
+        old = Schedule("dengfeng-1", "2026-10-25", 1, msgspec.Raw(msgspec.json.encode(document)), (clip("a"),))
+        write(box.hub, "dengfeng/content", "schedule", "dengfeng-1", old)
+        write(box.hub, "dengfeng/content", "item", "i1", item("i1", assets=(asset("b"),), until=EARLIER))
+        write(box.hub, "dengfeng/content", "item", "i2", item("i2", assets=(asset("c"),)))
+        box.talk()
+        assert [each.digest for each in work.to_fetch(box.db)] == [digest("c")]
+
+
+def test_a_transfer_whose_time_went_by_while_it_waited_is_let_go(tmp_path: Path) -> None:
+    """Else it would be asked for and refused for ever, with an alarm."""
+    with rig(tmp_path) as box:
+        write(box.hub, "dengfeng/content", "item", "i1", item("i1", assets=(asset("a"),), until=LATER))
+        write(box.hub, "dengfeng/content", "item", "i2", item("i2", assets=(asset("b"),)))
+        box.talk()
+        for each in work.to_fetch(box.db):
+            missing = Ceased(each.digest, False, Result.MISSING, Text("", ""))
+            with transaction(box.db):
+                traffic.cease(box.db, missing, box.now_us + 30 * 86_400 * US, 0.5)
+        assert [each.digest for each in work.to_fetch(box.db)] == [digest("b")]
+        assert box.rows("SELECT digest FROM assets") == [(digest("b"),)]
 
 
 def test_a_kind_of_tomorrow_is_kept_and_applied_after_the_upgrade(tmp_path: Path) -> None:
