@@ -26,7 +26,7 @@ import psutil
 from appliance.core.errors import SongshanError
 from provisioning.demo import clips, publishing
 from provisioning.demo.stage import Site, Stage
-from tests.bench import change, kills, latency, on_air, serving, sync, versions
+from tests.bench import change, kills, latency, on_air, restored, serving, sync, versions
 from tests.bench.program import TooSlow
 from tests.bench.row import Row
 from tests.ports import free_ports
@@ -108,6 +108,7 @@ PARTS = {
     "large": Part(lambda folder, quick: sync.of_50_mb(folder, quick=quick), 360),
     "change": Part(lambda folder, quick: change.rows(folder, quick=quick), 120),
     "versions": Part(lambda folder, quick: versions.rows(folder, quick=quick), 180),
+    "restored": Part(lambda folder, quick: restored.rows(folder, quick=quick), 60),
     "kills": Part(lambda folder, quick: kills.rows(folder, quick=quick), 240),
 }
 

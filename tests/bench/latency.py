@@ -60,7 +60,7 @@ def _order_arrives_s(stage: Stage, number: int) -> float:
         received_us = box.execute("SELECT received_at_us FROM orders WHERE title = ?", (title,)).fetchone()[0]
     journals = (stage.hub / "journals").rglob("*.records")
     written_ns = max(path.stat().st_mtime_ns for path in journals)
-    return received_us / 1e6 - written_ns / 1e9
+    return float(received_us) / 1e6 - written_ns / 1e9
 
 
 def _recall_bites_s(stage: Stage, number: int) -> float:

@@ -93,6 +93,8 @@ def table(
             first_s = bounds.first_s if first_of is None or name not in first_of else 240
             mine = Bounds(first_s, bounds.later_s)
             found[name] = _figures(folder / name, name, ssh_account, corpus, shape, mine, later=later)
+            said = ", ".join(f"{key} {taken.text()}" for key, taken in found[name].items())
+            print(f"  {shape.name}, {corpus.count:,} files, {name}: {said}", flush=True)
     return found
 
 
