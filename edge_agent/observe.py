@@ -159,9 +159,8 @@ def _done_bytes(
     if first is not None and now_us < first[1] + PROGRESS_EVERY_US:
         return
     if child.work == "fetch":
-        for digest in child.subjects:
-            with suppress(FileNotFoundError):
-                yield digest, files.stage_path(config, digest).stat().st_size
+        staged = _staged(config.incoming)
+        yield from ((digest, staged[digest]) for digest in child.subjects if digest in staged)
         return
     sizes = work.sizes_of(db, child.subjects)
     left_bytes = sum(sizes.values()) * percent_done(children.said(child)) // 100
