@@ -23,6 +23,8 @@ BEGAN_US: Final = 1_763_900_000_000_000
 """A year before the tests' present."""
 STEP_US: Final = 31 * US
 GOOD_US: Final = 600 * US
+CHANNEL: Final = "dengfeng-2"
+"""What aired there; an agent that runs on such a journal has the first one."""
 _BATCH: Final = 20_000
 
 Said = tuple[str, str, bytes]
@@ -70,7 +72,7 @@ def reports(count: int) -> Iterator[Said]:
         else:
             aired += 1
             row = {
-                "channel": "dengfeng-1",
+                "channel": CHANNEL,
                 "seq": aired,
                 "prev": prev,
                 "start": AT,
@@ -91,7 +93,7 @@ def reports(count: int) -> Iterator[Said]:
                 "evidence": "ledger",
             }
             prev = hashlib.sha256(msgspec.json.encode(row)).hexdigest()
-            yield "asrun", "dengfeng-1", records.encode(records.AsRun("dengfeng-1", ({**row, "hash": prev},)))
+            yield "asrun", CHANNEL, records.encode(records.AsRun(CHANNEL, ({**row, "hash": prev},)))
 
 
 def stories(count: int, kind: str = "offer") -> Iterator[Said]:
@@ -145,6 +147,18 @@ def write_table(
             (stream, last.seq, last.hash, signed.payload, signed.signature, signed.at_us, signed.next_by_us, last.seq),
         )
     return last.seq
+
+
+def write_asrun(db: Database, lines: Iterable[Line]) -> None:
+    """Write the log of what aired that these records report."""
+    with transaction(db):
+        for seq, line in enumerate((line for line in lines if line.kind == "asrun"), start=1):
+            row = msgspec.json.decode(line.body)["rows"][0]
+            hash_ = row.pop("hash")
+            db.conn.execute(
+                "INSERT INTO asrun (channel, seq, start_tick, end_tick, hash, document) VALUES (?, ?, ?, ?, ?, ?)",
+                (CHANNEL, seq, seq, seq, hash_, msgspec.json.encode(row)),
+            )
 
 
 DIGEST: Final = "sha256:" + "0" * 64

@@ -18,6 +18,7 @@ from appliance.core.errors import Refused, Text
 from appliance.loading import Loaded
 from appliance.progress import ProgressLine
 from appliance.stick import FOLDERS, NOTE, Stick
+from provisioning.hub import acknowledged
 from provisioning.hub.catalogue import Catalogue
 from provisioning.hub.folder import HubFolder, is_site_id
 from provisioning.hub.intake import Intake
@@ -50,6 +51,9 @@ def export(folder: HubFolder, site: str, stick: Stick, label: Label, *, everythi
     Intake(folder, site, journals).set_right()
     at_us = folder.now_us()
     word = Word() if everything else word_of_box(folder, known, stick, label)
+    if word.note is not None:
+        heads = {stream: head for stream, head in word.note.have.items() if stream in streams_of(site)}
+        acknowledged.note(folder, site, [wire.position_of(stream, head) for stream, head in heads.items()])
     done = Exported(site, label.id)
     named: dict[str, int | None] = {}
     catalogue = Catalogue().read(journals, (site,))
@@ -59,7 +63,15 @@ def export(folder: HubFolder, site: str, stick: Stick, label: Label, *, everythi
         for record in _records(kept, told, head.position):
             note_needs(record, named, known, catalogue, at_us)
         place = _place_of(kept, word.have)
-        if place is None:
+        if _is_compacted(kept, word.have):
+            place = None
+            done.problems.append(
+                Text(
+                    f"{stream}：节点缺的已压缩，须联网一次取快照",
+                    f"{stream}: what the box lacks was compacted; it gets the snapshot over the line",
+                )
+            )
+        elif place is None:
             # Our head tells the box so, and its judge draws the conclusion.
             done.problems.append(
                 Text(f"{stream}：节点所持位置不在本流中", f"{stream}: the box stands where this stream never was")
@@ -134,18 +146,21 @@ class _SyncSaid(msgspec.Struct):
 
 def _find(stream: Stream, place: tuple[int, int]) -> Place | None:
     """Where the stream stood at an epoch and sequence."""
-    at = stream.start()
-    while page := stream.page(at):
-        for _record, at in page:
-            if at.position.place >= place:
-                return at if at.position.place == place else None
-    return None
+    before = stream.before(*place)
+    page = stream.page(before, records_max=1) if before is not None else []
+    return page[0][1] if page else None
 
 
 def _place_of(stream: Stream, have: dict[str, wire.Head]) -> Place | None:
     """Behind what is had; the start where nothing is known, None where the stream never stood."""
     head = have.get(stream.name)
     return stream.start() if head is None else stream.find(wire.position_of(stream.name, head))
+
+
+def _is_compacted(stream: Stream, have: dict[str, wire.Head]) -> bool:
+    """Whether what the box lacks is not here any more."""
+    head, start = have.get(stream.name), stream.start().position
+    return start.seq > 0 and (head is None or (head.epoch, head.seq) < start.place)
 
 
 def _signed_head(journals: HubJournals, stream: str, at_us: int) -> journal.Checkpoint:

@@ -72,8 +72,11 @@ class Catalogue:
 
     def to_redact(self) -> tuple[tuple[str, int, int], ...]:
         """Bodies that must go and were still there when they were read: stream, epoch and sequence."""
-        wanted = set().union(*(told.redactions for told in self.told.values()))
-        return tuple(sorted(each for each in wanted if self._is_told_of(*each)))
+        return tuple(sorted(each for each in self.redactions() if self._is_told_of(*each)))
+
+    def redactions(self) -> set[tuple[str, int, int]]:
+        """All bodies that must go, or are gone."""
+        return set().union(*(told.redactions for told in self.told.values()))
 
     def _is_told_of(self, stream: str, epoch: int, seq: int) -> bool:
         """Whether the record was read, and had its body."""
@@ -151,6 +154,12 @@ class Catalogue:
         if stream.name not in self.told:
             told, place = load(stream)
             self.told[stream.name], self._places[stream.name] = told, place
+            self._merge(stream.name, told)
+        start = stream.start()
+        if self._places[stream.name].position.place < start.position.place:
+            # It was compacted since: what went and still counted is in the snapshot.
+            told, self._places[stream.name] = fresh(stream)
+            absorb(self.told[stream.name], told)
             self._merge(stream.name, told)
         told, place, count = self.told[stream.name], self._places[stream.name], 0
         passed: list[Place] = []

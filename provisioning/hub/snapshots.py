@@ -29,6 +29,7 @@ BEGINS: Final = "begins"
 PUNCH_HOLE: Final = 0x02 | 0x01
 """FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, fallocate(2)."""
 BLOCK_BYTES: Final = 4096
+RETRIES_MAX: Final = 3
 FAR_RECORDS: Final = 10_000
 """So many records behind a snapshot, a reader gets that instead."""
 
@@ -79,38 +80,57 @@ class Sending:
 
 
 def make(journals: HubJournals, name: str) -> Kept:
-    """Make a snapshot of a stream of the hub at its head, and put it in place of the one before."""
-    from appliance.durable import staged_beside, sync_folder, write_atomically
+    """Make a snapshot of a stream of the hub at its head, and put it in place of the one before.
 
-    catalogue = Catalogue().read(journals, ())
+    The stream is read without the lock: what is covered does not change, but for bodies that are redacted meanwhile;
+    then it is read again. Refused when that happens RETRIES_MAX times.
+    """
+    for _attempt in range(RETRIES_MAX):
+        redacted = _redacted(journals, name)
+        kept = _write(journals, name, redacted)
+        with journals.folder.locked():
+            if _redacted(journals, name) == redacted:
+                stream = journals.stream(name)
+                _name(stream, SNAPSHOT, kept)
+                _sweep(stream)
+                return kept
+    raise Refused(Text(f"{name} 正在抹除，请再试", f"{name} is being redacted, try again"))
+
+
+def _write(journals: HubJournals, name: str, redacted: frozenset[tuple[int, int]]) -> Kept:
+    """The records in force as a file, and a statement on them; nothing names them yet."""
+    from appliance.durable import staged_beside, sync_folder
+
+    stream, now_us = journals.stream(name), journals.folder.now_us()
+    covered = stream.covered()
+    if covered is None:
+        raise Refused(Text(f"流 {name} 还没有记录", f"there is nothing in {name} yet"))
+    place = Place(covered.checkpoint.position, covered.size_bytes)
+    in_force = InForce(now_us, _catalogue(journals, name).recalled)
+    for record in _all(stream, place):
+        in_force.feed(record)
+    chosen, gauge = in_force.places() - redacted, Gauge()
+    with staged_beside(stream.folder / SNAPSHOT, 0o600) as (into, staged):
+        with os.fdopen(os.dup(into), "wb") as file:
+            for record in _all(stream, place):
+                if record.header.place in chosen:
+                    gauge.add(record)
+                    file.write(record.header_bytes + b"\n" + (record.body or b"") + b"\n")
+        os.fsync(into)
+        staged.rename(stream.folder / f"{gauge.digest}.snapshot")
+    sync_folder(stream.folder)
+    signed = sign_statement(place.position, gauge.digest, gauge.size_bytes, gauge.records, now_us, journals.key)
+    return Kept(signed, place)
+
+
+def _catalogue(journals: HubJournals, name: str) -> Catalogue:
     scope = name.split("/")[0]
-    if scope != "all":
-        catalogue.read(journals, (scope,))
-    now_us = journals.folder.now_us()
-    with journals.folder.locked():
-        stream = journals.stream(name)
-        covered = stream.covered()
-        if covered is None:
-            raise Refused(Text(f"流 {name} 还没有记录", f"there is nothing in {name} yet"))
-        place = Place(covered.checkpoint.position, covered.size_bytes)
-        in_force = InForce(now_us, catalogue.recalled)
-        for record in _all(stream):
-            in_force.feed(record)
-        chosen, gauge = in_force.places(), Gauge()
-        with staged_beside(stream.folder / SNAPSHOT, 0o600) as (into, staged):
-            with os.fdopen(os.dup(into), "wb") as file:
-                for record in _all(stream):
-                    if record.header.place in chosen:
-                        gauge.add(record)
-                        file.write(record.header_bytes + b"\n" + (record.body or b"") + b"\n")
-            os.fsync(into)
-            staged.rename(stream.folder / f"{gauge.digest}.snapshot")
-        sync_folder(stream.folder)
-        statement = sign_statement(place.position, gauge.digest, gauge.size_bytes, gauge.records, now_us, journals.key)
-        payload, signature = statement_text(statement)
-        write_atomically(stream.folder / SNAPSHOT, f"{payload}\n{signature}\n{place.offset}\n".encode())
-        _sweep(stream)
-    return Kept(statement, place)
+    return Catalogue().read(journals, () if scope == "all" else (scope,))
+
+
+def _redacted(journals: HubJournals, name: str) -> frozenset[tuple[int, int]]:
+    """Bodies of this stream that must not be kept."""
+    return frozenset((epoch, seq) for stream, epoch, seq in _catalogue(journals, name).redactions() if stream == name)
 
 
 def compact(journals: HubJournals, name: str, kept: Kept) -> int:
@@ -119,12 +139,9 @@ def compact(journals: HubJournals, name: str, kept: Kept) -> int:
     First the snapshot is named as the beginning, then the bytes go: killed in between, they go the next time. Refused
     where the file system makes no holes; then the bytes stay, and no harm is done.
     """
-    from appliance.durable import write_atomically
-
     with journals.folder.locked():
         stream = journals.stream(name)
-        payload, signature = statement_text(kept.statement)
-        write_atomically(stream.folder / BEGINS, f"{payload}\n{signature}\n{kept.place.offset}\n".encode())
+        _name(stream, BEGINS, kept)
         freed = 0
         for path in stream.folder.glob("*.records"):
             if path.stem.isdecimal() and int(path.stem) <= kept.place.position.epoch:
@@ -134,12 +151,23 @@ def compact(journals: HubJournals, name: str, kept: Kept) -> int:
     return freed
 
 
-def _all(stream: Stream) -> Iterator[Record]:
-    """What a stream says: of what was compacted away the records still in force, then the rest."""
+def _name(stream: Stream, name: str, kept: Kept) -> None:
+    """Put a statement into force, in one step."""
+    from appliance.durable import write_atomically
+
+    payload, signature = statement_text(kept.statement)
+    write_atomically(stream.folder / name, f"{payload}\n{signature}\n{kept.place.offset}\n".encode())
+
+
+def _all(stream: Stream, until: Place) -> Iterator[Record]:
+    """What a stream says up to a place: of what was compacted away the records still in force, then the rest."""
     first = begins(stream.folder)
     if first is not None:
         yield from snapshot_records(stream.folder, first.digest)
-    yield from stream.records()
+    for record in stream.records():
+        if record.header.place > until.position.place:
+            return
+        yield record
 
 
 def _read(stream: Stream, name: str) -> Kept | None:

@@ -3,11 +3,14 @@
 Alone: `python -m tests.bench.year`. No peer keeps a signed history, so there is nothing to put beside it.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -21,13 +24,13 @@ from appliance.store.database import first, reading, writing
 from edge_agent.boot import read_sign_key
 from provisioning import identity
 from provisioning.bundle import JoinRequest
-from provisioning.hub import enrolment
+from provisioning.hub import enrolment, snapshots
 from provisioning.hub.catalogue import Catalogue
 from provisioning.hub.folder import HubFolder
 from provisioning.hub.journals import HubJournals
 from provisioning.hub.verify import check
 from tests.bench.row import Row
-from tests.journals import YEAR, chain, reports, stories, write_stream, write_table
+from tests.journals import YEAR, chain, reports, stories, write_asrun, write_stream, write_table
 
 SITE: Final = "dengfeng"
 OFFERS: Final = 50_000
@@ -60,27 +63,40 @@ def rows(folder: Path, count: int = YEAR) -> Iterator[Row]:
 
 
 def of_hub(folder: HubFolder) -> Iterator[Row]:
-    """Verify everything; then what a session, or a command, has to read before it can begin."""
-    began_s = time.monotonic()
-    checked = check(folder, with_assets=False)
-    took_s = time.monotonic() - began_s
-    assert not checked.problems, checked.problems[:3]
-    yield Row(
-        f"hub verify, {checked.records:,} records",
-        f"{took_s:.1f} s ({checked.records / took_s:,.0f}/s)",
-        NO_PEER,
-        f"<= {VERIFY_S_MAX:.0f} s",
-        took_s <= VERIFY_S_MAX,
-    )
-    for what in ("the first time", "after that"):
-        began_s = time.monotonic()
-        Catalogue().read(HubJournals(folder), (SITE,))
-        yield Row(f"the hub's catalogue, {what}", f"{time.monotonic() - began_s:.2f} s", NO_PEER)
+    """What a session or a command reads before it can begin, cold and then as ever; and verifying everything."""
     report = HubJournals(folder).stream(f"{SITE}/report")
-    for what in ("the first time", "after that"):
-        began_s = time.monotonic()
-        assert report.find(report.position()) is not None
-        yield Row(f"finding where a box stands, {what}", f"{(time.monotonic() - began_s) * 1000:.0f} ms", NO_PEER)
+    for what in ("nothing kept beside the streams", "as ever"):
+        with _watch() as watch:
+            Catalogue().read(HubJournals(folder), (SITE,))
+            assert report.find(report.position()) is not None
+        yield Row(f"the hub begins a session, {what}", str(watch), NO_PEER)
+    with _watch() as watch:
+        checked = check(folder, with_assets=False)
+    assert not checked.problems, checked.problems[:3]
+    what = f"hub verify, {checked.records:,} records"
+    yield Row(what, str(watch), NO_PEER, f"<= {VERIFY_S_MAX:.0f} s", watch.took_s <= VERIFY_S_MAX)
+    with _watch() as watch:
+        made = snapshots.make(HubJournals(folder), "all/content").statement
+    yield Row(f"a snapshot of {made.records:,} offers", f"{watch}, {made.size_bytes / MIB:.0f} MiB", NO_PEER)
+
+
+@dataclass
+class _Watch:
+    """Seconds that passed, and seconds of CPU: on a busy machine the two differ."""
+
+    took_s: float = 0.0
+    cpu_s: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.took_s:.1f} s ({self.cpu_s:.1f} s of CPU)"
+
+
+@contextmanager
+def _watch() -> Iterator[_Watch]:
+    watch = _Watch()
+    began_s, began_cpu_s = time.monotonic(), sum(os.times()[:4])
+    yield watch
+    watch.took_s, watch.cpu_s = time.monotonic() - began_s, sum(os.times()[:4]) - began_cpu_s
 
 
 def of_box(config: Config) -> Iterator[Row]:
@@ -99,6 +115,10 @@ def of_box(config: Config) -> Iterator[Row]:
     finally:
         agent.terminate()
         agent.wait(START_TIMEOUT_S)
+    with _watch() as watch:
+        _run("songshan", "--home", str(config.home), "audit", "verify")
+    limit = f"<= {VERIFY_S_MAX:.0f} s"
+    yield Row("the box audits itself, all records", str(watch), NO_PEER, limit, watch.took_s <= VERIFY_S_MAX)
     yield Row("start to on air", f"{took_s:.1f} s", NO_PEER, f"<= {START_S_MAX:.0f} s", took_s <= START_S_MAX)
     limit = f"<= {MEMORY_MIB_MAX:.0f} MiB"
     yield Row("the agent's memory (RSS)", f"{memory_mib:.0f} MiB", NO_PEER, limit, memory_mib <= MEMORY_MIB_MAX)
@@ -123,6 +143,7 @@ def _write(folder: HubFolder, config: Config, count: int) -> None:
     with writing(config.database) as db:
         write_table(db, "all/content", chain("all/content", stories(offers)), "applied", journals.key, at_us)
         write_table(db, report, chain(report, reports(count - offers)), "own", key, at_us)
+        write_asrun(db, chain(report, reports(count - offers)))
 
 
 def _join(hub: HubFolder, home: Path) -> Config:
@@ -142,7 +163,7 @@ def _join(hub: HubFolder, home: Path) -> Config:
 
 def _run(program: str, *arguments: str) -> None:
     argv = [str(Path(sys.executable).with_name(program)), *arguments]
-    subprocess.run(argv, check=True, capture_output=True, timeout=120)
+    subprocess.run(argv, check=True, capture_output=True, timeout=300)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from appliance.store.database import writing
 from provisioning import identity
 from provisioning.hub.stream import Stream
 from tests.appliance.boxes import HUB, box
-from tests.journals import BEGAN_US, chain, reports, stories, write_stream, write_table
+from tests.journals import BEGAN_US, chain, reports, stories, write_asrun, write_stream, write_table
 
 SONGSHAN = str(Path(sys.executable).with_name("songshan"))
 HUB_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -39,12 +39,7 @@ def config(tmp_path: Path) -> Config:
     with writing(made.database) as db:
         write_table(db, CONTENT, chain(CONTENT, stories(10)), "applied", HUB_KEY, BEGAN_US)
         write_table(db, OWN, chain(OWN, reports(50)), "own", key, BEGAN_US)
-        rows = [line for line in chain(OWN, reports(50)) if line.kind == "asrun"]
-        for seq, line in enumerate(rows, start=1):
-            row = json.loads(line.body)["rows"][0]
-            hash_ = row.pop("hash")
-            document = json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode()
-            db.conn.execute("INSERT INTO asrun VALUES ('dengfeng-1', ?, ?, ?, ?, ?)", (seq, seq, seq, hash_, document))
+        write_asrun(db, chain(OWN, reports(50)))
     return made
 
 

@@ -294,6 +294,34 @@ def test_an_audit_finds_what_is_wrong_with_a_compacted_stream(hub: LiveHub, name
     assert audit_folder(folder, "all/content", keys, Redactions())[0].problems != ()
 
 
+def test_who_reads_on_while_the_hub_compacts_reads_the_snapshot_instead(hub: LiveHub) -> None:
+    """A session that has not looked for a while holds a place that is no more."""
+    live_on(hub, 2)
+    running = Catalogue().read(hub.journals, (SITE,))
+    live_on(hub, 2)
+    hub.journals.append("all/content", "offer", "late", item(hub, "late", "晚"))
+    snapshots.compact(hub.journals, "all/content", snapshots.make(hub.journals, "all/content"))
+    assert "late" in running.read(hub.journals, (SITE,)).offered
+
+
+def test_a_redaction_while_a_snapshot_is_made_makes_it_anew(hub: LiveHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The words were read already when the order to remove them came."""
+    words = "张三的电话一三八〇〇"
+    hub.journals.append("all/content", "item", "p", item(hub, "p", words))
+    write, orders = snapshots._write, [1]
+
+    def late(*given: object) -> snapshots.Kept:
+        made = write(*given)  # type: ignore[arg-type]
+        if orders:
+            redactions.order(hub.folder, "all/content", 1, orders.pop(), "含个人信息")
+        return made
+
+    monkeypatch.setattr(snapshots, "_write", late)
+    snapshots.make(hub.journals, "all/content")
+    assert [path for path in hub.path.rglob("*") if path.is_file() and words.encode() in path.read_bytes()] == []
+    assert snapshots.newest(hub.journals.stream("all/content")) is not None
+
+
 def test_the_commands_tell_what_they_did(hub: LiveHub) -> None:
     """For a timer that runs them at night, and whoever reads its log in the morning."""
     live_on(hub, 2)
