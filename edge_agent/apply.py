@@ -1,4 +1,4 @@
-"""What a record of the hub does to this box. Each is applied once, in the transaction that moves the cursor past it.
+"""What a record does to this box. Each is applied once, in the transaction that moves the cursor past it.
 
 A record that cannot be applied is parked with the reason and changes nothing; the ones after it go on. One of a kind
 that this version does not know is kept and tried again after an upgrade, unless a newer one has taken its place.
@@ -17,10 +17,11 @@ from appliance.core.item import Item
 from appliance.core.journal import Record
 from appliance.core.moment import to_us
 from appliance.core.records import decode
-from appliance.store import air, assets, desk, items, journals, needs
+from appliance.store import air, desk, items, journals, needs
 from appliance.store.needs import DAYS_BACK_US, FILLER_WITHIN_US, ITEM_WITHIN_US, READY_BEFORE_US
 from edge_agent.faults import as_refusals
 from edge_agent.redaction import redact
+from edge_agent.retake import receive_receipt, retake
 
 ALL: Final = "all/"
 """Streams that every site reads; what they say of a channel concerns the sites that have it."""
@@ -68,7 +69,7 @@ class Applying:
             case records.Order():
                 desk.receive_order(db, body, now_us)
             case records.Receipt():
-                _receipt(db, body, now_us)
+                receive_receipt(db, body, now_us)
             case records.Schedule():
                 self._schedule(db, record, body, now_us)
             case records.Filler() if self._concerns(record, body.channel):
@@ -81,7 +82,7 @@ class Applying:
             case records.Filler() | records.Insert() | records.Resume():
                 pass
             case _:
-                raise AssertionError(f"the hub writes no {record.header.kind}")
+                retake(db, self._config.site, body, now_us)
 
     def _concerns(self, record: Record, channel: str) -> bool:
         """Whether it is about one of our channels. A record to this site alone about a channel it lacks is wrong."""
@@ -111,7 +112,7 @@ class Applying:
             return
         if is_published or items.is_ours(db, item.id):
             shown_us = max(now_us, to_us(item.publish_at)) if item.publish_at else now_us
-            want_item(db, item, "item", shown_us + ITEM_WITHIN_US, now_us)
+            needs.want_item(db, item, "item", shown_us + ITEM_WITHIN_US, now_us)
             _note_replaced(db, before, items.places_of(db, item.id))
         needs.let_go(db, set(before.values()) - {asset.digest for asset in item.assets})
         self.air_changed = True
@@ -140,30 +141,9 @@ class Applying:
         self.air_changed = True
 
 
-def want_item(db: Database, item: Item, why: str, deadline_us: int, now_us: int) -> None:
-    """Have the assets of an item that is shown here brought here; not of one whose time is over already."""
-    if item.until is not None and to_us(item.until) <= now_us:
-        return
-    for asset in item.assets:
-        if not items.is_recalled(db, asset.digest):
-            needs.need_item(db, asset, why, deadline_us, now_us)
-
-
 def _note_replaced(db: Database, before: Mapping[Any, str], after: Mapping[Any, str]) -> None:
     """Another asset in the same place: a new version, as a rule."""
     for place, digest in after.items():
         old = before.get(place)
         if old is not None and old != digest:
             needs.replaces(db, digest, old)
-
-
-def _receipt(db: Database, body: records.Receipt, now_us: int) -> None:
-    """The hub has decided on a submission: nothing of it need go up any more."""
-    for submission, item in desk.open_submissions(db):
-        if submission.id == body.submission:
-            reason = body.reason if body.verdict == "refused" else None
-            desk.set_submission(db, body.submission, body.verdict, now_us, reason)
-            still_sent = {asset.digest for _other, open_item in desk.open_submissions(db) for asset in open_item.assets}
-            for asset in item.assets:
-                if asset.digest not in still_sent:
-                    assets.drop_transfer(db, asset.digest, "up")

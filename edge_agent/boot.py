@@ -30,6 +30,7 @@ from edge_agent.dial import Dial
 from edge_agent.execute import World
 from edge_agent.line import Dialling, Line
 from edge_agent.memory import Memory
+from edge_agent.standing import doubt_if_new, this_machine
 from edge_agent.stocktaking import take_stock
 from edge_agent.watch import Wake, watched
 
@@ -44,6 +45,7 @@ class Machine:
     children: Callable[[], Children] = Children
     dial: Callable[[HubAddress, Path, Wake], Dialling] = Dial
     watched: Callable[[Sequence[Path], Wake], AbstractContextManager[OSError | None]] = watched
+    fingerprint: Callable[[], str] = this_machine
 
 
 THIS_MACHINE: Final = Machine()
@@ -66,6 +68,7 @@ def running(config: Config, *, once: bool, machine: Machine = THIS_MACHINE) -> I
         problem = stack.enter_context(machine.watched((config.spool / "new", config.drop), wake))
         now_us = _set_right(config, db, problem)
         applying = Applying(config, lambda: air.now_us(db, config.clock))
+        doubt_if_new(db, config, machine.fingerprint())
         journals.apply_parked(db, applying.again)
         applying.air_changed = True
         line = line_to_hub(config, wake, machine.dial)
@@ -75,7 +78,7 @@ def running(config: Config, *, once: bool, machine: Machine = THIS_MACHINE) -> I
             memory=_memory(config),
             children=machine.children(),
             line=line,
-            conversation=Conversation(config, db, key, line, applying),
+            conversation=Conversation(config, db, key, line, applying, machine.fingerprint()),
             route=transfer.route_to(config),
             environ=environ_of(config, os.environ),
         )

@@ -8,6 +8,7 @@ the line may break anywhere. The hub's own word on how far it has our stream dec
 """
 
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import structlog
@@ -19,6 +20,7 @@ from appliance.core import wire
 from appliance.core.errors import HubUnreachable, Text, WorldError
 from appliance.core.events import (
     Acked,
+    Asked,
     BrokenArrived,
     CheckpointArrived,
     DeliveredAnswered,
@@ -28,9 +30,10 @@ from appliance.core.events import (
     Pong,
     RecordsArrived,
     RefusedBy,
+    Returned,
     SnapshotArrived,
+    Wanted,
 )
-from appliance.core.health import Finding
 from appliance.core.journal import (
     Broken,
     Checkpoint,
@@ -44,13 +47,14 @@ from appliance.core.judge import Verdict
 from appliance.core.moment import US, to_us
 from appliance.core.session import DELIVERIES_MAX, ProtocolError, Session, batch_of
 from appliance.core.snapshot import Statement, judge_snapshot
-from appliance.store import facts, journals
+from appliance.store import facts, journals, needs
 from appliance.store.database import transaction
 from edge_agent.arriving import Arriving
 from edge_agent.core.observation import Link
 from edge_agent.core.outcomes import Answered, Outcome, Reached
 from edge_agent.keeping import receive
 from edge_agent.line import Line
+from edge_agent.recovery import Recovery, stopped_alarm
 
 CHECKPOINT_EVERY_US: Final = 60 * US
 """Our own stream is signed anew this often while the hub listens, also when there is nothing to say."""
@@ -66,10 +70,20 @@ log = structlog.get_logger()
 class Conversation:
     """One box's side of it, over all sessions of one run of the agent."""
 
-    def __init__(self, config: Config, db: Database, key: Ed25519PrivateKey, line: Line, apply: journals.Apply) -> None:
+    def __init__(
+        self,
+        config: Config,
+        db: Database,
+        key: Ed25519PrivateKey,
+        line: Line,
+        apply: journals.Apply,
+        machine: str = "",
+    ) -> None:
         self._site, self._db, self._key, self._line, self._apply = config.site, db, key, line, apply
         self._own = wire.stream_of_site(config.site)
         self._hub_key = parse_public_key(config.hub.sign_key) if config.hub else None
+        self._machine = machine
+        self._recovery = Recovery(config.site, db, key, apply, machine)
         self._alarmed = {self._own, *wire.streams_of_hub(config.site)}
         """Streams that may have an alarm, which the agent before us may have raised."""
         self.told: set[str] = set()
@@ -95,6 +109,7 @@ class Conversation:
         for arriving in self._arriving.values():
             arriving.forget()
         self._arriving.clear()
+        self._recovery.begin()
 
     def state(self) -> Link:
         """As the plan sees it."""
@@ -172,7 +187,9 @@ class Conversation:
     def _greet_first(self, now_us: int) -> None:
         have = {stream: journals.cursor(self._db, stream).position for stream in wire.streams_of_hub(self._site)}
         offer = journals.cursor(self._db, self._own).position
-        self._begin(Session.box(self._site, have, offer, f"songshan-edge {facts.version()}", now_us), now_us)
+        self._begin(
+            Session.box(self._site, have, offer, f"songshan-edge {facts.version()}", now_us, self._machine), now_us
+        )
 
     def _hear(self, event: Event, now_us: int) -> list[Outcome]:
         assert self._session is not None
@@ -192,6 +209,14 @@ class Conversation:
                 self._receive(stream, (), checkpoint, now_us)
             case BrokenArrived(stream, reason):
                 self._alarm(stream, Verdict.BROKEN, reason, now_us)
+            case Asked(stream):
+                self._alarmed.add(stream)
+                self._recovery.give_back(self._session, event, now_us)
+            case Returned():
+                self._taken_back(self._recovery.take_back(self._session, event, now_us), now_us)
+            case Wanted(digests):
+                with transaction(self._db):
+                    needs.give_back(self._db, digests, now_us)
             case Acked(position):
                 self._sent = position.place
                 journals.acknowledged(self._db, self._own, *position.place)
@@ -210,26 +235,30 @@ class Conversation:
         return []
 
     def _greet(self, greeted: Greeted, now_us: int) -> None:
-        """Find where the hub stands in our stream. Where that is no place of ours, we say nothing until it is."""
+        """Find where the hub stands in our stream. Where that is no place of ours, we say nothing new until it is."""
+        assert self._session is not None
         self._is_greeted = True
         self._line.greeted(greeted.peer, now_us)
         self.hub_ahead_us = greeted.time_us - now_us
-        has = greeted.have[self._own]
-        if self._is_ours(has):
-            self._sent = has.place
-            journals.acknowledged(self._db, self._own, *has.place)
-            self._clear_alarm(self._own)
-        else:
-            self._alarm(self._own, Verdict.FORKED, _ELSEWHERE, now_us)
+        for stream, head in greeted.heads.items():
+            if head.place < journals.cursor(self._db, stream).position.place:
+                self._alarmed.add(stream)
+                self._recovery.notice(stream, now_us)
+        self._alarmed.add(self._own)
+        self._taken_back(self._recovery.meet(self._session, greeted.have[self._own], now_us), now_us)
 
-    def _is_ours(self, has: Position) -> bool:
-        own = journals.cursor(self._db, self._own).position
-        if has.seq == 0:
-            return has.epoch == 1
-        if has.place == own.place:
-            return has.head == own.head
-        found = journals.read_from(self._db, self._own, (has.epoch, has.seq - 1), 1)
-        return bool(found) and position_after(found[0]) == has
+    def _taken_back(self, found: Position | Text | None, now_us: int) -> None:
+        """Go on behind the place where the hub stands; None: that is not known yet."""
+        if isinstance(found, Position):
+            self._sent = found.place
+            journals.acknowledged(self._db, self._own, *found.place)
+            self._clear_alarm(self._own)
+        elif found is not None:
+            self._alarm(self._own, Verdict.FORKED, found, now_us)
+
+    def _hub_now_us(self, now_us: int) -> int | None:
+        """The time by the hub's clock, as it was in its greeting and has run since by ours; None before that."""
+        return now_us + self.hub_ahead_us if self._is_greeted and self.hub_ahead_us is not None else None
 
     def _expect(self, stream: str, statement: Statement, now_us: int) -> None:
         """A snapshot is announced: what comes of the stream now waits until it is all there."""
@@ -268,13 +297,21 @@ class Conversation:
         """Judge, keep and apply, then answer. What goes wrong on the disk is not answered: the line is given up."""
         assert self._session is not None
         assert self._hub_key is not None
-        judgement = receive(self._db, self._apply, self._hub_key, stream, records, checkpoint)
+        hold = partial(self._recovery.hold, now_us=now_us, hub_now_us=self._hub_now_us(now_us))
+        newer = self._recovery.newer.get(stream)
+        judgement = receive(self._db, self._apply, self._hub_key, stream, records, checkpoint, hold, newer)
         match judgement.verdict:
             case Verdict.ACCEPTED:
-                self._clear_alarm(stream)
+                self._agreed(stream, now_us)
             case Verdict.DUPLICATE | Verdict.STALE:
                 pass
-            case Verdict.HELD if not records:
+            case Verdict.HELD if not records and checkpoint is not None:
+                self._recovery.heard_ahead(stream, checkpoint)
+                return
+            case Verdict.REWOUND | Verdict.FORKED if not records:
+                # It is for the hub to ask for what it lacks; nothing of it is taken until then.
+                self._alarmed.add(stream)
+                self._recovery.notice(stream, now_us)
                 return
             case verdict:
                 self._alarm(stream, verdict, judgement.reason, now_us)
@@ -282,6 +319,12 @@ class Conversation:
                 return
         if records:
             self._session.ack(judgement.position)
+
+    def _agreed(self, stream: str, now_us: int) -> None:
+        """Something of this stream was accepted: it is one history again, and what was held may be done now."""
+        self._recovery.agreed(stream)
+        self._recovery.release(now_us, self._hub_now_us(now_us))
+        self._clear_alarm(stream)
 
     def _push(self, now_us: int) -> None:
         """Offer the next batch of our own stream; a signature alone from time to time."""
@@ -343,19 +386,10 @@ class Conversation:
         self._begin(None)
 
     def _alarm(self, stream: str, verdict: Verdict, reason: Text, now_us: int) -> None:
-        finding = Finding(
-            id=f"stream:{stream}",
-            severity="red",
-            text=Text(
-                f"流 {stream} 停止同步（{verdict.value}）：{reason.zh}",
-                f"stream {stream} is not synchronised any more ({verdict.value}): {reason.en}",
-            ),
-            hint=Text("播出不受影响；请联系嵩山云运维", "the air goes on; tell the hub's operator"),
-        )
         log.error("stream_stopped", stream=stream, verdict=verdict.value, reason=reason.en)
         self._alarmed.add(stream)
         with transaction(self._db):
-            facts.raise_alarm(self._db, finding, now_us)
+            facts.raise_alarm(self._db, stopped_alarm(stream, verdict, reason), now_us)
 
     def _clear_alarm(self, stream: str) -> None:
         if stream not in self._alarmed:
@@ -363,8 +397,3 @@ class Conversation:
         self._alarmed.remove(stream)
         with transaction(self._db):
             facts.clear_alarm(self._db, f"stream:{stream}")
-
-
-_ELSEWHERE: Final = Text(
-    "嵩山云持有的本站流水不是本机的", "the hub holds a history of this site that is not this box's"
-)

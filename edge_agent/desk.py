@@ -20,7 +20,6 @@ from appliance.core.moment import US, to_text, to_us
 from appliance.store import air, assets, desk, items, journals, needs
 from appliance.store.needs import TAKEN_WITHIN_US
 from edge_agent import redaction
-from edge_agent.apply import want_item
 from edge_agent.faults import as_refusals
 
 GOOD_FOR_US: Final = 15 * 60 * US
@@ -113,7 +112,7 @@ def _have(db: Database, asset: Asset, now_us: int) -> None:
 def _take(db: Database, config: Config, item_id: str, now_us: int) -> None:
     was_ours = items.is_ours(db, item_id)
     item = items.take(db, item_id, now_us)
-    want_item(db, item, "taken", now_us + TAKEN_WITHIN_US, now_us)
+    needs.want_item(db, item, "taken", now_us + TAKEN_WITHIN_US, now_us)
     if not was_ours:
         say(db, config, "take", item_id, records.Take(item_id), now_us)
 

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from appliance.core.errors import Text
-from appliance.core.health import Alarm, Finding, OnAir, Severity, Snapshot
+from appliance.core.health import Alarm, Finding, OnAir, Severity, Snapshot, StreamFact
 from appliance.core.moment import US, to_text
 
 YEAR_2025_US: Final = 1_735_689_600 * US
@@ -29,6 +29,8 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
     soon_s: float = 2 * _HOUR_S
     """What is not ready and airs within this is red."""
     clock_offset_ms: float = 1000
+    view_late_s: float = 5 * 60
+    """A hub that listens signs every minute, for ten: so late it is not the line."""
     temperature_c: float = 85
     memory_used_share: float = 0.95
 
@@ -42,7 +44,7 @@ def findings(seen: Snapshot, thresholds: Thresholds) -> tuple[Finding, ...]:
         *_of_air(seen, thresholds),
         *_of_coming(seen, thresholds),
         *_of_link(seen, thresholds),
-        *_of_sync(seen),
+        *_of_sync(seen, thresholds),
         *_of_orders(seen),
         *_of_machine(seen, thresholds),
     ]
@@ -207,7 +209,11 @@ def _of_link(seen: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
         )
 
 
-def _of_sync(seen: Snapshot) -> Iterator[Finding]:
+def _is_hubs(stream: StreamFact) -> bool:
+    return not stream.stream.endswith("/report")
+
+
+def _of_sync(seen: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
     if seen.sync.parked_records:
         yield _amber(
             "parked",
@@ -216,6 +222,28 @@ def _of_sync(seen: Snapshot) -> Iterator[Finding]:
                 f"{seen.sync.parked_records} records could not be applied and are parked",
             ),
             Text("请看 songshan doctor；可能需要升级", "see songshan doctor; an upgrade may be needed"),
+        )
+    if seen.sync.held_records:
+        yield _amber(
+            "held",
+            Text(
+                f"{seen.sync.held_records} 条撤稿暂缓，等嵩山云新的签名",
+                f"{seen.sync.held_records} recalls are held until the hub signs anew",
+            ),
+            Text(
+                "联上嵩山云后自动执行；急需撤稿请电话核实", "done by itself once the hub signs; if urgent, ring the hub"
+            ),
+        )
+    due = [stream.next_by_us for stream in seen.sync.streams if stream.next_by_us is not None and _is_hubs(stream)]
+    if due and seen.link.state == "connected" and min(due) + thresholds.view_late_s * US < seen.now_us:
+        late = _duration(seen.now_us - min(due))
+        yield _amber(
+            "hub-view",
+            Text(
+                f"嵩山云在线，但它的签名已过期 {late.zh}；撤稿暂缓，播出不受影响",
+                f"the hub is on the line, but its signature is {late.en} past its time; recalls wait, the air goes on",
+            ),
+            Text("请联系嵩山云运维", "tell the hub's operator"),
         )
     failed = seen.sync.down.failed + seen.sync.up.failed
     if failed:

@@ -51,6 +51,14 @@ class Refused(SongshanError):
     """The answer is no; nothing was changed."""
 
 
+class MissingParent(Refused):
+    """What this is about has not come yet; `needs` is what has to come first, as in `item:i-2026-0031`."""
+
+    def __init__(self, needs: str, *problems: Text) -> None:
+        super().__init__(*problems)
+        self.needs = needs
+
+
 class WorldError(SongshanError):
     """Disk, network or a program outside failed."""
 

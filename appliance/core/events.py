@@ -12,13 +12,17 @@ from appliance.core.wire import DeliveryVerdict
 
 
 class Greeted(msgspec.Struct, frozen=True):
-    """The peer's hello: `have` is what it holds of our streams, `heads` where its own streams stand."""
+    """The peer's hello: `have` is what it holds of our streams, `heads` where its own streams stand.
+
+    `machine` tells a box's machine from another; "" when it does not say, and of a hub.
+    """
 
     peer: str
     software: str
     time_us: int
     have: dict[str, Position]
     heads: dict[str, Position]
+    machine: str = ""
 
 
 class RecordsArrived(msgspec.Struct, frozen=True):
@@ -64,6 +68,37 @@ class RefusedBy(msgspec.Struct, frozen=True):
     reason: Text
 
 
+class Asked(msgspec.Struct, frozen=True):
+    """The writer of a stream that we read does not know the place where we stand: `give_back` what follows the newest
+    of these places that we have."""
+
+    stream: str
+    trail: tuple[Position, ...]
+
+
+class Returned(msgspec.Struct, frozen=True):
+    """What the reader of our stream holds behind `since`; no records: nothing more that we signed."""
+
+    stream: str
+    since: Position
+    records: tuple[Record, ...]
+    checkpoint: Checkpoint | None
+
+
+class EvidenceArrived(msgspec.Struct, frozen=True):
+    """Records that lost their place to what we hold: to be kept beside the stream, once their signature is checked."""
+
+    stream: str
+    records: tuple[Record, ...]
+    checkpoint: Checkpoint
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """The hub has lost these assets."""
+
+    digests: tuple[str, ...]
+
+
 class StatusArrived(msgspec.Struct, frozen=True):
     """How the box says it is."""
 
@@ -98,5 +133,5 @@ class PeerSaidBye(msgspec.Struct, frozen=True):
 
 Event = (
     Greeted | RecordsArrived | CheckpointArrived | SnapshotArrived | BrokenArrived | Acked | RefusedBy
-    | StatusArrived | Delivered | DeliveredAnswered | Pong | PeerSaidBye
+    | Asked | Returned | EvidenceArrived | Wanted | StatusArrived | Delivered | DeliveredAnswered | Pong | PeerSaidBye
 )  # fmt: skip

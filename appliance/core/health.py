@@ -118,6 +118,8 @@ class Sync(msgspec.Struct, frozen=True, kw_only=True):
     up: Queue = Queue()
     unsent_records: int = 0
     parked_records: int = 0
+    held_records: int = 0
+    """Recalls and the like that wait for a fresh signature of the hub."""
     spool_waiting: int = 0
 
 

@@ -56,8 +56,11 @@ class Position(msgspec.Struct, frozen=True):
         return self.epoch, self.seq
 
 
-class Header(msgspec.Struct, frozen=True):
-    """The first line of a record. Keys beyond these are kept in the bytes and ignored."""
+class Header(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The first line of a record. Keys beyond these are kept in the bytes and ignored.
+
+    `again` is the hash of the record that this one stands for, which its writer wrote in a history that was given up.
+    """
 
     v: Literal[1]
     stream: str
@@ -69,6 +72,7 @@ class Header(msgspec.Struct, frozen=True):
     at: str
     body_sha256: Hex
     body_size_bytes: Annotated[int, msgspec.Meta(ge=2, le=BODY_BYTES_MAX)]
+    again: Hex | None = None
 
     @property
     def place(self) -> tuple[int, int]:
@@ -105,8 +109,11 @@ def next_epoch(position: Position) -> Position:
     return Position(position.stream, position.epoch + 1, 0, position.head)
 
 
-def append(last: Position, kind: str, key: str, body: bytes, at_us: int) -> Record:
-    """The record that follows `last`; Broken when `body` is no JSON object, has a raw newline or is too large."""
+def append(last: Position, kind: str, key: str, body: bytes, at_us: int, again: str | None = None) -> Record:
+    """The record that follows `last`; Broken when `body` is no JSON object, has a raw newline or is too large.
+
+    `again` names the lost record whose place it takes.
+    """
     header = Header(
         v=1,
         stream=last.stream,
@@ -118,6 +125,7 @@ def append(last: Position, kind: str, key: str, body: bytes, at_us: int) -> Reco
         at=to_text(at_us),
         body_sha256=hashlib.sha256(body).hexdigest(),
         body_size_bytes=len(body),
+        again=again,
     )
     record = parse_record(msgspec.json.encode(header), body)
     assert record.body is not None, "a record is written with its body"

@@ -4,31 +4,34 @@ Each end owns a Session, feeds it what it reads, and writes what `data_to_send` 
 one batch at a time and waits for its acknowledgement, so nothing piles up on either side; the streams go in the order
 of their urgency: control, content, report. The reader judges each batch (`appliance.core.judge`), commits what was
 accepted, and only then calls `ack`; what it cannot accept it refuses, which closes that stream until the next session.
+A writer that finds its reader where it never was asks for what the reader holds, a batch for each question.
 """
 
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import msgspec
-
 from appliance.core import wire
 from appliance.core.asset import parse_digest
 from appliance.core.errors import OperatorError, Text, WorldError
 from appliance.core.events import (
     Acked,
+    Asked,
     BrokenArrived,
     CheckpointArrived,
     Delivered,
     DeliveredAnswered,
     Event,
+    EvidenceArrived,
     Greeted,
     PeerSaidBye,
     Pong,
     RecordsArrived,
     RefusedBy,
+    Returned,
     SnapshotArrived,
     StatusArrived,
+    Wanted,
 )
 from appliance.core.journal import (
     Broken,
@@ -38,11 +41,11 @@ from appliance.core.journal import (
     checkpoint_text,
     genesis,
     parse_checkpoint_text,
-    parse_record,
 )
 from appliance.core.judge import Verdict
 from appliance.core.moment import to_text, to_us
 from appliance.core.snapshot import Statement, parse_statement_text, statement_text
+from appliance.core.wire import batch_of as batch_of
 
 DELIVERIES_MAX: Final = 64
 """How many deliveries may wait for their answer."""
@@ -76,13 +79,23 @@ class Session:
         self._unjudged: set[str] = set()
         self._closed: set[str] = set()
         self._deliveries: set[str] = set()
+        self._asked: set[str] = set()
+        self._owing: set[str] = set()
         self._say(hello)
 
     @classmethod
-    def box(cls, site: str, have: Mapping[str, Position], offer: Position, software: str, time_us: int) -> "Session":
+    def box(
+        cls,
+        site: str,
+        have: Mapping[str, Position],
+        offer: Position,
+        software: str,
+        time_us: int,
+        machine: str = "",
+    ) -> "Session":
         """The box's end: `have` of the hub's streams (genesis where left out), `offer` is the head of its own."""
         heads = {stream: wire.head_of(have.get(stream) or genesis(stream)) for stream in wire.streams_of_hub(site)}
-        return cls(site, wire.BoxHello(1, site, software, to_text(time_us), heads, wire.head_of(offer)))
+        return cls(site, wire.BoxHello(1, site, software, to_text(time_us), heads, wire.head_of(offer), machine))
 
     @classmethod
     def hub(
@@ -112,7 +125,7 @@ class Session:
             while self._over is None and (line := self._next_line()) is not None:
                 events += self._understand(line)
         except (Broken, OperatorError, ValueError, RecursionError) as error:
-            text = error.problems[0] if isinstance(error, Broken | OperatorError) else _malformed(error)
+            text = error.problems[0] if isinstance(error, Broken | OperatorError) else wire.malformed(error)
             self._end(text)
             raise ProtocolError(text) from error
         return events
@@ -139,12 +152,8 @@ class Session:
             assert text is not None, "a sign of life is a checkpoint"
             self._say(wire.CheckpointLine(stream, text))
             return
-        assert len(batch_of(records)) == len(records), "a batch is bounded"
-        pairs = tuple(
-            (record.header_bytes.decode(), record.body.decode() if record.body else None) for record in records
-        )
         self._unacked.add(stream)
-        self._batches[stream] = _encoded(wire.Records(stream, pairs, text))
+        self._batches[stream] = wire.encoded(wire.Records(stream, wire.pairs_of(records), text))
 
     def offer_snapshot(self, stream: str, statement: Statement) -> None:
         """Say that a snapshot follows; then offer its records in batches without a checkpoint."""
@@ -160,12 +169,41 @@ class Session:
         """Answer a batch or a checkpoint: no more of this stream is read in this session."""
         assert stream in self._reads, "only what the peer writes can be refused"
         self._unjudged.discard(stream)
+        self._owing.discard(stream)
         self._closed.add(stream)
         self._say(wire.Refuse(stream, verdict, reason))
 
+    def is_asking(self, stream: str) -> bool:
+        """Whether a question is under way."""
+        return stream in self._asked
+
+    def ask(self, trail: Sequence[Position]) -> None:
+        """Ask the reader of a stream of ours for what it holds behind the newest of these places that it has."""
+        stream = trail[0].stream
+        assert stream in self._writes and stream not in self._asked, "one question at a time, of a stream of ours"
+        self._asked.add(stream)
+        self._say(wire.Ask(stream, tuple(wire.head_of(position) for position in trail)))
+
+    def give_back(self, since: Position, records: Sequence[Record], checkpoint: Checkpoint | None) -> None:
+        """Answer `Asked`: records that follow `since`, with the writer's signature on the last of them; or none."""
+        assert bool(records) == (checkpoint is not None), "records are given back with their signature"
+        self._owing.remove(since.stream)
+        text = checkpoint_text(checkpoint) if checkpoint else None
+        self._say(wire.ReturnedLine(since.stream, wire.head_of(since), wire.pairs_of(records), text))
+
+    def show(self, records: Sequence[Record], checkpoint: Checkpoint) -> None:
+        """Hand over, as evidence, signed records of our own that lost their place."""
+        stream = checkpoint.position.stream
+        self._say(wire.EvidenceLine(stream, wire.pairs_of(records), checkpoint_text(checkpoint)))
+
+    def want(self, digests: Sequence[str]) -> None:
+        """Say which assets the hub has lost."""
+        assert len(digests) <= wire.WANT_MAX, "what is wanted is bounded"
+        self._say(wire.Want(tuple(digests)))
+
     def send_status(self, status: dict[str, Any]) -> None:
         """Say how the box is; replaces one that has not left yet."""
-        self._status = _encoded(wire.Status(status))
+        self._status = wire.encoded(wire.Status(status))
         assert len(self._status) <= wire.SMALL_LINE_BYTES_MAX, "a status is a small line"
 
     def may_deliver(self) -> bool:
@@ -205,7 +243,7 @@ class Session:
 
     def _understand(self, data: bytes) -> Sequence[Event]:
         line = self._decoder.decode(data)
-        if len(data) > wire.SMALL_LINE_BYTES_MAX and not isinstance(line, wire.Records):
+        if len(data) > wire.SMALL_LINE_BYTES_MAX and not isinstance(line, wire.LONG_LINES):
             raise ValueError("an over-long line")
         if self._greeted == isinstance(line, wire.BoxHello | wire.HubHello) and not isinstance(line, wire.Bye):
             raise ValueError("a hello comes first, and once")
@@ -221,8 +259,19 @@ class Session:
             case wire.Refuse():
                 self._check_stream(line.stream, self._writes)
                 self._unacked.discard(line.stream)
+                self._asked.discard(line.stream)
                 self._closed.add(line.stream)
                 return [RefusedBy(line.stream, line.verdict, line.reason)]
+            case wire.Ask():
+                return self._asked_for(line)
+            case wire.ReturnedLine():
+                return [self._given_back(line)]
+            case wire.EvidenceLine():
+                self._check_stream(line.stream, self._reads)
+                signed = parse_checkpoint_text(*line.checkpoint)
+                return [EvidenceArrived(line.stream, wire.parsed(line.records), signed)]
+            case wire.Want():
+                return [Wanted(tuple(parse_digest(digest) for digest in line.digests))]
             case wire.Status():
                 return [StatusArrived(line.status)]
             case wire.Deliver():
@@ -242,16 +291,18 @@ class Session:
         raise AssertionError("every line that can be decoded is understood")
 
     def _greet(self, hello: wire.BoxHello | wire.HubHello) -> Greeted:
+        machine = ""
         if isinstance(hello, wire.HubHello):
             peer, their_heads = hello.hub, hello.streams
         elif hello.site != self._site:
             raise Broken(Text(f"此密钥属于 {self._site}，不是 {hello.site[:40]}", f"this key is {self._site}'s alone"))
         else:
             peer, their_heads = hello.site, {wire.stream_of_site(hello.site): hello.offer}
+            machine = hello.machine
         have = self._positions(self._writes, hello.have)
         heads = self._positions(self._reads, their_heads)
         self._greeted = True
-        return Greeted(peer, hello.software, to_us(hello.time), have, heads)
+        return Greeted(peer, hello.software, to_us(hello.time), have, heads, machine)
 
     def _positions(self, streams: Sequence[str], heads: Mapping[str, wire.Head]) -> dict[str, Position]:
         for stream in heads:
@@ -273,9 +324,7 @@ class Session:
             if isinstance(line, wire.CheckpointLine):
                 assert checkpoint is not None, "a checkpoint line has one"
                 return [CheckpointArrived(stream, checkpoint)]
-            records = tuple(
-                parse_record(header.encode(), None if body is None else body.encode()) for header, body in line.records
-            )
+            records = wire.parsed(line.records)
         except Broken as broken:
             reason = broken.problems[0]
             self.refuse(stream, Verdict.BROKEN, reason)
@@ -290,6 +339,25 @@ class Session:
         if line.stream in self._closed:
             return ()
         return [SnapshotArrived(line.stream, parse_statement_text(*line.statement))]
+
+    def _asked_for(self, line: wire.Ask) -> Sequence[Event]:
+        self._check_stream(line.stream, self._reads)
+        if line.stream in self._owing:
+            raise ValueError("a second question before the first was answered")
+        if line.stream in self._closed:
+            return ()
+        self._owing.add(line.stream)
+        return [Asked(line.stream, tuple(wire.position_of(line.stream, head) for head in line.trail))]
+
+    def _given_back(self, line: wire.ReturnedLine) -> Returned:
+        self._check_stream(line.stream, self._writes)
+        if line.stream not in self._asked:
+            raise ValueError("an answer that nobody asked for")
+        if bool(line.records) != (line.checkpoint is not None):
+            raise ValueError("records are given back with their signature")
+        self._asked.remove(line.stream)
+        checkpoint = parse_checkpoint_text(*line.checkpoint) if line.checkpoint else None
+        return Returned(line.stream, wire.position_of(line.stream, line.since), wire.parsed(line.records), checkpoint)
 
     def _acked(self, line: wire.Ack) -> Acked:
         self._check_stream(line.stream, self._writes)
@@ -322,28 +390,10 @@ class Session:
             )
 
     def _say(self, line: wire.Line) -> None:
-        self._small.append(_encoded(line))
+        self._small.append(wire.encoded(line))
 
     def _end(self, reason: Text) -> None:
         self._batches.clear()
         self._status = b""
-        self._small.append(_encoded(wire.Bye(reason)))
+        self._small.append(wire.encoded(wire.Bye(reason)))
         self._over = reason
-
-
-def batch_of(records: Sequence[Record]) -> Sequence[Record]:
-    """The longest beginning of `records` that may be offered at once: all of them, or cut; never () for some."""
-    size_bytes = 0
-    for number, record in enumerate(records):
-        size_bytes += len(record.header_bytes) + len(record.body or b"")
-        if number == wire.RECORDS_PER_BATCH or (number > 0 and size_bytes > wire.BATCH_BYTES):
-            return records[:number]
-    return records
-
-
-def _encoded(line: wire.Line) -> bytes:
-    return msgspec.json.encode(line) + b"\n"
-
-
-def _malformed(error: Exception) -> Text:
-    return Text(f"协议错误：{error}", f"protocol error: {error}")

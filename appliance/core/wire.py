@@ -4,14 +4,18 @@ hello               both, first and once           records, checkpoint   the wri
 snapshot            the hub, before what it vouches for
 ack, refuse         the reader of a stream         status, delivered     the box
 delivered_answer    the hub                        ping, pong, bye       both
+ask, evidence       the writer of a stream, which finds its reader elsewhere
+returned            the reader, in answer to ask   want                  the hub, which lost assets
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 from appliance.core.errors import Text
-from appliance.core.journal import Epoch, Hex, Position, Sequence
+from appliance.core.journal import Epoch, Hex, Position, Record, parse_record
+from appliance.core.journal import Sequence as Seq
 from appliance.core.judge import Verdict
 
 VERSION: Final = 1
@@ -23,6 +27,11 @@ RECORDS_PER_BATCH: Final = 256
 BATCH_BYTES: Final = 128 * 1024
 """Headers and bodies of one batch; a larger record goes alone. Small, so that a recall need not wait for more."""
 
+TRAIL_MAX: Final = 128
+"""Places that one `ask` may name: twice the logarithm of the longest stream there can be."""
+WANT_MAX: Final = 256
+"""Assets that one `want` may name."""
+
 DeliveryVerdict = Literal["taken", "missing", "corrupt", "refused"]
 
 
@@ -30,12 +39,15 @@ class Head(msgspec.Struct, frozen=True):
     """A position where the stream's name stands beside it."""
 
     epoch: Epoch
-    seq: Sequence
+    seq: Seq
     head: Hex
 
 
 class BoxHello(msgspec.Struct, frozen=True, tag_field="t", tag="hello"):
-    """`have`: how far it has the hub's streams; `offer`: how far its own goes."""
+    """`have`: how far it has the hub's streams; `offer`: how far its own goes.
+
+    `machine` tells one machine from another (`appliance.core.machine`); a box that does not say passes for the same.
+    """
 
     v: Literal[1]
     site: str
@@ -43,6 +55,7 @@ class BoxHello(msgspec.Struct, frozen=True, tag_field="t", tag="hello"):
     time: str
     have: dict[str, Head]
     offer: Head
+    machine: Annotated[str, msgspec.Meta(pattern=r"\A(?:[0-9a-f]{64})?\Z")] = ""
 
 
 class HubHello(msgspec.Struct, frozen=True, tag_field="t", tag="hello"):
@@ -83,7 +96,7 @@ class Ack(msgspec.Struct, frozen=True, tag_field="t", tag="ack"):
 
     stream: str
     epoch: Epoch
-    seq: Sequence
+    seq: Seq
     head: Hex
 
 
@@ -93,6 +106,39 @@ class Refuse(msgspec.Struct, frozen=True, tag_field="t", tag="refuse"):
     stream: str
     verdict: Verdict
     reason: Text
+
+
+class Ask(msgspec.Struct, frozen=True, tag_field="t", tag="ask"):
+    """The reader stands where I, the writer, never was. `trail`: where I was, newest first; give me what follows."""
+
+    stream: str
+    trail: Annotated[tuple[Head, ...], msgspec.Meta(min_length=1, max_length=TRAIL_MAX)]
+
+
+class ReturnedLine(msgspec.Struct, frozen=True, tag_field="t", tag="returned"):
+    """What the reader holds of the stream behind `since`, a place of the trail, with the writer's own signature.
+
+    No records: it holds nothing more that the writer signed.
+    """
+
+    stream: str
+    since: Head
+    records: Annotated[tuple[tuple[str, str | None], ...], msgspec.Meta(max_length=RECORDS_PER_BATCH)] = ()
+    checkpoint: tuple[str, str] | None = None
+
+
+class EvidenceLine(msgspec.Struct, frozen=True, tag_field="t", tag="evidence"):
+    """Signed records of the writer that lost their place to what the reader holds: to be kept, never applied."""
+
+    stream: str
+    records: Annotated[tuple[tuple[str, str | None], ...], msgspec.Meta(min_length=1, max_length=RECORDS_PER_BATCH)]
+    checkpoint: tuple[str, str]
+
+
+class Want(msgspec.Struct, frozen=True, tag_field="t", tag="want"):
+    """Assets that the hub's own records name and that it has lost: to be uploaded by whoever holds them."""
+
+    digests: Annotated[tuple[str, ...], msgspec.Meta(max_length=WANT_MAX)]
 
 
 class Status(msgspec.Struct, frozen=True, tag_field="t", tag="status"):
@@ -135,14 +181,17 @@ class Bye(msgspec.Struct, frozen=True, tag_field="t", tag="bye"):
 
 Line = (
     BoxHello | HubHello | Records | CheckpointLine | Snapshot | Ack | Refuse
-    | Status | Deliver | DeliveredAnswer | Ping | PongLine | Bye
+    | Ask | ReturnedLine | EvidenceLine | Want | Status | Deliver | DeliveredAnswer | Ping | PongLine | Bye
 )  # fmt: skip
+LONG_LINES: Final = Records | ReturnedLine | EvidenceLine
 FROM_BOX: Final = msgspec.json.Decoder(
-    BoxHello | Records | CheckpointLine | Ack | Refuse | Status | Deliver | Ping | PongLine | Bye
-)
+    BoxHello | Records | CheckpointLine | Ack | Refuse | Ask | ReturnedLine | EvidenceLine
+    | Status | Deliver | Ping | PongLine | Bye
+)  # fmt: skip
 FROM_HUB: Final = msgspec.json.Decoder(
-    HubHello | Records | CheckpointLine | Snapshot | Ack | Refuse | DeliveredAnswer | Ping | PongLine | Bye
-)
+    HubHello | Records | CheckpointLine | Snapshot | Ack | Refuse | Ask | ReturnedLine | EvidenceLine | Want
+    | DeliveredAnswer | Ping | PongLine | Bye
+)  # fmt: skip
 
 
 def streams_of_hub(site: str) -> tuple[str, ...]:
@@ -163,3 +212,34 @@ def head_of(position: Position) -> Head:
 def position_of(stream: str, head: Head) -> Position:
     """The inverse of `head_of`."""
     return Position(stream, head.epoch, head.seq, head.head)
+
+
+def batch_of(records: Sequence[Record]) -> Sequence[Record]:
+    """The longest beginning of `records` that may be offered at once: all of them, or cut; never () for some."""
+    size_bytes = 0
+    for number, record in enumerate(records):
+        size_bytes += len(record.header_bytes) + len(record.body or b"")
+        if number == RECORDS_PER_BATCH or (number > 0 and size_bytes > BATCH_BYTES):
+            return records[:number]
+    return records
+
+
+def pairs_of(records: Sequence[Record]) -> tuple[tuple[str, str | None], ...]:
+    """One batch as its line carries it."""
+    assert len(batch_of(records)) == len(records), "a batch is bounded"
+    return tuple((record.header_bytes.decode(), record.body.decode() if record.body else None) for record in records)
+
+
+def parsed(pairs: Sequence[tuple[str, str | None]]) -> tuple[Record, ...]:
+    """The inverse of `pairs_of`; raises Broken for what is no record."""
+    return tuple(parse_record(header.encode(), None if body is None else body.encode()) for header, body in pairs)
+
+
+def encoded(line: Line) -> bytes:
+    """A line as it is sent."""
+    return msgspec.json.encode(line) + b"\n"
+
+
+def malformed(error: Exception) -> Text:
+    """What is said to a peer who does not keep to this."""
+    return Text(f"协议错误：{error}", f"protocol error: {error}")

@@ -137,6 +137,11 @@ def answer_order(db: Database, order_id: str, answer: str, note: str, by: str, n
         raise Refused(Text(f"没有调度指令 {order_id}", f"there is no order {order_id}"))
 
 
+def has_order(db: Database, order_id: str) -> bool:
+    """Whether it has come."""
+    return first(db, "SELECT 1 FROM orders WHERE id = ?", (order_id,)) is not None
+
+
 def orders(db: Database, limit: int = LISTED_MAX) -> tuple[OrderFact, ...]:
     """Orders, those without an answer first, then the newest."""
     found = rows(db, "SELECT * FROM orders ORDER BY state != 'new', received_at_us DESC, id LIMIT ?", (limit,))

@@ -38,6 +38,7 @@ from appliance.core.scrub import LATE_US
 from appliance.store import air
 from appliance.store.database import Row, first, reading, rows, text_json, text_of
 from appliance.store.desk import orders, submissions
+from appliance.store.histories import held_count
 from appliance.store.journals import cursors, parked_count, unsent
 from appliance.store.readiness import readiness_of
 
@@ -203,6 +204,7 @@ def _sync(db: Database, config: Config) -> Sync:
         up=_queue(db, "up"),
         unsent_records=unsent(db, f"{config.site}/report"),
         parked_records=parked_count(db),
+        held_records=held_count(db),
         spool_waiting=_spool_waiting(config),
     )
 

@@ -100,6 +100,17 @@ def take(db: Database, item_id: str, now_us: int) -> Item:
     return _item(row)
 
 
+def is_known(db: Database, item_id: str) -> bool:
+    """Whether an item ever came, or was recalled before it did."""
+    return first(db, "SELECT 1 FROM items WHERE id = ?", (item_id,)) is not None or is_recalled(db, item_id)
+
+
+def may_be_taken(db: Database, item_id: str) -> bool:
+    """Whether it is on offer, or published to this site."""
+    found = first(db, "SELECT 1 FROM items WHERE id = ? AND state IN ('offered', 'published')", (item_id,))
+    return found is not None
+
+
 def untake(db: Database, item_id: str, now_us: int) -> None:
     """Give it back; Refused when it was not taken."""
     changed = db.conn.execute(

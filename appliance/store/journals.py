@@ -10,11 +10,12 @@ from typing import Final
 import msgspec
 from sqlite_utils import Database
 
-from appliance.core.errors import OperatorError, Refused, Text
+from appliance.core.errors import MissingParent, OperatorError, Refused, Text
 from appliance.core.journal import Checkpoint, Position, Record, append, genesis, parse_checkpoint, parse_record
 from appliance.core.journal import position_after as position_after
 from appliance.core.judge import Judgement
 from appliance.core.snapshot import Statement
+from appliance.store import vouching
 from appliance.store.database import Row, first, reason_of, rows, text_json, text_of, transaction
 from appliance.store.redactions import redacted
 
@@ -24,6 +25,10 @@ _NO_REASON: Final = Text("未注明", "none given")
 
 Apply = Callable[[Database, Record], None]
 """Does what a record says. Refused or OperatorError: it cannot be applied, and nothing of it was."""
+Hold = Callable[[Record], Text | None]
+"""Why a record is not to be done yet; None when it is."""
+PARENT_KINDS: Final = {"item": "item", "offer": "item", "order": "order"}
+"""Kinds of record that others can wait for, and what these call it."""
 
 
 class Cursor(msgspec.Struct, frozen=True):
@@ -66,14 +71,30 @@ def checkpoint(db: Database, stream: str) -> Checkpoint | None:
     return parse_checkpoint(row["checkpoint_payload"], row["checkpoint_signature"]) if row else None
 
 
-def accept(db: Database, judgement: Judgement, signed: Checkpoint | None, apply: Apply) -> tuple[Parked, ...]:
+def at_once(_record: Record) -> Text | None:
+    """Nothing is held."""
+    return None
+
+
+def accept(
+    db: Database, judgement: Judgement, signed: Checkpoint | None, apply: Apply, hold: Hold = at_once
+) -> tuple[Parked, ...]:
     """Keep and apply the records that the judge accepted and move the cursor past them, in one transaction.
 
-    A record that cannot be applied is parked with the reason; the ones after it go on. Returns what was parked.
+    A record that cannot be applied is parked with the reason; the ones after it go on. Returns what was parked. One
+    that `hold` holds is kept, and done by `release`.
     """
     with transaction(db):
-        parked = tuple(_keep(db, record, apply) for record in judgement.accepted)
-        _move(db, judgement.position, signed)
+        return keep_accepted(db, judgement, signed, apply, hold)
+
+
+def keep_accepted(
+    db: Database, judgement: Judgement, signed: Checkpoint | None, apply: Apply, hold: Hold
+) -> tuple[Parked, ...]:
+    """`accept`, inside a transaction of the caller's."""
+    vouching.keep(db, checkpoint(db, judgement.position.stream), judgement.accepted)
+    parked = tuple(_keep(db, record, apply, hold) for record in judgement.accepted)
+    _move(db, judgement.position, signed)
     return tuple(each for each in parked if each is not None)
 
 
@@ -82,7 +103,7 @@ def take_part(db: Database, records: Iterable[Record], apply: Apply) -> None:
     with transaction(db):
         for record in records:
             if not _is_here(db, record):
-                _keep(db, record, apply)
+                _keep(db, record, apply, at_once)
 
 
 def take_snapshot(db: Database, last: Position, statement: Statement, members: Iterable[tuple[int, int]]) -> None:
@@ -101,15 +122,35 @@ def take_snapshot(db: Database, last: Position, statement: Statement, members: I
 
 
 def append_own(db: Database, stream: str, bodies: Iterable[tuple[str, str, bytes]], at_us: int) -> Position:
-    """Say something on the site's own stream: (kind, key, body) each. Call it inside the transaction that does it."""
+    """Say something on the site's own stream: (kind, key, body) each. Call it inside the transaction that does it.
+
+    While it is not sure where the stream stands (`appliance.store.histories`), what is said waits for its place.
+    """
     assert db.conn.in_transaction, "what is said and what is done belong together"
     position = cursor(db, stream).position
+    if not is_sure(db, stream):
+        db.conn.executemany(
+            "INSERT INTO outbox (stream, kind, key, body, at_us) VALUES (?, ?, ?, ?, ?)",
+            [(stream, kind, key, body, at_us) for kind, key, body in bodies],
+        )
+        return position
     for kind, key, body in bodies:
-        record = append(position, kind, key, body, at_us)
-        _insert(db, record, "own", None)
-        position = position_after(record)
+        position = append_record(db, append(position, kind, key, body, at_us))
+    return position
+
+
+def append_record(db: Database, record: Record) -> Position:
+    """Put a record of the own stream behind its head."""
+    _insert(db, record, "own")
+    position = position_after(record)
     _move(db, position, None)
     return position
+
+
+def is_sure(db: Database, stream: str) -> bool:
+    """Whether the own stream may be written on; it may unless there is doubt."""
+    row = first(db, "SELECT is_sure FROM standing WHERE stream = ?", (stream,))
+    return row is None or bool(row["is_sure"])
 
 
 def keep_checkpoint(db: Database, signed: Checkpoint) -> None:
@@ -152,10 +193,11 @@ def unsent(db: Database, stream: str) -> int:
     """How many records of the own stream the hub has not acknowledged."""
     own = cursor(db, stream)
     acked_epoch, acked_seq = own.acked
+    waiting = int(rows(db, "SELECT count(*) AS waiting FROM outbox WHERE stream = ?", (stream,))[0]["waiting"])
     if acked_epoch == own.position.epoch:
-        return max(0, own.position.seq - acked_seq)
+        return waiting + max(0, own.position.seq - acked_seq)
     counted = "SELECT count(*) AS waiting FROM journal WHERE stream = ? AND (epoch, seq) > (?, ?)"
-    return int(rows(db, counted, (stream, acked_epoch, acked_seq))[0]["waiting"])
+    return waiting + int(rows(db, counted, (stream, acked_epoch, acked_seq))[0]["waiting"])
 
 
 def parked(db: Database, limit: int = PAGE_RECORDS_MAX, after: tuple[str, int, int] = ("", 0, 0)) -> tuple[Parked, ...]:
@@ -195,21 +237,52 @@ def apply_parked(db: Database, apply: Apply) -> int:
     while page := parked(db, after=after):
         for each in page:
             with transaction(db):
-                record = read_from(db, each.stream, (each.epoch, each.seq - 1), 1)[0]
-                reason = _apply(db, record, apply)
-                if reason is None:
-                    applied += 1
-                _set_state(db, record, "applied" if reason is None else "parked", reason)
+                applied += _try_again(db, each.stream, (each.epoch, each.seq), apply)
         after = (page[-1].stream, page[-1].epoch, page[-1].seq)
     return applied
 
 
-def _keep(db: Database, record: Record, apply: Apply) -> Parked | None:
-    header = record.header
+def release(db: Database, stream: str, apply: Apply, limit: int = PAGE_RECORDS_MAX) -> int:
+    """Do what was held of a stream, in order, now that a fresh signature covers it; how many were done."""
+    found = rows(
+        db,
+        "SELECT epoch, seq FROM journal WHERE stream = ? AND state = 'held' ORDER BY epoch, seq LIMIT ?",
+        (stream, limit),
+    )
+    done = 0
+    for row in found:
+        with transaction(db):
+            done += _try_again(db, stream, (row["epoch"], row["seq"]), apply)
+    return done
+
+
+def _try_again(db: Database, stream: str, place: tuple[int, int], apply: Apply) -> bool:
+    """Whether a record that is kept could be applied now; if so, what waited for it is too."""
+    record = read_from(db, stream, (place[0], place[1] - 1), 1)[0]
+    reason, needs = _apply(db, record, apply)
+    if reason is not None:
+        _set_state(db, record, "parked", reason, needs)
+        return False
+    _set_state(db, record, _done_state(stream), None, None)
+    _apply_waiting(db, record, apply)
+    return True
+
+
+def _keep(db: Database, record: Record, apply: Apply, hold: Hold) -> Parked | None:
     record = redacted(db, record)
-    reason = _apply(db, record, apply)
-    _insert(db, record, "applied" if reason is None else "parked", reason)
+    header = record.header
+    held = hold(record)
+    if held is not None:
+        _insert(db, record, "held", held)
+        return None
+    reason, needs = None, None
+    if not _was_done(db, record):
+        reason, needs = _waits_with_its_key(db, record)
+        if reason is None:
+            reason, needs = _apply(db, record, apply)
+    _insert(db, record, _done_state(header.stream) if reason is None else "parked", reason, needs)
     if reason is None:
+        _apply_waiting(db, record, apply)
         return None
     return Parked(header.stream, header.epoch, header.seq, header.kind, header.key, reason)
 
@@ -224,51 +297,97 @@ def _is_here(db: Database, record: Record) -> bool:
     return first(db, f"SELECT 1 FROM journal WHERE {where}", identity) is not None  # noqa: S608  # a text of our own
 
 
-def _apply(db: Database, record: Record, apply: Apply) -> Text | None:
-    """None when it was applied; else why not, and then nothing of it was."""
+def _was_done(db: Database, record: Record) -> bool:
+    """Whether it is issued again for one that this box did in a history that was given up."""
+    again = record.header.again
+    if again is None:
+        return False
+    found = first(db, "SELECT 1 FROM lost WHERE stream = ? AND origin = ? AND done = 1", (record.header.stream, again))
+    return found is not None
+
+
+def _waits_with_its_key(db: Database, record: Record) -> tuple[Text | None, str | None]:
+    """A record waits where one before it, of its key, waits for its parent: out of order they mean something else."""
+    row = first(
+        db,
+        "SELECT reason, needs FROM journal WHERE needs IS NOT NULL AND stream = ? AND key = ? LIMIT 1",
+        (record.header.stream, record.header.key),
+    )
+    return (text_of(row["reason"]), row["needs"]) if row else (None, None)
+
+
+def _apply_waiting(db: Database, parent: Record, apply: Apply) -> None:
+    """Apply, in order, what waited for a record that has now been applied."""
+    kind = PARENT_KINDS.get(parent.header.kind)
+    if kind is None:
+        return
+    waiting = rows(
+        db,
+        "SELECT stream, epoch, seq FROM journal WHERE needs = ? AND state = 'parked'"
+        " ORDER BY stream, epoch, seq LIMIT ?",
+        (f"{kind}:{parent.header.key}", PAGE_RECORDS_MAX),
+    )
+    for row in waiting:
+        _try_again(db, row["stream"], (row["epoch"], row["seq"]), apply)
+
+
+def _done_state(stream: str) -> str:
+    return "own" if stream.endswith("/report") else "applied"
+
+
+def _apply(db: Database, record: Record, apply: Apply) -> tuple[Text | None, str | None]:
+    """(None, None) when it was applied; else why not and what it waits for, and then nothing of it was."""
     try:
         with db.atomic():
             apply(db, record)
+    except MissingParent as missing:
+        return reason_of(missing), missing.needs
     except (Refused, OperatorError) as error:
-        return reason_of(error)
-    return None
+        return reason_of(error), None
+    return None, None
 
 
-def _insert(db: Database, record: Record, state: str, reason: Text | None) -> None:
+def _insert(db: Database, record: Record, state: str, reason: Text | None = None, needs: str | None = None) -> None:
     header = record.header
     db.conn.execute(
-        "INSERT OR REPLACE INTO journal (stream, epoch, seq, hash, header, body, kind, key, state, reason)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO journal (stream, epoch, seq, hash, header, body, kind, key, state, reason, needs)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(header.stream, header.epoch, header.seq, record.hash, record.header_bytes, record.body),
-            *(header.kind, header.key, state, text_json(reason)),
+            *(header.kind, header.key, state, text_json(reason), needs),
         ),
     )
 
 
-def _set_state(db: Database, record: Record, state: str, reason: Text | None) -> None:
+def _set_state(db: Database, record: Record, state: str, reason: Text | None, needs: str | None) -> None:
     header = record.header
     db.conn.execute(
-        "UPDATE journal SET state = ?, reason = ? WHERE stream = ? AND epoch = ? AND seq = ?",
+        "UPDATE journal SET state = ?, reason = ?, needs = ? WHERE stream = ? AND epoch = ? AND seq = ?",
         (
-            *(state, text_json(reason)),
+            *(state, text_json(reason), needs),
             *(header.stream, header.epoch, header.seq),
         ),
     )
 
 
 def _move(db: Database, position: Position, signed: Checkpoint | None) -> None:
-    """Put the cursor at `position`; an older checkpoint never takes the place of a newer one."""
+    """Put the cursor at `position`; an older checkpoint never takes the place of a newer one of its epoch.
+
+    A newer epoch begins anew: so whoever once signed a time that is still to come is got rid of by it.
+    """
+    before = checkpoint(db, position.stream)
     db.conn.execute(
         "INSERT INTO cursors (stream, epoch, seq, head) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (stream) DO UPDATE SET epoch = excluded.epoch, seq = excluded.seq, head = excluded.head",
         (position.stream, position.epoch, position.seq, position.head),
     )
-    if signed is not None:
+    if signed is None:
+        return
+    if before is None or signed.position.epoch > before.position.epoch or signed.at_us >= before.at_us:
         db.conn.execute(
             "UPDATE cursors SET checkpoint_payload = ?, checkpoint_signature = ?, checkpoint_at_us = ?, next_by_us = ?"
-            " WHERE stream = ? AND checkpoint_at_us <= ?",
-            (signed.payload, signed.signature, signed.at_us, signed.next_by_us, position.stream, signed.at_us),
+            " WHERE stream = ?",
+            (signed.payload, signed.signature, signed.at_us, signed.next_by_us, position.stream),
         )
 
 

@@ -222,3 +222,44 @@ def snapshots_taken(db: Database) -> None:
             PRIMARY KEY (stream, epoch, seq)
         ) STRICT;
     """)
+
+
+@migrations()
+def histories_that_part(db: Database) -> None:
+    """What was given up and kept as evidence, the signatures to give back under, and what waits for a place to stand.
+
+    The journal is written anew: a state is added, and what a parked record waits for.
+    """
+    db.executescript("""
+        CREATE TABLE journal_with_held (
+            stream TEXT NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL, hash TEXT NOT NULL,
+            header BLOB NOT NULL, body BLOB, kind TEXT NOT NULL, key TEXT NOT NULL,
+            state TEXT NOT NULL CHECK (state IN ('applied', 'parked', 'held', 'own')), reason TEXT, needs TEXT,
+            PRIMARY KEY (stream, epoch, seq)
+        ) STRICT;
+        INSERT INTO journal_with_held SELECT stream, epoch, seq, hash, header, body, kind, key, state, reason, NULL
+            FROM journal;
+        DROP TABLE journal;
+        ALTER TABLE journal_with_held RENAME TO journal;
+        CREATE INDEX journal_parked ON journal (stream, epoch, seq) WHERE state = 'parked';
+        CREATE INDEX journal_held ON journal (stream, epoch, seq) WHERE state = 'held';
+        CREATE INDEX journal_key ON journal (stream, key, epoch, seq) WHERE state = 'applied';
+        CREATE INDEX journal_needs ON journal (needs) WHERE needs IS NOT NULL;
+        CREATE TABLE lost (
+            stream TEXT NOT NULL, hash TEXT NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL,
+            header BLOB NOT NULL, body BLOB, origin TEXT NOT NULL, done INTEGER NOT NULL, again TEXT,
+            lost_at_us INTEGER NOT NULL, PRIMARY KEY (stream, hash)
+        ) STRICT;
+        CREATE INDEX lost_origin ON lost (stream, origin) WHERE done = 1;
+        CREATE TABLE vouched (
+            stream TEXT NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL, head TEXT NOT NULL,
+            payload BLOB NOT NULL, signature BLOB NOT NULL, PRIMARY KEY (stream, epoch, seq)
+        ) STRICT;
+        CREATE TABLE outbox (
+            id INTEGER PRIMARY KEY, stream TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL,
+            at_us INTEGER NOT NULL
+        ) STRICT;
+        CREATE TABLE standing (
+            stream TEXT PRIMARY KEY, is_sure INTEGER NOT NULL, machine TEXT NOT NULL
+        ) STRICT;
+    """)

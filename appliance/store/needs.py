@@ -17,9 +17,11 @@ from sqlite_utils import Database
 
 from appliance.core.asset import Asset
 from appliance.core.errors import Text
-from appliance.core.moment import US
+from appliance.core.item import Item
+from appliance.core.moment import US, to_us
 from appliance.core.stock import RenditionState
 from appliance.core.ts import HOUSE_PROFILE
+from appliance.store import items
 from appliance.store.assets import forget, gone_bad, holding, rendition, set_rendition, want, want_rendition
 from appliance.store.database import first, rows, text_json
 
@@ -30,6 +32,8 @@ TAKEN_WITHIN_US: Final = 2 * 3600 * US
 FILLER_WITHIN_US: Final = 3 * 3600 * US
 DAYS_BACK_US: Final = 2 * 86_400 * US
 """Schedules of days before this are over in every zone."""
+GIVEN_BACK_WITHIN_US: Final = 24 * 3600 * US
+"""What the hub lost goes up to it behind all that is news."""
 MADE_HERE: Final = "packaged"
 """Why a rendition is wanted that no hub has: it was made here."""
 CLIP_ROLES: Final = ("video", "audio")
@@ -181,6 +185,15 @@ def unearth_with_item(db: Database, assets: Iterable[Asset]) -> None:
         db.conn.execute("DELETE FROM tombstones WHERE target = ? AND with_item", (asset.digest,))
 
 
+def want_item(db: Database, item: Item, why: str, deadline_us: int, now_us: int) -> None:
+    """Have the assets of an item that is shown here brought here; not of one whose time is over already."""
+    if item.until is not None and to_us(item.until) <= now_us:
+        return
+    for asset in item.assets:
+        if not items.is_recalled(db, asset.digest):
+            need_item(db, asset, why, deadline_us, now_us)
+
+
 def queue_up(db: Database, digest: str, size_bytes: int, now_us: int) -> None:
     """A submission's asset has to go up."""
     db.conn.execute(
@@ -188,6 +201,14 @@ def queue_up(db: Database, digest: str, size_bytes: int, now_us: int) -> None:
         " ON CONFLICT (digest, direction) DO NOTHING",
         (digest, now_us, size_bytes),
     )
+
+
+def give_back(db: Database, digests: Iterable[str], now_us: int) -> None:
+    """The hub has lost these; what is here of them goes up, behind what the site itself sends."""
+    for digest in digests:
+        known = holding(db, digest)
+        if known is not None and known.state == "here":
+            queue_up(db, digest, known.size_bytes, now_us + GIVEN_BACK_WITHIN_US)
 
 
 def reconcile(db: Database, held: frozenset[str], now_us: int) -> tuple[str, ...]:

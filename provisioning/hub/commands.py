@@ -97,13 +97,18 @@ def enrol(
 
 @click.command()
 @click.argument("site")
+@click.option(
+    "--machine", metavar="FINGERPRINT", help="where two machines stand for SITE: the one that does from now on"
+)
 @pass_hub
-def approve(folder: HubFolder, site: str) -> None:
+def approve(folder: HubFolder, site: str, machine: str | None) -> None:
     """Let the key in that SITE's box handed in; compare the fingerprint with the one that the box shows.
+
+    Also lifts the fence of a site that two machines stand for: --machine says which of them is right.
 
     Example: songshan-hub approve dengfeng
     """
-    approved = enrolment.approve(folder, site, folder.now_us())
+    approved = enrolment.approve(folder, site, folder.now_us(), machine)
     assert approved.ssh_key is not None
     shown = identity.fingerprint(approved.ssh_key)
     say(Text(f"{site} 已批准，指纹 {shown}", f"{site} is approved, fingerprint {shown}"))

@@ -14,13 +14,16 @@ from appliance.core import journal
 from appliance.core.errors import Text
 from appliance.core.events import (
     Acked,
+    Asked,
     BrokenArrived,
     CheckpointArrived,
     Delivered,
     Event,
+    EvidenceArrived,
     Greeted,
     RecordsArrived,
     RefusedBy,
+    Returned,
     StatusArrived,
 )
 from appliance.core.judge import Verdict
@@ -30,6 +33,7 @@ from provisioning.hub.folder import HubFolder
 from provisioning.hub.intake import Checking, FileAnswer, Intake
 from provisioning.hub.journals import HubJournals, streams_of
 from provisioning.hub.keeping import receive
+from provisioning.hub.recovery import Recovery
 from provisioning.hub.refusals import log_refusal
 from provisioning.hub.sites import site_of
 from provisioning.hub.snapshots import Sending, records, snapshot_for
@@ -56,6 +60,7 @@ class Conversation:
             "songshan-hub",
             folder.now_us(),
         )
+        self.recovery = Recovery(folder, site, self.journals, self.intake, self.session)
         self.places: dict[str, Place] = {}
         self.snapshots: dict[str, Sending] = {}
         self.acked: dict[str, journal.Position] = {}
@@ -85,6 +90,9 @@ class Conversation:
 
     def turn(self) -> None:
         """Do one step of what takes long, and say what there is to say."""
+        if self.greeted and self.recovery.is_outdated():
+            self.session.bye(_CHANGED)
+            return
         self._check_files()
         self._push()
         self._note_acked(WRITTEN_EVERY_US)
@@ -101,10 +109,10 @@ class Conversation:
         match event:
             case Acked(position):
                 self.acked[position.stream] = position
-            case Greeted(have=have):
+            case Greeted(have=have, machine=machine):
                 self.acked = dict(have)
                 self._note_acked(0)
-                self._begin(have)
+                self._begin(have, machine)
             case RecordsArrived(stream, arrived, checkpoint):
                 self._judge(stream, arrived, checkpoint)
             case CheckpointArrived(stream, checkpoint):
@@ -113,6 +121,12 @@ class Conversation:
                 log_refusal(self.folder, self.site, "record", stream, reason)
             case RefusedBy(stream, verdict, reason):
                 log_refusal(self.folder, self.site, "record", f"{stream} refused by the box: {verdict.value}", reason)
+            case Asked():
+                self.recovery.give_back(event)
+            case Returned(stream):
+                self._found(stream, self.recovery.take_back(event))
+            case EvidenceArrived():
+                self.recovery.keep_evidence(event, self.sign_key)
             case StatusArrived(status):
                 write_status(self.folder.site(self.site), status, self.folder.now_us())
             case Delivered(digest):
@@ -120,23 +134,26 @@ class Conversation:
             case _:
                 pass
 
-    def _begin(self, have: dict[str, journal.Position]) -> None:
-        """Find where the box stands in each of the hub's streams. One that stands elsewhere gets our head, to judge."""
+    def _begin(self, have: dict[str, journal.Position], machine: str) -> None:
+        """Find where the box stands in each of the hub's streams. One that stands elsewhere is asked what it holds."""
         self.greeted = True
+        self.recovery.greet(machine, self.folder.now_us())
         for stream, position in have.items():
             kept = self.journals.stream(stream)
-            place, snapshot = kept.find(position), snapshot_for(kept, position)
+            snapshot = snapshot_for(kept, position)
             if snapshot is not None:
                 self.places[stream] = snapshot.place
                 self.snapshots[stream] = Sending(records(kept, snapshot))
                 self.session.offer_snapshot(stream, snapshot.statement)
-            elif place is not None:
-                self.places[stream] = place
             else:
-                log_refusal(self.folder, self.site, "session", f"{stream} {position.epoch}:{position.seq}", _ELSEWHERE)
-                self.session.offer(stream, (), self.journals.fresh_checkpoint(stream, self.folder.now_us()))
+                self._found(stream, self.recovery.meet(stream, position))
         self.intake.set_right()
         self.intake.settle()
+        self.recovery.want()
+
+    def _found(self, stream: str, place: Place | None) -> None:
+        if place is not None:
+            self.places[stream] = place
 
     def _judge(self, stream: str, arrived: tuple[journal.Record, ...], checkpoint: journal.Checkpoint | None) -> None:
         judgement = receive(self.intake, self.sign_key, arrived, checkpoint)
@@ -171,6 +188,7 @@ class Conversation:
             log_refusal(self.folder, self.site, "upload", answer.digest, answer.reason)
         self.session.answer_delivered(answer.digest, answer.verdict, answer.reason)
         if answer.verdict == "taken":
+            self.recovery.adopt(answer.digest)
             self.intake.settle()
 
     def _push(self) -> None:
@@ -221,4 +239,4 @@ class Conversation:
             self.session.offer(stream, (), checkpoint)
 
 
-_ELSEWHERE: Final = Text("节点所持位置不在本流中", "the box stands where this stream never was")
+_CHANGED: Final = Text("流水或登记已变，请重新问候", "the journals or the standing of this site changed: greet anew")

@@ -8,9 +8,11 @@ import msgspec
 from appliance.config import ChannelConfig, HubAddress
 from appliance.core import journal, moment
 from appliance.core.errors import OperatorError, Refused, Text
+from appliance.core.machine import Machines
 from provisioning import identity
 from provisioning.bundle import Bundle, ClaimKey, JoinAnswer, JoinRequest
 from provisioning.hub.folder import HubFolder, parse_site_id
+from provisioning.hub.machines import choose, machines_of, note_locked
 from provisioning.hub.sites import (
     Claim,
     Site,
@@ -109,15 +111,18 @@ def join(folder: HubFolder, claim_id: str, request: JoinRequest, now_us: int) ->
             approved_at=at if site.pre_approved else None,
         )
         write_site(folder, known)
+        note_locked(folder, site.site, lambda _former_box: Machines())
         write_claim(folder, msgspec.structs.replace(claim, spent_at=at))
         write_authorized_keys(folder, now_us)
     return JoinAnswer(known.state)
 
 
-def approve(folder: HubFolder, site: str, now_us: int) -> Site:
-    """Let the key in that the site handed in."""
+def approve(folder: HubFolder, site: str, now_us: int, machine: str | None = None) -> Site:
+    """Let the key in that the site handed in; or lift the fence of a site, for the machine whose print begins so."""
     with folder.locked():
         known = site_of(folder, site)
+        if known.state == "approved" and (machine is not None or machines_of(folder, site).fenced):
+            choose(folder, site, machine)
         if known.state == "approved":
             return known
         if known.state != "joined":

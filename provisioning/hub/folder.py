@@ -84,6 +84,11 @@ class SiteFolder:
         return self.path / "journal"
 
     @property
+    def machines(self) -> Path:
+        """Which machines stood for the site, and whether it is fenced."""
+        return self.path / "machines.json"
+
+    @property
     def session(self) -> Path:
         """Held locked by the process of the site's current control session."""
         return self.path / "session"

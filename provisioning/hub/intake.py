@@ -149,6 +149,10 @@ class Intake:
         self._look()
         return self.catalogue.waiting(self.site)
 
+    def look_again(self) -> None:
+        """The streams are not what they were: read them from the beginning."""
+        self.catalogue = Catalogue()
+
     def _look(self) -> None:
         redactions.apply(self.journals, self.catalogue.read(self.journals, (self.site,)))
 

@@ -81,6 +81,10 @@ class HubJournals:
         kept.sync(tail.place)
         return self._cover(stream, tail.place, at_us)
 
+    def sign(self, stream: str, place: Place) -> Checkpoint:
+        """Vouch, from now on, for a stream that ends at a place. The hub's lock is held."""
+        return self._cover(stream, place, self.folder.now_us())
+
     def _cover(self, stream: str, place: Place, at_us: int) -> Checkpoint:
         checkpoint = journal.sign_checkpoint(place.position, at_us, at_us + CHECKPOINT_GOOD_US, self.key)
         self.stream(stream).cover(checkpoint, place.offset)

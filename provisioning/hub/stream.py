@@ -28,7 +28,8 @@ from appliance.core.journal import (
     position_after,
 )
 from appliance.core.snapshot import parse_statement_text
-from provisioning.hub import blanks, index
+from appliance.durable import sync_folder
+from provisioning.hub import blanks, index, vouching
 
 PAGE_RECORDS: Final = 256
 PAGE_BYTES: Final = 512 * 1024
@@ -110,6 +111,11 @@ class Stream:
             )
         return found
 
+    @property
+    def forks(self) -> Path:
+        """Where branches lie that lost their place (`provisioning.hub.forks`)."""
+        return self.folder / "forks"
+
     def find(self, position: Position) -> Place | None:
         """The place of a position, so that reading can go on there; None when this stream never stood there."""
         if position == self.start().position:
@@ -117,6 +123,29 @@ class Stream:
         before = self.before(position.epoch, position.seq)
         page = self.page(before, records_max=1) if before is not None else []
         return page[0][1] if page and page[0][1].position == position else None
+
+    def find_newest(self, trail: Sequence[Position]) -> Place | None:
+        """The place of the first of these positions that this stream ever stood at; None: at none of them.
+
+        At the beginning of an epoch stands whoever stands behind the last record of the one before.
+        """
+        for position in trail:
+            begins = position.seq == 0 and position.epoch > 1
+            place = self._beginning(position) if begins else self.find(position)
+            if place is not None:
+                return place
+        return None
+
+    def _beginning(self, position: Position) -> Place | None:
+        """The place before the first record of an epoch, written or not."""
+        covered = self.covered()
+        if covered is None or position.epoch > covered.checkpoint.position.epoch + 1:
+            return None
+        if position.epoch == covered.checkpoint.position.epoch + 1:
+            is_end = position.head == covered.checkpoint.position.head
+            return Place(covered.checkpoint.position, covered.size_bytes) if is_end else None
+        first = self._first_place(position.epoch)
+        return first if first is not None and first.position == position else None
 
     def holds(self, place: Place) -> bool:
         """Whether the stream leads on from a place that somebody remembered: to its head, or to a record."""
@@ -184,6 +213,29 @@ class Stream:
         is_closed = epoch < covered.checkpoint.position.epoch
         return self._records_file(epoch).stat().st_size if is_closed else covered.size_bytes
 
+    def ends(self) -> dict[int, int]:
+        """The last sequence of each epoch of a stream of ours, which is signed after each record."""
+        found = {}
+        for epoch in self._epochs("checkpoint"):
+            payload, signature, _size = (self.folder / f"{epoch}.checkpoint").read_text().split()
+            found[epoch] = parse_checkpoint_text(payload, signature).position.seq
+        return found
+
+    def following(self, place: Place) -> Iterator[tuple[Record, Place]]:
+        """The covered records behind a place, each with the place behind it."""
+        while page := self.page(place):
+            yield from page
+            place = page[-1][1]
+
+    def cut(self, place: Place) -> None:
+        """End the stream at an earlier place. What lay behind it is evidence by now; the caller signs the place."""
+        for epoch in reversed(self._epochs("checkpoint")):
+            if epoch > place.position.epoch:
+                (self.folder / f"{epoch}.checkpoint").unlink()
+                sync_folder(self.folder)
+                self._records_file(epoch).unlink(missing_ok=True)
+                vouching.forget(self.folder, epoch)
+
     def tail(self) -> Tail:
         """Where the next record goes. WorldError when covered bytes are missing: that is damage, not a torn tail."""
         covered = self.covered()
@@ -235,6 +287,8 @@ class Stream:
         """Keep what the judge accepted of another's stream, and the checkpoint that vouches for it."""
         covered = self.covered()
         place = Place(covered.checkpoint.position, covered.size_bytes) if covered else self.start()
+        if covered is not None:
+            vouching.mark(self.folder, covered.checkpoint, covered.size_bytes, records)
         for epoch, group in groupby(records, key=lambda record: record.header.epoch):
             start = place if place.position.epoch == epoch else Place(place.position, 0)
             place = self.append(start, tuple(group))

@@ -12,6 +12,7 @@ from appliance.core import records, wire
 from appliance.core.errors import HubUnreachable, Text
 from appliance.core.events import (
     Acked,
+    Asked,
     BrokenArrived,
     CheckpointArrived,
     Delivered,
@@ -46,6 +47,7 @@ class SimulatedSite:
     sign_key: Ed25519PublicKey
     report: list[Record] = field(default_factory=list)
     seen_us: int = 0
+    signed: dict[Position, Checkpoint] = field(default_factory=dict)
     incoming: dict[str, bytes] = field(default_factory=dict)
     statuses: list[dict[str, Any]] = field(default_factory=list)
     receipts: set[str] = field(default_factory=set)
@@ -140,6 +142,8 @@ class SimulatedLink:
                     places = [genesis(stream), *map(position_after, written)]
                     if position in places:
                         self._sent[stream] = places.index(position)
+            case Asked(stream, trail):
+                self._give_back(stream, trail)
             case RecordsArrived(stream, arrived, checkpoint):
                 self._judge(stream, arrived, checkpoint)
             case CheckpointArrived(stream, checkpoint):
@@ -157,6 +161,7 @@ class SimulatedLink:
         judgement = judge(self._reported(), arrived, checkpoint, self._site.sign_key, self._site.seen_us)
         if judgement.verdict is Verdict.ACCEPTED and checkpoint is not None:
             self._site.report += judgement.accepted
+            self._site.signed[judgement.position] = checkpoint
             self._site.seen_us = max(self._site.seen_us, checkpoint.at_us)
             self._answer_submissions()
         if judgement.verdict in (Verdict.ACCEPTED, Verdict.DUPLICATE, Verdict.STALE):
@@ -165,6 +170,14 @@ class SimulatedLink:
         elif arrived or judgement.verdict is not Verdict.HELD:
             self._hub.refusals.append((self._name, judgement.reason))
             self._session.refuse(stream, judgement.verdict, judgement.reason)
+
+    def _give_back(self, stream: str, trail: Sequence[Position]) -> None:
+        places = [genesis(stream), *map(position_after, self._site.report)]
+        since = next(position for position in trail if position in places)
+        batch = batch_of(self._site.report[places.index(since) :])
+        ends = [number for number in range(len(batch), 0, -1) if position_after(batch[number - 1]) in self._site.signed]
+        given = batch[: ends[0]] if ends else ()
+        self._session.give_back(since, given, self._site.signed[position_after(given[-1])] if given else None)
 
     def _look_at(self, digest: str) -> None:
         content = self._site.incoming.pop(digest, None)
