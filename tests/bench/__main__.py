@@ -26,7 +26,7 @@ import psutil
 from appliance.core.errors import SongshanError
 from provisioning.demo import clips, publishing
 from provisioning.demo.stage import Site, Stage
-from tests.bench import change, kills, latency, on_air, restored, serving, sync, versions
+from tests.bench import change, kills, latency, on_air, restored, serving, sync, versions, year
 from tests.bench.program import TooSlow
 from tests.bench.row import Row
 from tests.ports import free_ports
@@ -101,6 +101,7 @@ def _of_the_air(folder: Path, quick: bool) -> Iterator[Row]:
             yield from part(stage)
 
 
+QUICK_YEAR = 20_000
 PARTS = {
     "air": Part(_of_the_air, 300),
     "small": Part(lambda folder, quick: sync.few(folder, quick=quick), 480),
@@ -109,6 +110,7 @@ PARTS = {
     "change": Part(lambda folder, quick: change.rows(folder, quick=quick), 120),
     "versions": Part(lambda folder, quick: versions.rows(folder, quick=quick), 180),
     "restored": Part(lambda folder, quick: restored.rows(folder, quick=quick), 60),
+    "year": Part(lambda folder, quick: year.rows(folder, QUICK_YEAR if quick else year.YEAR), 240),
     "kills": Part(lambda folder, quick: kills.rows(folder, quick=quick), 240),
 }
 

@@ -23,8 +23,8 @@ LIMIT_S = 30
 POLL_S = 0.002
 TRIPS_MAX = 1.5
 BESIDES_S = 0.05
-PAUSE_S = 0.2
-"""Between two tries, so that each meets two ends at rest."""
+PAUSE_S = 1.0
+"""Between two tries, and before the first, so that each meets two ends at rest."""
 
 
 def rows(folder: Path, *, quick: bool) -> Iterator[Row]:
@@ -54,10 +54,12 @@ def _medians(one: Program, corpus: Corpus, tries: int) -> dict[str, float]:
         one.connect(line.port)
         if isinstance(one, ours.Ours):
             one.start()
+            _median_s(one.change, _nothing, 1)
             changes: dict[str, Callable[[int], Arrived]] = {"text": one.change_text, "file": one.change}
             return {key: _median_s(change, _nothing, tries) for key, change in changes.items()}
         if isinstance(one, syncthing.Syncthing):
             one.start()
+            _median_s(one.change, one.hub.scan, 1)
             return {"file": _median_s(one.change, one.hub.scan, tries)}
         return {"file": _median_s(one.change, lambda: one.sync(LIMIT_S), tries)}
 
