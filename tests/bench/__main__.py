@@ -29,6 +29,7 @@ from provisioning.demo.stage import Site, Stage
 from tests.bench import change, kills, latency, on_air, restored, serving, sync, versions, year
 from tests.bench.program import TooSlow
 from tests.bench.row import Row
+from tests.journals import YEAR
 from tests.ports import free_ports
 
 ROOT = Path(__file__).parent.parent.parent
@@ -110,7 +111,7 @@ PARTS = {
     "change": Part(lambda folder, quick: change.rows(folder, quick=quick), 120),
     "versions": Part(lambda folder, quick: versions.rows(folder, quick=quick), 180),
     "restored": Part(lambda folder, quick: restored.rows(folder, quick=quick), 60),
-    "year": Part(lambda folder, quick: year.rows(folder, QUICK_YEAR if quick else year.YEAR), 240),
+    "year": Part(lambda folder, quick: year.rows(folder, QUICK_YEAR if quick else YEAR), 240),
     "kills": Part(lambda folder, quick: kills.rows(folder, quick=quick), 240),
 }
 

@@ -13,7 +13,6 @@ from typing import Protocol
 import psutil
 
 from tests.bench.corpus import Corpus
-from tests.simulators.link import Link
 
 ENVIRON = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C.UTF-8"}
 SETTLE_S = 0.3
@@ -64,6 +63,13 @@ class Program(Protocol):
         """Leave nothing running."""
 
 
+class Counting(Protocol):
+    """A line that says how much has passed, both ways together."""
+
+    @property
+    def bytes_both(self) -> int: ...
+
+
 Arrived = Callable[[], bool]
 
 
@@ -82,7 +88,7 @@ class Taken:
         return {"seconds": round(self.seconds, 4), "wire_bytes": self.wire_bytes, "is_over": self.is_over}
 
 
-def measured(line: Link, work: Callable[[], None]) -> Taken:
+def measured(line: Counting, work: Callable[[], None]) -> Taken:
     """Do it, and count."""
     before, began = line.bytes_both, time.monotonic()
     try:

@@ -1,7 +1,7 @@
 """The same line of the kernel's own parts: a network namespace whose loopback has a token bucket for each direction.
 
 Only for root. Whatever is started inside the block by the thread that entered it, processes too, is in the namespace:
-it finds 127.0.0.1 as ever, with nobody else on it. What goes to `port` is up, all else is down.
+it finds 127.0.0.1 as ever, with nobody else on it. What goes to a port that `serve_at` named is up, all else is down.
 """
 
 import ctypes
@@ -26,6 +26,12 @@ class Namespace:
     """The line of the namespace that the current thread is in."""
 
     port: int = PORT
+
+    def serve_at(self, port: int) -> None:
+        """What goes to this port is on its way up."""
+        match = ("u32", "match", "ip", "dport", str(port), "0xffff", "flowid", UP)
+        _run("tc", "filter", "add", "dev", "lo", "parent", "1:", "protocol", "ip", *match)
+        self.port = port
 
     @property
     def bytes_up(self) -> int:
@@ -56,14 +62,16 @@ class Namespace:
 
 @contextmanager
 def namespace(round_trip_s: float, rate_bytes_per_s: float) -> Iterator[Namespace]:
-    """Enter a new namespace with this thread, and leave it at the end of the block. Its servers listen at PORT."""
+    """Enter a new namespace with this thread, and leave it at the end of the block. A server may listen at PORT."""
     libc = ctypes.CDLL(None, use_errno=True)
     before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         _check(libc.unshare(CLONE_NEWNET))
         try:
             _shape(round_trip_s, rate_bytes_per_s)
-            yield Namespace()
+            made = Namespace()
+            made.serve_at(PORT)
+            yield made
         finally:
             _check(libc.setns(before, CLONE_NEWNET))
     finally:
@@ -80,8 +88,6 @@ def _shape(round_trip_s: float, rate_bytes_per_s: float) -> None:
         _run("tc", "class", "add", "dev", "lo", "parent", "1:", "classid", class_id, "htb", "rate", rate, "burst", "3k")
         kind = ("pfifo",) if not round_trip_s else ("netem", "delay", f"{round(round_trip_s * 500_000)}us")
         _run("tc", "qdisc", "add", "dev", "lo", "parent", class_id, "handle", f"{number}:", *kind, "limit", "1000")
-    match = ("u32", "match", "ip", "dport", str(PORT), "0xffff", "flowid", UP)
-    _run("tc", "filter", "add", "dev", "lo", "parent", "1:", "protocol", "ip", *match)
     _run("ip", "link", "set", "lo", "up")
 
 
