@@ -61,7 +61,7 @@ def many(folder: Path, *, quick: bool) -> Iterator[Row]:
 
 
 def of_50_mb(folder: Path, *, quick: bool) -> Iterator[Row]:
-    """20 of them on loopback. Over the thin line, where each takes its 20 seconds, 4 of them by ours and rsync alone."""
+    """20 of them on loopback. Over the thin line, where each takes 20 seconds, 4 of them by ours and rsync alone."""
     corpus = large(folder / "corpus-20", 2 if quick else 20, 50)
     yield from large_rows(table(folder, corpus, LOOPBACK, Bounds(120, 60), quick=quick, later=False), corpus, LOOPBACK)
     corpus = large(folder / "corpus-thin", 1 if quick else 4, 50)
