@@ -11,13 +11,14 @@ however often it is read. Names sort in the order in which commands came, also w
 
 import re
 import secrets
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from appliance.config import Config
 from appliance.core.command import COMMAND_BYTES_MAX, Command, encode_command, parse_command
-from appliance.core.errors import OperatorError, Refused, Text
+from appliance.core.errors import DiskFull, OperatorError, Refused, Text
 from appliance.durable import (
     STAGED_SUFFIX,
     copy_settled,
@@ -49,11 +50,13 @@ def make_folders(config: Config) -> None:
 def put(config: Config, command: Command, attachments: Sequence[Path] = ()) -> str:
     """Hand a command to the agent, running or not; it is safe when this returns. The command's name.
 
-    `attachments` are copied. Raises OperatorError when the command is none, Refused when too many wait already or an
-    attachment is no regular file, DiskFull and WorldError; then nothing was handed over and nothing half is left.
+    `attachments` are copied, as long as the reserve stays free. Raises OperatorError when the command is none, Refused
+    when too many wait already or an attachment is no regular file, DiskFull and WorldError; then nothing was handed
+    over and nothing half is left.
     """
     data = encode_command(command)
     make_folders(config)
+    _check_room(config, attachments)
     name = _next_name(config)
     blobs: list[Path] = []
     try:
@@ -67,6 +70,19 @@ def put(config: Config, command: Command, attachments: Sequence[Path] = ()) -> s
             blob.unlink(missing_ok=True)
         raise
     return name
+
+
+def _check_room(config: Config, attachments: Sequence[Path]) -> None:
+    """Commands alone are always taken: they are small, and the way by which a person helps."""
+    size_bytes = sum(path.stat().st_size for path in attachments if path.is_file())
+    with disk_errors(config.spool):
+        short_bytes = size_bytes + config.limits.reserve_bytes - shutil.disk_usage(config.spool).free
+    if attachments and short_bytes > 0:
+        lacking = f"{short_bytes / 1_000_000:.0f} MB"
+        raise DiskFull(
+            Text(f"磁盘空间不足，还差 {lacking}", f"no room for it on the disk: {lacking} too few"),
+            hint=Text("请清理磁盘，见 songshan cache", "free some space, see songshan cache"),
+        )
 
 
 def pending(config: Config) -> list[str]:

@@ -257,7 +257,8 @@ def _quarantine_over(
     config: Config, db: Database, wanted: tuple[Wanted, ...], space: Space, now_us: int
 ) -> tuple[str, ...]:
     held = files.quarantined(config)
-    healed = {each.digest for each in held if cache.is_here(db, each.digest)}
+    # What has just been set aside still counts as here until that is noted; its file tells.
+    healed = {each.digest for each in held if files.is_there(config, each.digest) and cache.is_here(db, each.digest)}
     is_short = bool(space.evictable) or space.free_bytes < space.reserve_bytes or space.is_told
     return quarantine_over(held, {each.digest for each in wanted}, healed, now_us, is_short=is_short)
 

@@ -94,6 +94,17 @@ class Library:
         self._facts_file(digest).unlink(missing_ok=True)
         unlink_durably(self.path_of(digest))
 
+    def set_aside(self, digest: str, sites: Iterable[str]) -> None:
+        """Let nobody read bytes that are not what they are called; they go like what was left half-written.
+
+        The lock is held. What comes under that digest again is linked for the sites anew.
+        """
+        for site in sites:
+            self.withdraw(site, (digest,))
+        path = self.path_of(digest)
+        path.rename(self.folder.assets / f".damaged-{path.name}")
+        sync_folder(path.parent)
+
     def sweep(self, now_us: int) -> None:
         """Remove what killed publishers and collectors left half-written a day ago or earlier."""
         folders = (self.folder.assets, self.folder.fossils, self.folder.renditions)

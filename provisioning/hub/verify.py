@@ -38,16 +38,19 @@ class Checked(msgspec.Struct, frozen=True):
 
 @click.command()
 @click.option("--journals-only", is_flag=True, help="leave the assets out: they take as long as reading them")
+@click.option(
+    "--set-aside", is_flag=True, help="take damaged assets out of the pile, so that they can be published anew"
+)
 @click.option("--json", "as_json", is_flag=True, help="facts for programs")
 @pass_hub
-def verify(folder: HubFolder, journals_only: bool, as_json: bool) -> None:
+def verify(folder: HubFolder, journals_only: bool, set_aside: bool, as_json: bool) -> None:
     """Check all chains, signatures and assets; exit status 1 when anything is wrong, with every problem.
 
     Example: songshan-hub verify --json
     """
     folder.settings()
     progress = ProgressLine(Text("核对流水", "checking the journals"))
-    checked = check(folder, not journals_only, progress)
+    checked = check(folder, not journals_only, progress, set_aside=set_aside)
     progress.end()
     if as_json:
         say_json(checked)
@@ -61,8 +64,14 @@ def verify(folder: HubFolder, journals_only: bool, as_json: bool) -> None:
         raise Refused(*checked.problems)
 
 
-def check(folder: HubFolder, with_assets: bool, progress: Progress = lambda _done, _total: None) -> Checked:
-    """Read everything once. Nothing is changed."""
+def check(
+    folder: HubFolder,
+    with_assets: bool,
+    progress: Progress = lambda _done, _total: None,
+    *,
+    set_aside: bool = False,
+) -> Checked:
+    """Read everything once. Nothing is changed, but for damaged assets where they are to be set aside."""
     sites = all_sites(folder)
     chains, unaccounted = audit_streams(folder, sites, progress)
     problems = [problem for chain in chains for problem in chain.problems] + list(unaccounted)
@@ -74,6 +83,9 @@ def check(folder: HubFolder, with_assets: bool, progress: Progress = lambda _don
             size, problem = _check_asset(path)
             assets, size_bytes = assets + 1, size_bytes + size
             problems += [problem] if problem else []
+            if problem and set_aside:
+                with folder.locked():
+                    Library(folder).set_aside(f"sha256:{path.name}", (site.site for site in sites))
     records = sum(chain.records for chain in chains)
     return Checked(len(chains), records, assets, size_bytes, tuple(problems), chains)
 

@@ -189,11 +189,25 @@ def test_on_a_full_disk_nothing_half_is_put(tmp_path: Path) -> None:
     (tmp_path / "small").write_bytes(b"small")
     command = Submit(title="t", files=("a", "b"), by="x", via="cli", at=AT)
     with small_disk(tmp_path / "disk") as disk:
-        config = box(disk)
+        config = box(disk, limits=Limits(reserve_bytes=0))
         with pytest.raises(DiskFull):
             spool.put(config, command, [tmp_path / "small", tmp_path / "big"])
         assert files_in(config) == []
         spool.put(config, command, [tmp_path / "small", tmp_path / "small"])
+
+
+@pytest.mark.root
+def test_no_file_of_a_person_takes_the_reserve_and_no_command_is_kept_out_by_it(tmp_path: Path) -> None:
+    """The database and the air need it more; an answer to an order needs next to nothing."""
+    (tmp_path / "clip").write_bytes(bytes(700_000))
+    command = Submit(title="t", files=("a",), by="x", via="cli", at=AT)
+    with small_disk(tmp_path / "disk") as disk:
+        config = box(disk, limits=Limits(reserve_bytes=600_000))
+        with pytest.raises(DiskFull, match="too few"):
+            spool.put(config, command, [tmp_path / "clip"])
+        assert files_in(config) == []
+        spool.put(config, Take(item="i1", by="x", via="cli", at=AT))
+        assert len(spool.pending(config)) == 1
 
 
 def test_a_writer_killed_at_any_moment_leaves_whole_commands_or_none(config: Config, tmp_path: Path) -> None:

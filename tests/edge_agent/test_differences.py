@@ -50,6 +50,26 @@ def fetched(box: County, line: Link) -> int:
     return line.bytes_down - before
 
 
+def test_one_rotten_byte_in_a_large_asset_costs_next_to_nothing(hub: LiveHub, line: Link, box: County) -> None:
+    """64 MiB: a county's line has better things to do at night."""
+    whole = random.Random(2).randbytes(64 * MIB)
+    _item, digest = published(hub, whole, "长片.bin")
+    fetched(box, line)
+    path = box.home / "media" / digest[7:9] / digest[7:]
+    path.chmod(0o600)
+    with path.open("r+b") as file:
+        file.seek(40 * MIB)
+        file.write(bytes([whole[40 * MIB] ^ 1]))
+    with sqlite3.connect(box.home / "state" / "box.db") as db:
+        db.execute("UPDATE assets SET verified_at_us = 0 WHERE digest = ?", (digest,))
+    db.close()
+    before = line.bytes_both
+    fetched(box, line)
+    assert line.bytes_both - before < MIB // 2, line.bytes_both - before
+    assert path.read_bytes() == whole
+    assert list((box.home / "media" / "quarantine").iterdir()) == []
+
+
 def test_only_what_differs_crosses_the_line(hub: LiveHub, line: Link, box: County) -> None:
     """A film with a new header must not take the night; nor one in which a block rotted, nor a second use."""
     first = random.Random(1).randbytes(4 * MIB)

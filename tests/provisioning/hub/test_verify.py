@@ -69,6 +69,23 @@ def test_a_damaged_asset_is_named(hub: LiveHub) -> None:
         path.write_bytes(b"an asset")
 
 
+def test_a_damaged_asset_can_be_set_aside_and_published_anew(hub: LiveHub) -> None:
+    """The links of the sites are names of the same bad bytes: published over them, the good file would reach nobody."""
+    [path] = [path for path in hub.folder.assets.glob("*/*") if path.is_file()]
+    readable = hub.folder.site("dengfeng").readable / path.name
+    if not readable.exists():
+        readable.hardlink_to(path)
+    path.chmod(0o644)
+    path.write_bytes(b"an assex")
+    assert path.name in hub.run("verify", "--set-aside", status=1)
+    assert (path.exists(), readable.exists()) == (False, False)
+    good = hub.path.parent / "good"
+    good.write_bytes(b"an asset")
+    hub.run("publish", "--asset-only", "--to", "dengfeng", str(good))
+    assert readable.read_bytes() == b"an asset"
+    assert hub.facts("verify")["problems"] == []
+
+
 def test_an_asset_that_a_site_is_told_of_and_that_is_gone_is_named(hub: LiveHub) -> None:
     """The box would ask for it for ever."""
     [path] = [path for path in hub.folder.assets.glob("*/*") if path.is_file()]
