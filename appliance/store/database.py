@@ -20,7 +20,7 @@ from urllib.parse import quote
 import msgspec
 from sqlite_utils import Database
 
-from appliance.core.errors import DiskFull, SongshanError, Text, WorldError
+from appliance.core.errors import DiskFull, Refused, SongshanError, Text, WorldError
 from appliance.durable import disk_errors, make_folder
 from appliance.store.migrations import migrations
 
@@ -35,18 +35,32 @@ _SEE_DOCTOR: Final = Text("请运行 songshan doctor", "run songshan doctor")
 def open_for_writing(path: Path) -> Database:
     """Open the database, made and migrated where need be. Only the agent calls this, and once: see ADR 1.
 
-    `synchronous=FULL`: what was committed is there after a power cut. Raises WorldError.
+    `synchronous=FULL`: what was committed is there after a power cut. Raises WorldError; Refused, with nothing changed,
+    where a newer version of this software has been at work.
     """
     with disk_errors(path.parent):
         make_folder(path.parent)
     with sqlite_errors(path):
         db = Database(_connect(f"file:{quote(str(path))}"))
+        _refuse_what_is_newer(db)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
         db.execute("PRAGMA secure_delete = ON")
         migrations.apply(db)
     return db
+
+
+def _refuse_what_is_newer(db: Database) -> None:
+    """An older agent on a newer database would write rows that the newer one does not understand."""
+    known = {step.name for step in migrations.pending(Database(memory=True))}
+    newer = sorted(step.name for step in migrations.applied(db) if step.name not in known)
+    if newer:
+        db.close()
+        raise Refused(
+            Text(f"数据库是更新版本的软件写的：{newer[0]}", f"the database is of a newer version: {newer[0]}"),
+            hint=Text("请装回较新的版本", "install the newer version again"),
+        )
 
 
 def open_read_only(path: Path) -> Database:
