@@ -329,6 +329,6 @@ _EFFECTS = {
     "a tombstone is there without its record": "SELECT target FROM tombstones WHERE target NOT LIKE 'sha256:%'"
     " AND target NOT IN (SELECT key FROM journal WHERE kind = 'recall' AND state = 'applied')",
     "a submission is there without its record": "SELECT id FROM submissions WHERE id NOT IN"
-    " (SELECT key FROM journal WHERE kind = 'submission')",
+    " (SELECT key FROM journal WHERE kind = 'submission' UNION SELECT key FROM outbox)",
     "a record was parked": "SELECT key || ' ' || reason FROM journal WHERE state = 'parked'",
 }
