@@ -17,7 +17,7 @@ from appliance.core.item import Item
 from appliance.core.journal import Record
 from appliance.core.moment import to_us
 from appliance.core.records import decode
-from appliance.store import air, desk, items, journals, needs
+from appliance.store import air, desk, items, journals, needs, reasons
 from appliance.store.needs import DAYS_BACK_US, FILLER_WITHIN_US, ITEM_WITHIN_US, READY_BEFORE_US
 from edge_agent.faults import as_refusals
 from edge_agent.redaction import redact
@@ -95,6 +95,8 @@ class Applying:
     def _recall(self, db: Database, body: records.Recall) -> None:
         """The item or asset vanishes from lists in this transaction, its links and files in this turn of the loop."""
         at_us = to_us(body.at)
+        for kind in ("item", "taken"):
+            reasons.end(db, f"{kind}:{body.target}")
         for digest in items.recall(db, body.target, body.reason, at_us):
             # A story of ours that shows the same picture still has to go up; unless the picture itself is recalled.
             if digest == body.target or not needs.goes_up(db, digest):
@@ -112,6 +114,7 @@ class Applying:
             return
         if is_published or items.is_ours(db, item.id):
             shown_us = max(now_us, to_us(item.publish_at)) if item.publish_at else now_us
+            reasons.end(db, f"item:{item.id}")
             needs.want_item(db, item, "item", shown_us + ITEM_WITHIN_US, now_us)
             _note_replaced(db, before, items.places_of(db, item.id))
         needs.let_go(db, set(before.values()) - {asset.digest for asset in item.assets})
@@ -121,23 +124,28 @@ class Applying:
         before = air.assets_of_entries(db, body.channel, body.date)
         air.receive_schedule(db, body, self._config.zone, self._channels, now_us)
         needs.unearth(db, body.assets, to_us(record.header.at))
+        day = f"{body.channel}/{body.date}"
+        reasons.end(db, f"air:{day}")
         for asset, starts_us in airings(body, self._config.zone, self._channels):
             if starts_us + DAYS_BACK_US > now_us and not items.is_recalled(db, asset.digest):
-                needs.need_on_air(db, asset, "air", starts_us - READY_BEFORE_US, now_us)
-        _note_replaced(db, before, air.assets_of_entries(db, body.channel, body.date))
+                needs.need_on_air(db, asset, "air", day, starts_us - READY_BEFORE_US, now_us)
+        after = air.assets_of_entries(db, body.channel, body.date)
+        _note_replaced(db, before, after)
+        needs.let_go(db, set(before.values()) - set(after.values()))
         self.air_changed = True
 
     def _filler(self, db: Database, record: Record, body: records.Filler, now_us: int) -> None:
         needs.unearth(db, body.assets, to_us(record.header.at))
         air.set_fillers(db, body.channel, [asset.digest for asset in body.assets])
+        reasons.end(db, f"filler:{body.channel}")
         for asset in body.assets:
-            needs.need_on_air(db, asset, "filler", now_us + FILLER_WITHIN_US, now_us)
+            needs.need_on_air(db, asset, "filler", body.channel, now_us + FILLER_WITHIN_US, now_us)
         self.air_changed = True
 
     def _insert(self, db: Database, record: Record, body: records.Insert, now_us: int) -> None:
         needs.unearth(db, (body.asset,), to_us(record.header.at))
         air.add_insert(db, body.id, body.channel, body.asset.digest, now_us, body.at, body.until, body.not_after)
-        needs.need_on_air(db, body.asset, "insert", to_us(body.at) if body.at else now_us, now_us)
+        needs.need_on_air(db, body.asset, "insert", body.id, to_us(body.at) if body.at else now_us, now_us)
         self.air_changed = True
 
 

@@ -17,7 +17,7 @@ from appliance.core.command import Command
 from appliance.core.errors import Refused, Text
 from appliance.core.item import SECTIONS, Item, problems_of
 from appliance.core.moment import US, to_text, to_us
-from appliance.store import air, assets, desk, items, journals, needs
+from appliance.store import air, assets, desk, items, journals, needs, reasons
 from appliance.store.needs import TAKEN_WITHIN_US
 from edge_agent import redaction
 from edge_agent.faults import as_refusals
@@ -119,6 +119,7 @@ def _take(db: Database, config: Config, item_id: str, now_us: int) -> None:
 
 def _untake(db: Database, config: Config, item_id: str, now_us: int) -> None:
     items.untake(db, item_id, now_us)
+    reasons.end(db, f"taken:{item_id}")
     needs.let_go(db, items.assets_of(db, item_id))
     say(db, config, "untake", item_id, records.Untake(item_id), now_us)
 

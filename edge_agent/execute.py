@@ -17,7 +17,7 @@ from appliance.config import Config
 from appliance.core.command import Import, Submit
 from appliance.core.errors import DiskFull, OperatorError, SongshanError, Text
 from appliance.durable import unlink_durably
-from appliance.store import work
+from appliance.store import air, work
 from edge_agent import basis, carry, carrying, reading, transfer
 from edge_agent.children import Children
 from edge_agent.conversation import Conversation
@@ -200,6 +200,10 @@ def _transfer(step: Fetch | Upload, world: World, deadlines: Mapping[str, int | 
     if isinstance(step, Fetch):
         compared = basis.folder_of(config) if step.is_difference else None
         argv = transfer.fetch_argv(world.route, step.digests, config.incoming, step.bytes_per_s, compared)
+        now_us = air.now_us(world.db, config.clock)
+        for digest in step.digests:
+            staged = files.stage_path(config, digest)
+            world.memory.progress[digest] = (staged.stat().st_size if staged.exists() else 0, now_us)
         child = Child("fetch", step.digests, deadlines.get(step.digests[0]))
     else:
         paths = [files.path_of(config, digest) for digest in step.digests]

@@ -15,6 +15,7 @@ from edge_agent.core import retry
 from edge_agent.core.basis import Candidate
 from edge_agent.core.journey import Journey
 from edge_agent.drop import Entry, Look
+from edge_agent.meter import Meter
 
 FORGOTTEN_AFTER_US: Final = 3600 * US
 """What was due again so long ago and was not tried has no reason to be tried any more."""
@@ -35,6 +36,7 @@ class Known(msgspec.Struct, frozen=True):
     to_fetch: tuple[Fetching, ...] = ()
     alike: dict[str, tuple[Candidate, ...]] = {}
     to_send: tuple[Sending, ...] = ()
+    rate_bytes_per_s: float | None = None
     to_package: tuple[ToPackage, ...] = ()
     servable: frozenset[str] = frozenset()
     recalled: tuple[str, ...] = ()
@@ -69,6 +71,8 @@ class Memory:
     journey_moved_us: int = 0
     """When it last got on, on the clock that only runs."""
     journey_told_us: int = 0
+    progress_us: int = 0
+    meter: Meter = field(default_factory=Meter)
     full_until_us: int = 0
     """The disk said that it is full; so long that is believed."""
     room_told: bool = False

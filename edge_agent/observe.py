@@ -17,6 +17,7 @@ from appliance.core.cache import order_of_eviction, over_quota_bytes, quarantine
 from appliance.core.moment import US
 from appliance.core.scrub import next_reading
 from appliance.store import cache, items, work
+from appliance.store.line_rates import rate_of
 from edge_agent import basis, drop
 from edge_agent.children import Children
 from edge_agent.conversation import Conversation
@@ -92,6 +93,7 @@ def observe(
         ),
         servable=frozenset(digest for digest in known.servable if memory.is_due(digest, now_us)),
         served=memory.served,
+        rate_bytes_per_s=known.rate_bytes_per_s,
         recalled=known.recalled,
         unwanted_staged=tuple(
             digest
@@ -137,28 +139,35 @@ def _without_media(
 
 
 def progress(config: Config, db: Database, memory: Memory, children: Children, now_us: int) -> list[Outcome]:
-    """How far the running transfers are, about once a second."""
+    """How far the running transfers are and what the line carried, about once a second."""
+    if now_us < memory.progress_us + PROGRESS_EVERY_US:
+        return []
+    memory.progress_us = now_us
     moved: list[Outcome] = []
-    for child in children.running():
-        if child.work not in ("fetch", "upload", "carry"):
-            continue
-        for digest, done_bytes in _done_bytes(config, db, memory, children, child, now_us):
-            before = memory.progress.get(digest)
-            if before is not None and done_bytes != before[0]:
-                rate = max(0.0, (done_bytes - before[0]) * US / (now_us - before[1]))
-                moved.append(Moved(digest, child.work == "upload", done_bytes, rate))
-            memory.progress[digest] = (done_bytes, now_us)
+    for is_upload in (False, True):
+        works = ("upload",) if is_upload else ("fetch", "carry")
+        running = [child for child in children.running() if child.work in works]
+        carried_bytes = 0
+        for child in running:
+            # What is found to be the same grows too, and what comes from a stick; neither is carried by the line.
+            is_by_line = child.work != "carry" and not basis.path_of(config, child.subjects[0]).exists()
+            for digest, done_bytes in _done_bytes(config, db, children, child):
+                before = memory.progress.get(digest)
+                if before is not None and done_bytes != before[0]:
+                    rate = max(0.0, (done_bytes - before[0]) * US / max(1, now_us - before[1]))
+                    moved.append(Moved(digest, is_upload, done_bytes, rate))
+                    carried_bytes += max(0, done_bytes - before[0]) * is_by_line
+                memory.progress[digest] = (done_bytes, now_us)
+        is_busy = any(child.work != "carry" for child in running)
+        carried = memory.meter.look(is_upload=is_upload, is_busy=is_busy, bytes_=carried_bytes, now_us=now_us)
+        if carried is not None:
+            moved.append(carried)
     return moved
 
 
-def _done_bytes(
-    config: Config, db: Database, memory: Memory, children: Children, child: Child, now_us: int
-) -> Iterator[tuple[str, int]]:
+def _done_bytes(config: Config, db: Database, children: Children, child: Child) -> Iterator[tuple[str, int]]:
     """A fetched file shows it by its size; of uploads only rsync knows, which sends them in the order of names."""
-    first = memory.progress.get(child.subjects[0])
-    if first is not None and now_us < first[1] + PROGRESS_EVERY_US:
-        return
-    if child.work == "fetch":
+    if child.work != "upload":
         staged = _staged(config.incoming)
         yield from ((digest, staged[digest]) for digest in child.subjects if digest in staged)
         return
@@ -181,6 +190,7 @@ def _known(config: Config, db: Database, before: Known, now_us: int) -> Known:
         to_fetch=work.to_fetch(db),
         alike=_alike(db),
         to_send=work.to_send(db),
+        rate_bytes_per_s=rate_of(db, "down").now_bytes_per_s,
         to_package=work.to_package(db),
         servable=items.servable(db, now_us),
         recalled=work.recalled_here(db, now_us),

@@ -263,3 +263,20 @@ def histories_that_part(db: Database) -> None:
             stream TEXT PRIMARY KEY, is_sure INTEGER NOT NULL, machine TEXT NOT NULL
         ) STRICT;
     """)
+
+
+@migrations()
+def why_assets_come(db: Database) -> None:
+    """Each reason for which an asset has to come, with its deadline; and how fast the line was, by ten minutes."""
+    db.executescript("""
+        CREATE TABLE reasons (
+            digest TEXT NOT NULL, reason TEXT NOT NULL, deadline_us INTEGER NOT NULL, PRIMARY KEY (digest, reason)
+        ) STRICT;
+        CREATE INDEX reasons_reason ON reasons (reason);
+        CREATE TRIGGER reasons_end AFTER DELETE ON transfers WHEN OLD.direction = 'down'
+        BEGIN DELETE FROM reasons WHERE digest = OLD.digest; END;
+        CREATE TABLE line_rates (
+            direction TEXT NOT NULL CHECK (direction IN ('down', 'up')), slot_us INTEGER NOT NULL,
+            bytes INTEGER NOT NULL, busy_us INTEGER NOT NULL, PRIMARY KEY (direction, slot_us)
+        ) STRICT;
+    """)

@@ -5,8 +5,9 @@
     let_go, bury, unearth      nothing needs it any more; it was recalled; it may be used again
     lost, reconcile            it is not on disk any more; once, at the start: the disk's word against these rows
 
-The queue is ordered by deadline alone: what airs has that of its first airing less a margin, what is published an
-hour, what was taken two, fillers three. All of these are called inside `with transaction(db)`.
+The queue is ordered by deadline alone, the earliest of all reasons (`appliance.store.reasons`): what airs has that of
+its first airing less a margin, what is published an hour, what was taken two, fillers three. All of these are called
+inside `with transaction(db)`.
 """
 
 from collections.abc import Iterable
@@ -24,6 +25,7 @@ from appliance.core.ts import HOUSE_PROFILE
 from appliance.store import items
 from appliance.store.assets import forget, gone_bad, holding, rendition, set_rendition, want, want_rendition
 from appliance.store.database import first, rows, text_json
+from appliance.store.reasons import LOST, MADE, queue
 
 READY_BEFORE_US: Final = 30 * 60 * US
 """What airs is to be here half an hour before."""
@@ -41,10 +43,12 @@ COMING: Final = """
     SELECT entry.value ->> 'asset' AS digest FROM schedules,
         json_each(cast(schedules.document AS TEXT), '$.entries') AS entry
     WHERE date >= date(:since_us / 1000000, 'unixepoch') AND entry.value ->> 'asset' IS NOT NULL
+        AND version = (SELECT max(version) FROM schedules AS newest
+            WHERE newest.channel = schedules.channel AND newest.date = schedules.date)
     UNION SELECT digest FROM fillers
     UNION SELECT digest FROM inserts WHERE state IN ('waiting', 'placed')
 """
-"""The assets that the schedules since a moment (`since_us`) name, the fillers, and the insertions that are not over."""
+"""The assets that the newest schedules since a moment (`since_us`) name, the fillers, the insertions not over."""
 SUBMITTED: Final = """
     SELECT asset.value ->> 'digest' AS digest FROM submissions, json_each(document, '$.assets') AS asset
     WHERE submissions.state NOT IN ('accepted', 'refused')
@@ -52,27 +56,30 @@ SUBMITTED: Final = """
 """The assets of submissions that wait for their receipt."""
 
 
-def need_item(db: Database, asset: Asset, why: str, deadline_us: int, now_us: int) -> None:
-    """An item that is shown here needs an asset as it is, and in house format so that it can air."""
+def need_item(db: Database, asset: Asset, why: str, about: str, deadline_us: int, now_us: int) -> None:
+    """An item that is shown here needs an asset as it is, and in house format so that it can air.
+
+    `why` is the kind of reason and `about` what it is about, as `reasons.end` is told when it is over.
+    """
     want(db, asset, why, now_us)
     _share_table(db, asset)
-    _queue(db, asset.digest, deadline_us)
+    queue(db, asset.digest, f"{why}:{about}", deadline_us)
     if asset.rendition is not None:
-        _queue_rendition(db, asset, deadline_us + FILLER_WITHIN_US)
+        _queue_rendition(db, asset, f"{why}:{about}", deadline_us + FILLER_WITHIN_US)
     elif asset.role in CLIP_ROLES:
         need_packaging(db, asset.digest)
 
 
-def need_on_air(db: Database, asset: Asset, why: str, deadline_us: int, now_us: int) -> None:
+def need_on_air(db: Database, asset: Asset, why: str, about: str, deadline_us: int, now_us: int) -> None:
     """A channel needs an asset in house format; its source only where the rendition has to be made here."""
     if asset.rendition is None:
-        need_item(db, msgspec.structs.replace(asset, role="video"), why, deadline_us, now_us)
+        need_item(db, msgspec.structs.replace(asset, role="video"), why, about, deadline_us, now_us)
     else:
         want_rendition(db, asset, why, now_us)
         _share_table(db, asset)
         # Of several reasons the air is the one that counts: it is never slowed down.
         db.conn.execute("UPDATE assets SET why = ? WHERE digest = ?", (why, asset.rendition.digest))
-        _queue_rendition(db, asset, deadline_us)
+        _queue_rendition(db, asset, f"{why}:{about}", deadline_us)
 
 
 def need_packaging(db: Database, source: str) -> None:
@@ -89,7 +96,7 @@ def made_here(db: Database, asset: Asset, now_us: int) -> None:
         db.conn.execute("DELETE FROM renditions WHERE source = ?", (asset.digest,))
         want_rendition(db, asset, MADE_HERE, now_us)
         _share_table(db, asset)
-        _queue(db, asset.rendition.digest, now_us)
+        queue(db, asset.rendition.digest, MADE, now_us)
 
 
 def replaces(db: Database, digest: str, old: str) -> None:
@@ -191,7 +198,7 @@ def want_item(db: Database, item: Item, why: str, deadline_us: int, now_us: int)
         return
     for asset in item.assets:
         if not items.is_recalled(db, asset.digest):
-            need_item(db, asset, why, deadline_us, now_us)
+            need_item(db, asset, why, item.id, deadline_us, now_us)
 
 
 def queue_up(db: Database, digest: str, size_bytes: int, now_us: int) -> None:
@@ -237,27 +244,17 @@ def lost(db: Database, digest: str) -> None:
         db.conn.execute("UPDATE renditions SET digest = NULL, segments = NULL WHERE digest = ?", (digest,))
         forget(db, digest)
     elif _is_needed(db, digest):
-        _queue(db, digest, 0)
+        queue(db, digest, LOST, 0)
     else:
         forget(db, digest)
 
 
-def _queue(db: Database, digest: str, deadline_us: int) -> None:
-    """Put what is not here into the queue; where it stands there already the earlier deadline counts."""
-    db.conn.execute(
-        "INSERT INTO transfers (digest, direction, state, deadline_us, size_bytes)"
-        " SELECT digest, 'down', 'queued', ?, size_bytes FROM assets WHERE digest = ? AND state != 'here'"
-        " ON CONFLICT (digest, direction) DO UPDATE SET deadline_us = min(deadline_us, excluded.deadline_us)",
-        (deadline_us, digest),
-    )
-
-
-def _queue_rendition(db: Database, asset: Asset, deadline_us: int) -> None:
+def _queue_rendition(db: Database, asset: Asset, reason: str, deadline_us: int) -> None:
     """Only the one that this box will use: it may have made its own before the hub did."""
     assert asset.rendition is not None
     known = rendition(db, asset.digest, asset.rendition.profile)
     if known is None or known.digest == asset.rendition.digest:
-        _queue(db, asset.rendition.digest, deadline_us)
+        queue(db, asset.rendition.digest, reason, deadline_us)
 
 
 def _share_table(db: Database, asset: Asset) -> None:

@@ -65,9 +65,9 @@ def to_fetch(db: Database, limit: int = FETCHES_SHOWN) -> tuple[Fetching, ...]:
     """The front of the queue, the most urgent first."""
     found = rows(
         db,
-        "SELECT digest, transfers.size_bytes, transfers.state = 'failed' AS has_failed, deadline_us, attempts,"
-        " not_before_us, coalesce(why IN ('air', 'insert'), 0) AS is_for_air FROM transfers"
-        " LEFT JOIN assets USING (digest) WHERE direction = 'down'"
+        "SELECT digest, size_bytes, state = 'failed' AS has_failed, deadline_us, attempts,"
+        " not_before_us, EXISTS (SELECT 1 FROM reasons WHERE reasons.digest = transfers.digest"
+        "   AND (reason GLOB 'air:*' OR reason GLOB 'insert:*')) AS is_for_air FROM transfers WHERE direction = 'down'"
         " ORDER BY deadline_us IS NULL, deadline_us, digest LIMIT ?",
         (limit,),
     )

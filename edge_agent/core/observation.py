@@ -115,6 +115,8 @@ class Observation(msgspec.Struct, frozen=True):
     wanted: tuple[Wanted, ...] = ()
     outgoing: tuple[Outgoing, ...] = ()
     unpackaged: tuple[Unpackaged, ...] = ()
+    rate_bytes_per_s: float | None = None
+    """What the line carries down, as measured lately; None before anything was."""
     servable: frozenset[str] = frozenset()
     served: frozenset[str] = frozenset()
     recalled: tuple[str, ...] = ()

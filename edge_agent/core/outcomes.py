@@ -32,6 +32,14 @@ class Moved(Outcome, frozen=True):
     rate_bytes_per_s: float
 
 
+class Carried(Outcome, frozen=True):
+    """The line carried so much one way in so much time in which transfers ran."""
+
+    is_upload: bool
+    bytes: int
+    busy_us: int
+
+
 class Result(enum.Enum):
     """How a transfer ended."""
 

@@ -6,7 +6,8 @@ from typing import TypeVar
 from edge_agent.core.observation import Observation, Outgoing, Policy, Wanted
 from edge_agent.core.room import Room
 from edge_agent.core.steps import Base, Deliver, Fetch, Share, Step, Stop, Upload
-from edge_agent.core.urgency import by_deadline, deadline_of
+from edge_agent.core.turns import gives_way, holding_up, is_in_time, running_of
+from edge_agent.core.urgency import NEVER_US, by_deadline, deadline_of
 
 SHARED = ("hub",)
 """What the connection that transfers share is about."""
@@ -24,7 +25,8 @@ def travels(seen: Observation, policy: Policy, room: Room, busy: Collection[str]
 
 
 def _fetches(seen: Observation, policy: Policy, room: Room, busy: Collection[str]) -> Iterator[Step]:
-    """Fill the free places by deadline. Where there is none, make one for what is much more urgent."""
+    """Earliest deadline first. What is later runs beside it as long as that makes nothing late, and gives way else."""
+    named = {wanted.digest: wanted for wanted in seen.wanted}
     missing = [
         wanted
         for wanted in by_deadline(seen.wanted)
@@ -34,19 +36,30 @@ def _fetches(seen: Observation, policy: Policy, room: Room, busy: Collection[str
         and wanted.digest not in busy
     ]
     running = sorted(
-        (child for child in seen.children if child.work == "fetch"), key=lambda child: deadline_of(child.deadline_us)
+        (running_of(child.subjects, named, child.deadline_us) for child in seen.children if child.work == "fetch"),
+        key=lambda each: each.deadline_us,
     )
-    free = policy.fetches_max - len(running)
-    while missing and (free > 0 or (running and _outranks(missing[0], running[-1].deadline_us, policy))):
-        batch = _batch(missing, policy, room)
+    stopped_us = NEVER_US
+    for each in holding_up(running, seen):
+        running.remove(each)
+        stopped_us = min(stopped_us, each.deadline_us)
+        yield Stop(each.subjects)
+    # What is stopped now is there to begin again in the next turn: nothing that is due after it may take its place.
+    while missing and deadline_of(missing[0].deadline_us) <= stopped_us:
+        giving_way = gives_way(missing, running, seen, policy)
+        if giving_way is None:
+            return
+        batch = _batch(missing, seen, policy, room)
         if not batch:
             return
-        if free > 0:
-            free -= 1
-        else:
-            yield Stop(running.pop().subjects)
+        for each in giving_way:
+            running.remove(each)
+            stopped_us = min(stopped_us, each.deadline_us)
+            yield Stop(each.subjects)
         missing = _without(missing, batch)
         yield _fetch(seen, policy, batch)
+        running.append(running_of(tuple(wanted.digest for wanted in batch), named, batch[0].deadline_us))
+        running.sort(key=lambda each: each.deadline_us)
 
 
 def _fetch(seen: Observation, policy: Policy, batch: list[Wanted]) -> Step:
@@ -58,14 +71,16 @@ def _fetch(seen: Observation, policy: Policy, batch: list[Wanted]) -> Step:
     return Fetch(digests, _speed(seen, policy, batch), first.has_basis and first.staged_bytes < 0)
 
 
-def _batch(missing: list[Wanted], policy: Policy, room: Room) -> list[Wanted]:
-    """The first that there is room for; with it, when it is small, the small ones that follow."""
+def _batch(missing: list[Wanted], seen: Observation, policy: Policy, room: Room) -> list[Wanted]:
+    """The first that there is room for; with it, when it is small and not pressed, the small ones that follow."""
     batch: list[Wanted] = []
     size_bytes = 0
     for wanted in missing:
         left_bytes = _left_bytes(wanted)
         is_full = size_bytes + left_bytes > policy.batch_bytes_max or len(batch) == policy.batch_files_max
         if batch and (is_full or _travels_alone(wanted) or _travels_alone(batch[0])):
+            break
+        if batch and not is_in_time(batch[0], size_bytes + left_bytes, seen):
             break
         if room.take(left_bytes):
             batch.append(wanted)
@@ -138,10 +153,6 @@ def _speed(seen: Observation, policy: Policy, batch: list[Wanted]) -> int:
         wanted.is_for_air and deadline_of(wanted.deadline_us) <= seen.now_us + policy.exempt_us for wanted in batch
     )
     return 0 if airs_soon else policy.bytes_per_s
-
-
-def _outranks(wanted: Wanted, running_us: int | None, policy: Policy) -> bool:
-    return deadline_of(wanted.deadline_us) + policy.preempt_us < deadline_of(running_us)
 
 
 def _without(entries: list[Travelling], taken: list[Travelling]) -> list[Travelling]:

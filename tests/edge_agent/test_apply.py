@@ -15,7 +15,7 @@ from appliance.core.judge import judge
 from appliance.core.moment import US, to_text
 from appliance.core.records import Filler, Insert, Order, Recall, Receipt, Resume, Schedule
 from appliance.core.ts import HOUSE_PROFILE
-from appliance.store import air, assets, desk, facts, items, journals, needs, work
+from appliance.store import air, assets, desk, facts, items, journals, needs, reasons, work
 from appliance.store.database import transaction, writing
 from edge_agent import traffic
 from edge_agent.apply import Applying
@@ -219,6 +219,50 @@ def test_a_schedule_wants_renditions_by_their_first_airing(tmp_path: Path) -> No
         assert [name for name, _deadline in fetches] == ["a0", "b0"]
         assert fetches[1][1] - fetches[0][1] == 10 * US  # type: ignore[operator]
         assert fetches[0][1] == six_us - needs.READY_BEFORE_US
+
+
+def airing(start: str, letter: str) -> dict[str, object]:
+    return {"id": "e1", "start": start, "start_type": "hard", "kind": "programme", "asset": digest(letter)}
+
+
+def test_deadlines_follow_what_is_asked_for_and_an_asset_is_fetched_once_for_all(tmp_path: Path) -> None:
+    """Two stories, a schedule and a take that name one film: one transfer, due when the first needs it; when that does
+    not any more, when the next does."""
+    with rig(tmp_path) as box:
+        film, made = clip("a"), "sha256:" + "a0" * 32
+        for name in ("i1", "i2"):
+            write(box.hub, "dengfeng/content", "item", name, item(name, assets=(film,)))
+        write(box.hub, "all/content", "offer", "i3", item("i3", assets=(film,)))
+        write(box.hub, "dengfeng/content", "schedule", "c", schedule(airing("06:00:00", "a"), assets=(film,)))
+        box.talk()
+        with transaction(box.db):
+            needs.want_item(box.db, items.take(box.db, "i3", AT_US), "taken", AT_US + 2 * 3600 * US, AT_US)
+        assert [each.digest for each in work.to_fetch(box.db)] == [digest("a"), made]
+        assert due(box, made) == due(box, digest("a")) + needs.FILLER_WITHIN_US
+        six_us = AT_US + (22 - 6) * 3600 * US
+        for version, hour in ((2, 7), (3, 5)):
+            body = schedule(airing(f"{hour:02}:00:00", "a"), assets=(film,), version=version)
+            write(box.hub, "dengfeng/content", "schedule", "c", body)
+            box.talk()
+            (on_air_us,) = box.rows("SELECT deadline_us FROM reasons WHERE reason LIKE 'air:%'")[0]
+            assert on_air_us == six_us + (hour - 6) * 3600 * US - needs.READY_BEFORE_US
+        write(box.hub, "dengfeng/content", "schedule", "c", schedule(airing("23:00:00", "b"), version=5))
+        for name in ("i1", "i2"):
+            write(box.hub, "all/control", "recall", name, Recall(name, "误发", LATER))
+        box.talk()
+        assert due(box, digest("a")) == AT_US + 2 * 3600 * US
+        assert {each.is_for_air for each in work.to_fetch(box.db)} == {False}
+        with transaction(box.db):
+            items.untake(box.db, "i3", box.now_us)
+            reasons.end(box.db, "taken:i3")
+            needs.let_go(box.db, items.assets_of(box.db, "i3"))
+        assert (work.to_fetch(box.db), box.rows("SELECT * FROM reasons")) == ((), [])
+
+
+def due(box: Rig, name: str) -> int:
+    (found,) = [each.deadline_us for each in work.to_fetch(box.db) if each.digest == name]
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def wanting(config: Config, *digests: str) -> None:
         wanted = tuple(Asset(each, 5) for each in digests)
         items.keep(db, item("i1", assets=wanted), "published", AT_US)
         for each in wanted:
-            needs.need_item(db, each, "item", AT_US, AT_US)
+            needs.need_item(db, each, "item", "i", AT_US, AT_US)
 
 
 def test_what_arrived_just_before_the_kill_is_taken_in(config: Config) -> None:

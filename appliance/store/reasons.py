@@ -1,0 +1,46 @@
+"""Why an asset has to come and by when: one row for each reason, of which the earliest counts.
+
+    queue(db, digest, reason, deadline_us)   it has to come, for this reason
+    end(db, reason)                          the reason is over or is about to be stated anew
+
+A reason is its kind and what it is about: `air:dengfeng-1/2026-11-24`, `item:i-17`. So when a schedule changes or an
+item is taken back, the deadlines follow. Rows go with their transfer. Both are called inside `with transaction(db)`.
+"""
+
+from typing import Final
+
+from sqlite_utils import Database
+
+LOST: Final = "lost:"
+MADE: Final = "made:"
+
+
+def queue(db: Database, digest: str, reason: str, deadline_us: int) -> None:
+    """Put what is not here into the queue, once however many ask; nothing happens to what is here."""
+    db.conn.execute(
+        "INSERT INTO transfers (digest, direction, state, deadline_us, size_bytes)"
+        " SELECT digest, 'down', 'queued', ?, size_bytes FROM assets WHERE digest = ? AND state != 'here'"
+        " ON CONFLICT (digest, direction) DO NOTHING",
+        (deadline_us, digest),
+    )
+    db.conn.execute(
+        "INSERT INTO reasons (digest, reason, deadline_us)"
+        " SELECT digest, ?, ? FROM transfers WHERE digest = ? AND direction = 'down'"
+        " ON CONFLICT (digest, reason) DO UPDATE SET deadline_us = min(deadline_us, excluded.deadline_us)",
+        (reason, deadline_us, digest),
+    )
+    db.conn.execute(f"{_RECKON} AND digest = ?", (digest,))
+
+
+def end(db: Database, reason: str) -> None:
+    """What comes for other reasons too has the earliest deadline of those; what has none left keeps its own, until
+    `needs.let_go` says that nothing needs it or the reason is stated anew."""
+    found = [row[0] for row in db.conn.execute("SELECT digest FROM reasons WHERE reason = ?", (reason,)).fetchall()]
+    db.conn.execute("DELETE FROM reasons WHERE reason = ?", (reason,))
+    db.conn.executemany(f"{_RECKON} AND digest = ?", [(digest,) for digest in found])
+
+
+_RECKON: Final = (
+    "UPDATE transfers SET deadline_us = coalesce((SELECT min(deadline_us) FROM reasons"
+    " WHERE reasons.digest = transfers.digest), deadline_us) WHERE direction = 'down'"
+)
