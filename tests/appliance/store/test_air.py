@@ -186,7 +186,7 @@ def test_only_what_is_on_disk_with_its_table_and_not_recalled_airs(db: Database)
         "INSERT INTO assets (digest, size_bytes, media_type, name, role, state, why, last_used_us)"
         " VALUES (?, 1, '', '', 'rendition', 'bad', '', 0)", (rendition(3),)
     )  # fmt: skip
-    db.conn.execute("INSERT INTO tombstones VALUES (?, '', 0)", (digest(4),))
+    db.conn.execute("INSERT INTO tombstones (target, reason, recalled_at_us) VALUES (?, '', 0)", (digest(4),))
     recompile(db, NOON)
     assert [on(db, f"12:0{n}:01")[0] for n in range(1, 6)] == ["slate"] * 4 + ["programme"]
     assert set(air.ready_assets(db)) == {digest(n) for n in range(5, len(LENGTHS) + 1)}
