@@ -1,5 +1,6 @@
 """What people do and what befalls the machines: one action each, drawn by the seed."""
 
+import shutil
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -35,8 +36,8 @@ KILL_WITHIN: Final = 40
 """Calls that change the disk: a turn with something to do makes about so many."""
 BIG: Final = 1 << 40
 BY: Final = "值班"
-FORKS_AND_REWINDS: Final = False
-"""Clones and restores of either side. Off until both sides heal from them by themselves."""
+RESTORES_MOST: Final = 3
+"""In one night: a machine that parts from its own history more than eight times a day waits for a person."""
 
 
 class Scene:
@@ -52,6 +53,8 @@ class Scene:
         self.contents: list[bytes] = []
         self.count = 0
         self.streams: dict[str, str] = {}
+        self.images: dict[str, Path] = {}
+        self.restored = 0
 
     def act(self) -> None:
         """Do one thing."""
@@ -273,6 +276,30 @@ class Scene:
         passed_us = self.chance.choice((60 * SECOND, 3600 * SECOND, DAY, 31 * DAY))
         self.pair.round(passed_us)
 
+    def keep_image(self) -> None:
+        """Somebody copies a disk, or the backup runs: between two turns, as a snapshot of the file system has it."""
+        side = self.chance.choice((self.pair.box.volume, self.pair.hub.volume))
+        image = side.root.with_name(f"{side.root.name}.image")
+        shutil.rmtree(image, ignore_errors=True)
+        shutil.copytree(side.root, image)
+        self.images[side.root.name] = image
+        self.pair.trace(f"  of the {side.root.name}")
+
+    def restore(self) -> None:
+        """A disk breaks, and the machine comes back with the copy."""
+        if not self.images or self.restored >= RESTORES_MOST:
+            return
+        self.restored += 1
+        name = self.chance.choice(sorted(self.images))
+        self.pair.trace(f"  the {name}")
+        self.oracle.comes_back(hub=name == "hub")
+        if name == "hub":
+            self.pair.hub_dies(with_power=True)
+            self.pair.hub.put_back(self.images[name])
+        else:
+            self.pair.box_dies(with_power=True)
+            self.pair.box.put_back(self.images[name])
+
     def say_again(self) -> None:
         self.pair.say_again()
 
@@ -301,6 +328,8 @@ ACTIONS: Final[dict[str, tuple[int, Action]]] = {
     "clock": (3, Scene.clock),
     "wait": (4, Scene.wait),
     "say again": (4, Scene.say_again),
+    "keep image": (7, Scene.keep_image),
+    "restore": (6, Scene.restore),
 }
 
 

@@ -81,6 +81,11 @@ def _open_ends(both: Pair, oracle: Oracle) -> Iterator[str]:
     if box.agent is None:
         yield "the box is down"
         return
+    if oracle.histories is not None:
+        yield from oracle.histories.open_ends()
+        if spool.pending(box.config) or journals.unsent(box.db, OWN):
+            yield "something waits"
+        return
     for name in HUB_STREAMS:
         seq = journals.cursor(box.db, name).position.seq
         if seq != len(oracle.signed[name]):

@@ -135,6 +135,12 @@ def unwatched(_folders: Sequence[Path], _wake: Wake) -> Iterator[OSError | None]
     yield None
 
 
+def _put_back(image: Path, volume: Volume) -> None:
+    shutil.rmtree(volume.root)
+    shutil.copytree(image, volume.root)
+    volume.settle()
+
+
 @dataclass
 class Hub:
     """The hub's machine. `conversation` lives as long as its line does."""
@@ -177,6 +183,10 @@ class Hub:
             return
         if line.is_cut or conversation.is_over:
             self.hang_up()
+
+    def put_back(self, image: Path) -> None:
+        """After `hang_up`: the disk is an older copy of itself."""
+        _put_back(image, self.volume)
 
     def hang_up(self) -> None:
         if self.line is not None:
@@ -240,6 +250,11 @@ class Box:
         assert self.agent is not None
         with self.disk.on(self.volume):
             self.agent.turn()
+
+    def put_back(self, image: Path) -> None:
+        """After `leave`: the disk is an older copy of itself."""
+        _put_back(image, self.volume)
+        self.clock.start_anew()
 
     def lose_power(self, chance: Random) -> None:
         """After `leave`: the disk keeps what was durable. A database that does not wait for it loses what it said."""
