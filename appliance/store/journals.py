@@ -371,11 +371,12 @@ def _set_state(db: Database, record: Record, state: str, reason: Text | None, ne
 
 
 def _move(db: Database, position: Position, signed: Checkpoint | None) -> None:
-    """Put the cursor at `position`; an older checkpoint never takes the place of a newer one of its epoch.
+    """Put the cursor at `position`. Of two checkpoints the one that reaches further stays, of one place the newer.
 
-    A newer epoch begins anew: so whoever once signed a time that is still to come is got rid of by it.
+    So all that is here can be given back under it, also where the writer's clock was set back. The newest time never
+    goes back but by a newer epoch, which gets rid of whoever once signed a time that is still to come.
     """
-    before = checkpoint(db, position.stream)
+    before, seen_us = checkpoint(db, position.stream), cursor(db, position.stream).seen_us
     db.conn.execute(
         "INSERT INTO cursors (stream, epoch, seq, head) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (stream) DO UPDATE SET epoch = excluded.epoch, seq = excluded.seq, head = excluded.head",
@@ -383,11 +384,13 @@ def _move(db: Database, position: Position, signed: Checkpoint | None) -> None:
     )
     if signed is None:
         return
-    if before is None or signed.position.epoch > before.position.epoch or signed.at_us >= before.at_us:
+    is_anew = before is None or signed.position.epoch > before.position.epoch
+    if before is None or signed.position.place > before.position.place or signed.at_us >= seen_us:
+        at_us = signed.at_us if is_anew else max(seen_us, signed.at_us)
         db.conn.execute(
             "UPDATE cursors SET checkpoint_payload = ?, checkpoint_signature = ?, checkpoint_at_us = ?, next_by_us = ?"
             " WHERE stream = ?",
-            (signed.payload, signed.signature, signed.at_us, signed.next_by_us, position.stream),
+            (signed.payload, signed.signature, at_us, signed.next_by_us, position.stream),
         )
 
 

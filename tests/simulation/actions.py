@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from appliance import spool
 from appliance.core import command as commands
 from appliance.core import moment, records
+from appliance.core.airtime import is_plausible
 from appliance.core.item import Item, SignOff
 from appliance.durable import write_atomically
 from provisioning.hub import publish, recalls
@@ -118,6 +119,8 @@ class Scene:
 
     def schedule(self) -> None:
         """A schedule of the next hours, or a break-in. No filler: one of two seconds is played fifty thousand times."""
+        if not is_plausible(self.pair.hub.clock.now_us):
+            return
         clip = clip_of(self.pair.hub.folder)
         channel = self.pair.box.config.channels[0].id
         begins = datetime.fromtimestamp(self.pair.hub.clock.now_us // SECOND + 600, ZoneInfo("Asia/Shanghai"))

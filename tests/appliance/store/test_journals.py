@@ -265,3 +265,18 @@ def test_the_same_record_twice_is_a_bug_that_shows(path: Path) -> None:
         with pytest.raises(Exception, match="UNIQUE"):
             journals.accept(db, judgement, signed, note)
         assert noted(db) == ["o0"]
+
+
+def test_the_checkpoint_that_reaches_furthest_is_kept_though_the_writer_s_clock_was_set_back(path: Path) -> None:
+    """All that is here must be given back to the writer under his signature; the time that was seen never goes back."""
+    first = chain(1)
+    with writing(path) as db:
+        judgement, signed = judged(genesis(STREAM), first)
+        journals.accept(db, judgement, signed, note)
+        second = chain(1, position_after(first[0]))
+        earlier_us = signed.at_us - 3600 * S
+        back = sign_checkpoint(position_after(second[0]), earlier_us, earlier_us + 60 * S, KEY)
+        judgement = judge(position_after(first[0]), second, back, KEY.public_key(), signed.at_us)
+        journals.accept(db, judgement, back, note)
+        assert journals.checkpoint(db, STREAM) == back
+        assert journals.cursor(db, STREAM).seen_us == signed.at_us
