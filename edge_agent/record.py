@@ -57,6 +57,7 @@ from edge_agent.core.outcomes import (
 from edge_agent.desk import effect_of
 from edge_agent.execute import World
 from edge_agent.memory import Known
+from edge_agent.witness import Witness
 
 DISK_SOUND_US: Final = 86_400 * US
 """A disk that has given back all that was asked of it for so long is taken to be sound again."""
@@ -82,6 +83,7 @@ class Recording:
     def __init__(self, world: World, applying: Applying, started_us: int) -> None:
         self._world, self._applying, self._started_us = world, applying, started_us
         self._db, self._config, self._memory = world.db, world.config, world.memory
+        self._witness = Witness(world.db, world.config)
         self._waiting: deque[Outcome] = deque()
         self._memory.disk_fault_us = started_us
         self._told_of = alarms.raised_drops(world.db, world.config, started_us)
@@ -138,6 +140,8 @@ class Recording:
                 self._applying.air_changed = True
             case Due():
                 self._memory.reported_us, self._memory.reported_link = now_us, self._world.line.fact.state
+                with transaction(self._db):
+                    self._witness.tell(now_us)
                 line, conversation = self._world.line, self._world.conversation
                 status = report.keep_status(self._db, self._config, line, conversation, self._started_us)
                 conversation.report(status, now_us)

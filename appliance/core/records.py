@@ -149,7 +149,24 @@ class Redact(_Body, frozen=True):
 
 
 FromHub = Redact | Recall | Order | Insert | Resume | Receipt | Item | Schedule | Filler
-FromSite = Redact | Submission | Take | Untake | Answer | AsRun | Tip
+
+
+class SeenHead(msgspec.Struct, frozen=True):
+    """A place of a stream, without its name."""
+
+    epoch: int
+    seq: int
+    head: str
+
+
+class Seen(_Body, frozen=True):
+    """How far the site has been shown each of the hub's streams, and which history of it."""
+
+    heads: dict[str, SeenHead]
+    at: str
+
+
+FromSite = Redact | Submission | Take | Untake | Answer | AsRun | Tip | Seen
 Body = FromHub | FromSite
 
 SHAPES: Final[dict[str, dict[str, type[Body]]]] = {
@@ -169,6 +186,7 @@ SHAPES: Final[dict[str, dict[str, type[Body]]]] = {
         "answer": Answer,
         "asrun": AsRun,
         "tip": Tip,
+        "seen": Seen,
         "redact": Redact,
     },
 }

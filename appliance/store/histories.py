@@ -227,6 +227,16 @@ def held_count(db: Database) -> int:
     return int(rows(db, "SELECT count(*) AS held FROM journal WHERE state = 'held'")[0]["held"])
 
 
+def last_of_kind(db: Database, stream: str, kind: str) -> Record | None:
+    """The newest record of a kind. Reads back from the head to it."""
+    row = first(
+        db,
+        "SELECT header, body FROM journal WHERE stream = ? AND kind = ? ORDER BY epoch DESC, seq DESC LIMIT 1",
+        (stream, kind),
+    )
+    return parse_record(row["header"], row["body"]) if row else None
+
+
 def _parting(db: Database, since: Position, records: tuple[Record, ...]) -> tuple[Position, tuple[Record, ...]]:
     """The last place that is ours too, and the records behind it."""
     for number, record in enumerate(records):

@@ -109,6 +109,11 @@ def give_back(stream: Stream, trail: Sequence[Position]) -> tuple[Position, Sequ
     return start.position, (), None
 
 
+def has_kept(stream: Stream, position: Position) -> bool:
+    """Whether a place is in a branch that was kept as evidence."""
+    return any(position_after(record) == position for path, _branch in _branches(stream) for record in _read(path))
+
+
 def keep_shown(stream: Stream, shown: Sequence[Record], signed: Checkpoint, now_us: int) -> None:
     """Keep a branch of a site's own stream that lost. The caller has checked its signature, and holds the lock."""
     if stream.find(signed.position) is None:

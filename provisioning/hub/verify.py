@@ -20,6 +20,7 @@ from provisioning.hub.journals import HubJournals
 from provisioning.hub.library import Library, digests_of
 from provisioning.hub.links import assets_for
 from provisioning.hub.sites import Site, all_sites
+from provisioning.hub.witness import contradictions
 
 HASH_BYTES: Final = 4 * 1024 * 1024
 
@@ -76,6 +77,7 @@ def check(
     chains, unaccounted = audit_streams(folder, sites, progress)
     problems = [problem for chain in chains for problem in chain.problems] + list(unaccounted)
     if not problems:
+        problems += contradictions(folder, sites)
         problems += _missing(folder, sites)
     assets = size_bytes = 0
     if with_assets:

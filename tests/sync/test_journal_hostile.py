@@ -1,6 +1,7 @@
 """J6 to J24, as far as they are about what somebody sends, or when: nothing of it may be believed, or done too late."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ from appliance.store import database, journals
 from appliance.store.database import transaction
 from edge_agent.apply import Applying
 from edge_agent.report import compile_air
+from edge_agent.witness import SEEN_EVERY_US, Witness
 from provisioning.hub import enrolment
 from provisioning.hub.conversation import Conversation as HubConversation
 from provisioning.hub.stream import Place
@@ -297,6 +299,32 @@ def test_j22_a_site_that_shows_anothers_head_is_told_nothing(tmp_path: Path) -> 
         Session.hub(SITE, "songshan", genesis(REPORT), {}, "", 0).receive(
             hello + wire.encoded(wire.Ask("zhongmu/report", (wire.head_of(theirs),)))
         )
+
+
+def test_j23_a_hub_that_shows_another_history_to_the_auditor_is_found_out(pair: World) -> None:
+    """The box has said what it was shown; whoever checks the folder finds that it is not there."""
+    with pair.box() as box:
+        pair.hub.order(SITE, "o1")
+        box.say("a")
+        box.talk()
+        backup = pair.hub.back_up()
+        pair.hub.order(SITE, "shown")
+        box.talk()
+        box.clock.us += 2 * SEEN_EVERY_US
+        witness = Witness(box.db, box.config)
+        for _again in range(2):
+            with transaction(box.db):
+                witness.tell(box.clock.us)
+        box.talk()
+        assert pair.hub.keys(REPORT) == ["a", "hub"]
+        assert check(pair.hub.folder, with_assets=False).problems == ()
+        for_auditor = pair.hub.back_up()
+        shutil.rmtree(for_auditor / "journals" / SITE / "control")
+        shutil.copytree(backup / "journals" / SITE / "control", for_auditor / "journals" / SITE / "control")
+        other = type(pair.hub)(for_auditor, box.clock)
+        other.order(SITE, "hidden")
+        [problem] = check(other.folder, with_assets=False).problems
+        assert f"{CONTROL} 1:2" in problem.en
 
 
 def test_j24_an_older_agent_leaves_a_newer_database_as_it_is(pair: World) -> None:

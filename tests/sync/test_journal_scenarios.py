@@ -5,10 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from appliance.core.asset import Asset
 from appliance.core.errors import Refused
+from appliance.core.item import Item, SignOff
 from appliance.core.journal import Checkpoint
 from appliance.core.machine import FORKS_PER_DAY_MAX
 from appliance.core.moment import US
+from appliance.store import assets
+from appliance.store.database import transaction
+from provisioning.hub.library import Library
 from tests.sync.pair import ONE, OTHER, SITE, County, World, world
 
 REPORT = f"{SITE}/report"
@@ -262,6 +267,35 @@ def test_j05_what_only_a_box_on_the_older_branch_holds_is_issued_again(tmp_path:
             assert each.position("all/control") == pair.hub.position("all/control")
             assert each.rows("SELECT target FROM tombstones ORDER BY target") == ["i0", "i1", "i2", "new"]
             assert each.alarms() == {}
+
+
+def test_j05_a_hub_gets_the_assets_back_that_its_own_records_name(pair: World, tmp_path: Path) -> None:
+    """The backup of the hub is older than the story: the county has the picture, and gives it back."""
+    content = b"a picture of the flood"
+    picture = tmp_path / "picture.jpg"
+    picture.write_bytes(content)
+    with pair.box() as box:
+        box.talk()
+        backup = pair.hub.back_up()
+        digest, size_bytes, _is_new = Library(pair.hub.folder).copy_in(picture, 1 << 20)
+        asset = Asset(digest, size_bytes, "汛情.jpg", "image/jpeg", "picture")
+        sign_off = SignOff("final", "总编", "2026-11-24T06:00:00Z")
+        story = Item("i1", "汛情", "news", "hub", "2026-11-24T06:00:00Z", assets=(asset,), sign_offs=(sign_off,))
+        pair.hub.write(f"{SITE}/content", "item", "i1", story)
+        box.talk()
+        with transaction(box.db):
+            assets.arrived(box.db, digest, size_bytes, box.clock.us)
+        pair.hub.come_back(backup)
+        assert not Library(pair.hub.folder).holds(digest)
+        box.talk()
+        assert pair.hub.keys(f"{SITE}/content") == ["i1"]
+        assert box.rows("SELECT digest FROM transfers WHERE direction = 'up'") == [digest]
+        pair.hub.uploaded(SITE, digest, content)
+        box.conversation.deliver(digest)
+        box.talk()
+        library = Library(pair.hub.folder)
+        assert library.path_of(digest).read_bytes() == content
+        assert library.may_read(SITE, digest)
 
 
 def test_j07_a_recall_under_a_head_that_is_past_its_time_waits_and_the_air_does_not(pair: World) -> None:
