@@ -19,6 +19,7 @@ import msgspec
 from appliance.clock import SYSTEM_CLOCK, Clock
 from appliance.core.errors import OperatorError, SongshanError, Text
 from appliance.core.journal import SITE_ID, parse_public_key
+from appliance.core.timetable import Allowance, Period, allowance_at, periods_of, problems_of, table_of
 
 CHANNEL_ID: Final = re.compile(r"[a-z][a-z0-9-]{1,63}")
 INSTALLED_HOME: Final = Path("/var/lib/songshan")
@@ -76,7 +77,8 @@ class Limits:
     drop_settled_s: float = _limit(2.0, 0.1, 3600)
     """How long a dropped file must stay unchanged before it is taken: a copy over the network pauses."""
     fetch_bytes_per_s: int = _limit(0, 0, 10 * _GIB)
-    """Bandwidth for bulk transfers, 0 for all there is: the county's office may share the line."""
+    """Bandwidth for bulk transfers each way, 0 for all there is: the county's office may share the line. The timetable
+    has its own."""
     verify_days: int = _limit(30, 1, 366)
     """Within how many days everything on disk is read again and checked."""
     ledger_hours: int = _limit(26, 24, 168)
@@ -98,6 +100,8 @@ class Config:
     web_bind: str = "127.0.0.1:8080"
     """The address and port of the web server; nginx stands before it."""
     limits: Limits = field(default_factory=Limits)
+    timetable: tuple[Period, ...] = ()
+    """When transfers may use how much of the line; outside of it `limits.fetch_bytes_per_s`."""
     clock: Clock = SYSTEM_CLOCK
     """What this box tells the time by; never in the file."""
 
@@ -146,6 +150,11 @@ class Config:
     def sign_key(self) -> Path:
         return self.keys / "sign"
 
+    def allowance_at(self, now_us: int) -> Allowance:
+        """What transfers may use of the line at a moment."""
+        each_way = self.limits.fetch_bytes_per_s
+        return allowance_at(self.timetable, Allowance(each_way, each_way), self.zone, now_us)
+
     def channel(self, channel_id: str) -> ChannelConfig | None:
         """The channel of that id, None when the site has none such."""
         return next((channel for channel in self.channels if channel.id == channel_id), None)
@@ -184,6 +193,8 @@ def render(config: Config) -> str:
     changed = [limit for limit in fields(Limits) if getattr(config.limits, limit.name) != limit.default]
     if changed:
         lines += ["", "[limits]", *(f"{limit.name} = {_toml(getattr(config.limits, limit.name))}" for limit in changed)]
+    for period in config.timetable:
+        lines += ["", "[[timetable]]", *(f"{key} = {_toml(value)}" for key, value in table_of(period).items())]
     for channel in config.channels:
         lines += ["", "[[channels]]", f"id = {_toml(channel.id)}", f"name = {_toml(channel.name)}"]
     return "\n".join(lines) + "\n"
@@ -228,10 +239,11 @@ def _config(document: dict[str, Any], home: Path | None) -> Config:
         channels=tuple(ChannelConfig(**channel) for channel in document.get("channels", [])),
         web_bind=document.get("web", {}).get("bind", Config.web_bind),
         limits=Limits(**document.get("limits", {})),
+        timetable=periods_of(document.get("timetable", [])),
     )
 
 
-_SECTIONS: Final = {"site", "name", "zone", "hub", "channels", "web", "limits"}
+_SECTIONS: Final = {"site", "name", "zone", "hub", "channels", "web", "limits", "timetable"}
 
 
 def _problems(document: dict[str, Any]) -> Iterator[Text]:
@@ -251,6 +263,7 @@ def _problems(document: dict[str, Any]) -> Iterator[Text]:
         yield from _problems_of_hub(document["hub"])
     yield from _problems_of_channels(document.get("channels", []))
     yield from _problems_of_limits(document.get("limits", {}))
+    yield from problems_of(document.get("timetable", []))
 
 
 def _problems_of_hub(hub: Any) -> Iterator[Text]:

@@ -83,7 +83,7 @@ def running(config: Config, *, once: bool, machine: Machine = THIS_MACHINE) -> I
             environ=environ_of(config, os.environ),
         )
         spool.sweep(config, now_us / 1_000_000)
-        agent = Agent(world, applying, wake, Policy(bytes_per_s=config.limits.fetch_bytes_per_s), once=once)
+        agent = Agent(world, applying, wake, Policy(), once=once)
         stack.callback(agent.close)
         yield agent
 

@@ -204,11 +204,11 @@ def _transfer(step: Fetch | Upload, world: World, deadlines: Mapping[str, int | 
         for digest in step.digests:
             staged = files.stage_path(config, digest)
             world.memory.progress[digest] = (staged.stat().st_size if staged.exists() else 0, now_us)
-        child = Child("fetch", step.digests, deadlines.get(step.digests[0]))
+        child = Child("fetch", step.digests, deadlines.get(step.digests[0]), step.bytes_per_s)
     else:
         paths = [files.path_of(config, digest) for digest in step.digests]
         argv = transfer.upload_argv(world.route, paths, step.bytes_per_s)
-        child = Child("upload", step.digests)
+        child = Child("upload", step.digests, bytes_per_s=step.bytes_per_s)
     world.children.start(child, argv, transfer.LIMIT_S, transfer.ENVIRON)
     yield Began(child.subjects, child.work == "upload")
 

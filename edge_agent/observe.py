@@ -13,7 +13,9 @@ from sqlite_utils import Database
 
 from appliance import files, spool
 from appliance.config import Config
+from appliance.core import timetable
 from appliance.core.cache import order_of_eviction, over_quota_bytes, quarantine_over
+from appliance.core.line_rate import is_of_limit
 from appliance.core.moment import US
 from appliance.core.scrub import next_reading
 from appliance.store import cache, items, work
@@ -93,6 +95,7 @@ def observe(
         ),
         servable=frozenset(digest for digest in known.servable if memory.is_due(digest, now_us)),
         served=memory.served,
+        allowance=config.allowance_at(now_us),
         rate_bytes_per_s=known.rate_bytes_per_s,
         recalled=known.recalled,
         unwanted_staged=tuple(
@@ -107,7 +110,7 @@ def observe(
         compiled_us=memory.compiled_us,
         aired_us=memory.aired_us,
         reported_us=memory.reported_us if memory.reported_link == link_state else 0,
-        next_moment_us=min(_moments(memory, known, now_us), default=None),
+        next_moment_us=min(_moments(config, memory, known, now_us), default=None),
     )
 
 
@@ -160,7 +163,10 @@ def progress(config: Config, db: Database, memory: Memory, children: Children, n
                 memory.progress[digest] = (done_bytes, now_us)
         is_busy = any(child.work != "carry" for child in running)
         carried = memory.meter.look(is_upload=is_upload, is_busy=is_busy, bytes_=carried_bytes, now_us=now_us)
-        if carried is not None:
+        limit = (
+            config.allowance_at(now_us).up_bytes_per_s if is_upload else config.allowance_at(now_us).down_bytes_per_s
+        )
+        if carried is not None and not is_of_limit(carried.bytes * US / carried.busy_us, limit):
             moved.append(carried)
     return moved
 
@@ -282,8 +288,11 @@ def _look_at_reading(config: Config, db: Database, memory: Memory, now_us: int) 
     memory.reading_again = next_reading(cache.unread(db, now_us), memory.read_ended, now_us, period_us, hour)
 
 
-def _moments(memory: Memory, known: Known, now_us: int) -> Iterator[int]:
+def _moments(config: Config, memory: Memory, known: Known, now_us: int) -> Iterator[int]:
     """When something changes by itself."""
+    change_us = timetable.next_change_us(config.timetable, config.zone, now_us)
+    if change_us is not None:
+        yield change_us
     if known.next_change_us is not None:
         yield known.next_change_us
     if memory.drops.settles_at_us is not None:

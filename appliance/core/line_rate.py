@@ -40,6 +40,11 @@ class LineRate(msgspec.Struct, frozen=True):
     worst_bytes_per_s: float | None = None
 
 
+def is_of_limit(bytes_per_s: float, limit_bytes_per_s: int) -> bool:
+    """Whether it is a limit of ours that was measured, and not the line; 0 is no limit."""
+    return limit_bytes_per_s > 0 and bytes_per_s >= LIMITED_SHARE * limit_bytes_per_s
+
+
 def line_rate(slots: Iterable[Slot]) -> LineRate:
     """The median of the latest half hour of busy time, each slot as heavy as it was busy; and the slowest hour."""
     known = sorted((slot for slot in slots if slot.busy_us >= BUSY_US_MIN), key=lambda slot: -slot.slot_us)

@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from appliance.core.timetable import Allowance
+
 Work = Literal["fetch", "upload", "adopt", "verify", "package", "take", "base", "share", "look", "carry"]
 """What a child process of the agent can be busy with; `take` is reading a dropped or submitted file, `share` holding a
 connection open for transfers, `look` and `carry` reading a stick."""
@@ -18,6 +20,8 @@ class Child(msgspec.Struct, frozen=True):
     work: Work
     subjects: tuple[str, ...]
     deadline_us: int | None = None
+    bytes_per_s: int = 0
+    """What a transfer was told that it may use of the line; 0: all there is."""
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -115,6 +119,8 @@ class Observation(msgspec.Struct, frozen=True):
     wanted: tuple[Wanted, ...] = ()
     outgoing: tuple[Outgoing, ...] = ()
     unpackaged: tuple[Unpackaged, ...] = ()
+    allowance: Allowance = Allowance()
+    """What transfers may use of the line now."""
     rate_bytes_per_s: float | None = None
     """What the line carries down, as measured lately; None before anything was."""
     servable: frozenset[str] = frozenset()
@@ -158,7 +164,6 @@ class Policy(msgspec.Struct, frozen=True):
     """Where so many more small ones wait, the transfers that follow share a connection."""
     links_max: int = 1000
     """Links that are made in one turn, in some tens of milliseconds."""
-    bytes_per_s: int = 0
     exempt_us: int = 2 * 3600 * 1_000_000
     """What airs within this time is not slowed down."""
     preempt_us: int = 600 * 1_000_000

@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterator
 from typing import TypeVar
 
+import msgspec
+
 from edge_agent.core.observation import Observation, Outgoing, Policy, Wanted
 from edge_agent.core.room import Room
 from edge_agent.core.steps import Base, Deliver, Fetch, Share, Step, Stop, Upload
@@ -18,6 +20,10 @@ Travelling = TypeVar("Travelling", Wanted, Outgoing)
 def travels(seen: Observation, policy: Policy, room: Room, busy: Collection[str]) -> Iterator[Step]:
     """Fetches, uploads and what they share; nothing while the hub is away. `busy`: digests that a process works on."""
     if seen.link.state != "connected":
+        return
+    out_of_time = tuple(_out_of_time(seen, policy))
+    if out_of_time:
+        yield from out_of_time
         return
     steps = [*_fetches(seen, policy, room, busy), *_uploads(seen, policy)]
     yield from _share(seen, policy, steps)
@@ -46,7 +52,7 @@ def _fetches(seen: Observation, policy: Policy, room: Room, busy: Collection[str
         yield Stop(each.subjects)
     # What is stopped now is there to begin again in the next turn: nothing that is due after it may take its place.
     while missing and deadline_of(missing[0].deadline_us) <= stopped_us:
-        giving_way = gives_way(missing, running, seen, policy)
+        giving_way = gives_way(missing, running, seen, _places(seen, policy, missing[0]))
         if giving_way is None:
             return
         batch = _batch(missing, seen, policy, room)
@@ -109,12 +115,12 @@ def _uploads(seen: Observation, policy: Policy) -> Iterator[Step]:
         for outgoing in by_deadline(seen.outgoing)
         if not outgoing.is_there and outgoing.is_due and outgoing.digest not in sending
     ]
-    free = policy.uploads_max - len(running)
+    free = (1 if seen.allowance.up_bytes_per_s else policy.uploads_max) - len(running)
     while waiting and free > 0:
         batch = _bundle(waiting, policy)
         waiting = _without(waiting, batch)
         free -= 1
-        yield Upload(tuple(outgoing.digest for outgoing in batch), policy.bytes_per_s)
+        yield Upload(tuple(outgoing.digest for outgoing in batch), seen.allowance.up_bytes_per_s)
 
 
 def _bundle(waiting: list[Outgoing], policy: Policy) -> list[Outgoing]:
@@ -147,12 +153,36 @@ def _is_small(entry: Wanted | Outgoing, policy: Policy) -> bool:
     return entry.size_bytes <= policy.small_bytes_max
 
 
+def _out_of_time(seen: Observation, policy: Policy) -> Iterator[Step]:
+    """Transfers that were begun when another share of the line was theirs: they begin again, from where they are.
+
+    Whether the timetable has gone on, or what they carry airs soon now.
+    """
+    wanted = {each.digest: each for each in seen.wanted}
+    for child in seen.children:
+        carried = [wanted[digest] for digest in child.subjects if digest in wanted]
+        if child.work == "upload":
+            bytes_per_s = seen.allowance.up_bytes_per_s
+        elif child.work == "fetch" and carried:
+            bytes_per_s = _speed(seen, policy, carried)
+        else:
+            continue
+        if child.bytes_per_s != bytes_per_s:
+            yield Stop(child.subjects)
+
+
+def _places(seen: Observation, policy: Policy, first: Wanted) -> Policy:
+    """What is held back travels one at a time: two would use twice of what they may."""
+    is_held_back = _speed(seen, policy, [first]) > 0
+    return msgspec.structs.replace(policy, fetches_max=1) if is_held_back else policy
+
+
 def _speed(seen: Observation, policy: Policy, batch: list[Wanted]) -> int:
     """What airs next is never slowed down."""
     airs_soon = any(
         wanted.is_for_air and deadline_of(wanted.deadline_us) <= seen.now_us + policy.exempt_us for wanted in batch
     )
-    return 0 if airs_soon else policy.bytes_per_s
+    return 0 if airs_soon else seen.allowance.down_bytes_per_s
 
 
 def _without(entries: list[Travelling], taken: list[Travelling]) -> list[Travelling]:

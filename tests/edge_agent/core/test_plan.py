@@ -3,9 +3,11 @@
 import random
 from dataclasses import dataclass, field
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from appliance.core.timetable import Allowance
 from edge_agent.core.observation import (
     Child,
     Link,
@@ -188,11 +190,26 @@ def test_nothing_gives_way_to_what_has_no_room() -> None:
 
 def test_what_airs_next_is_not_slowed_down() -> None:
     """The county's office may share the line; the air may not wait for it."""
-    policy = Policy(bytes_per_s=100_000)
     soon_us = NOW_US + MINUTE_US
     airs, shown = Wanted(digest(1), 90 * MIB, -1, soon_us, is_for_air=True), Wanted(digest(2), 90 * MIB, -1, soon_us)
-    steps = plan(seen(link=CONNECTED, wanted=(airs, shown)), policy)
-    assert steps == (Fetch((digest(1),), 0), Fetch((digest(2),), 100_000))
+    held_back = {"link": CONNECTED, "allowance": Allowance(100_000, 50_000)}
+    assert plan(seen(**held_back, wanted=(airs, shown)), POLICY) == (Fetch((digest(1),), 0),)
+    outgoing = (Outgoing(digest(3), 90 * MIB), Outgoing(digest(4), 90 * MIB))
+    steps = plan(seen(**held_back, wanted=(shown, Wanted(digest(5), 90 * MIB)), outgoing=outgoing), POLICY)
+    assert steps == (Fetch((digest(2),), 100_000), Upload((digest(3),), 50_000))
+
+
+def test_running_transfers_follow_the_timetable_and_what_comes_to_air_soon_is_set_free() -> None:
+    """At six in the evening the office goes home: what runs must not crawl on through the night."""
+    film = Wanted(digest(1), 90 * MIB, 5, NOW_US + 9 * 3600 * 1_000_000, is_for_air=True)
+    running = (Child("fetch", (digest(1),), film.deadline_us, 100_000), Child("upload", (digest(2),), None, 50_000))
+    by_day = seen(link=CONNECTED, wanted=(film,), children=running, allowance=Allowance(100_000, 50_000))
+    assert plan(by_day, POLICY) == ()
+    at_night = seen(link=CONNECTED, wanted=(film,), children=running)
+    assert plan(at_night, POLICY) == (Stop((digest(1),)), Stop((digest(2),)))
+    soon = msgspec.structs.replace(film, deadline_us=NOW_US + MINUTE_US)
+    freed = msgspec.structs.replace(by_day, wanted=(soon,))
+    assert plan(freed, POLICY) == (Stop((digest(1),)),)
 
 
 def test_nothing_travels_while_the_hub_is_away_but_what_is_staged_is_taken_in() -> None:
