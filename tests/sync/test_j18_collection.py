@@ -10,15 +10,17 @@ from shutil import copytree
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.core import moment, records
+from appliance.core import journal, moment, records
 from appliance.core.asset import Asset
+from appliance.core.errors import Text
 from appliance.core.item import Item, SignOff
 from provisioning.hub import recalls
 from provisioning.hub.catalogue import AIRED_KEPT_US
-from provisioning.hub.collecting import DAY_US, GRACE_DAYS, UNUSED_KEPT_US, Collected, fate, run
+from provisioning.hub.collecting import DAY_US, GRACE_DAYS, STEP_ASSETS, UNUSED_KEPT_US, Collected, fate, run
 from provisioning.hub.folder import HubFolder
 from provisioning.hub.journals import HubJournals
 from provisioning.hub.library import Facts, Library
@@ -175,6 +177,42 @@ def test_any_reference_wakes_a_fossil(hub: Hub) -> None:
     hub.named(again[1], "i2")
     assert hub.later(200).marked == 1
     assert [hub.may_fetch(each) for each in again] == [True, True, True]
+
+
+def test_a_record_that_comes_while_it_runs_is_seen_before_anything_is_removed(hub: Hub) -> None:
+    """It takes minutes on a large hub; what is true at its beginning is not what counts."""
+    assets = sorted((hub.taken_in(b"%d" % number) for number in range(STEP_ASSETS + 1)), key=lambda each: each.digest)
+    hub.later(31)
+    hub.clock.pass_us(GRACE_US)
+    body = records.Filler("dengfeng-1", (assets[-1],))
+
+    def somebody_writes(done: int, _total: int) -> None:
+        if done == 0:
+            hub.journals.append("dengfeng/content", "filler", "dengfeng-1", body)
+
+    done = run(hub.folder, GRACE_US, progress=somebody_writes)
+    assert (done.removed, done.woken) == (STEP_ASSETS, 1)
+    assert hub.library.holds(assets[-1].digest)
+
+
+def test_what_a_site_sent_up_stays_until_it_has_its_answer(hub: Hub) -> None:
+    """It was told that the hub has the file, and does not send it again."""
+    asset = hub.taken_in(b"from the county")
+    item = Item("s1", "嵩山", "news", "dengfeng", moment.to_text(hub.clock.now_us), assets=(asset,))
+    record = journal.append(
+        journal.genesis("dengfeng/report"),
+        "submission",
+        "s1",
+        records.encode(records.Submission("s1", item)),
+        hub.clock.now_us,
+    )
+    at_us, key = hub.clock.now_us, Ed25519PrivateKey.generate()
+    checkpoint = journal.sign_checkpoint(journal.position_after(record), at_us, at_us + DAY_US, key)
+    hub.journals.stream("dengfeng/report").accept((record,), checkpoint)
+    assert (hub.later(31).marked, hub.later(100).marked) == (0, 0)
+    receipt = records.Receipt("s1", "s1", "refused", Text("否", "no"))
+    hub.journals.append("dengfeng/control", "receipt", "s1", receipt)
+    assert hub.collect().marked == 1
 
 
 @pytest.mark.parametrize("between", ["before it is taken in", "before it is named", "after it is named"])

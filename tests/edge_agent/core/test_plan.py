@@ -40,7 +40,9 @@ from edge_agent.core.steps import (
     Stop,
     TakeCommand,
     TakeDrop,
+    TakeStock,
     TellOfDrops,
+    TellOfMedia,
     TellOfRoom,
     Upload,
     Verify,
@@ -303,6 +305,29 @@ def test_what_is_over_in_quarantine_goes() -> None:
     )
 
 
+def test_without_its_disk_the_box_goes_on_and_touches_no_asset() -> None:
+    """An empty mount point says that all has vanished; air, records and commands do not believe it."""
+    away = {
+        "media": "away",
+        "link": Link("away", next_attempt_us=NOW_US),
+        "served": frozenset({digest(1)}),
+        "recalled": (digest(1),),
+        "wanted": (Wanted(digest(2), 5), Wanted(digest(3), 5, 5)),
+        "unverified": (digest(4),),
+        "commands": (Waiting("c"),),
+        "air_changed": True,
+        "compiled_us": 0,
+        "reported_us": 0,
+    }
+    steps = plan(seen(**away), POLICY)
+    assert steps == (TellOfMedia(), Compile(), TakeCommand("c"), Connect(), Report())
+    assert plan(seen(**{**away, "media": "told"}), POLICY) == steps[1:]
+    assert plan(seen(**{**away, "media": "back"}), POLICY) == (TakeStock(),)
+    at_work = {**away, "media": "back", "children": (Child("fetch", (digest(2),)),)}
+    assert plan(seen(**at_work), POLICY)[0] == Stop((digest(2),)), "what still writes there ends first"
+    assert TakeStock() not in plan(seen(**at_work), POLICY)
+
+
 def test_what_nothing_uses_goes_when_there_is_more_than_there_may_be() -> None:
     """A quota is for what could go. It keeps nothing out that must be here: the disk alone may do that."""
     room = Space(10**9, 0, ((digest(1), 30), (digest(2), 30), (digest(3), 30)), cache_bytes=120, cache_bytes_max=100)
@@ -461,7 +486,7 @@ class World:
                 self.is_shared = True
             case Stop(("hub",)):
                 self.is_shared = False
-            case DropQuarantined() | Stop() | TellOfDrops() | TellOfRoom():
+            case DropQuarantined() | TakeStock() | TellOfMedia() | Stop() | TellOfDrops() | TellOfRoom():
                 raise AssertionError("nothing runs, nothing is to tell")
 
 
