@@ -93,7 +93,7 @@ def observe(
             Unpackaged(each.source, each.size_bytes, is_due=memory.is_due(each.source, now_us))
             for each in known.to_package
         ),
-        servable=frozenset(digest for digest in known.servable if memory.is_due(digest, now_us)),
+        servable=known.servable - {each for each in memory.failures if not memory.is_due(each, now_us)},
         served=memory.served,
         allowance=config.allowance_at(now_us),
         rate_bytes_per_s=known.rate_bytes_per_s,
