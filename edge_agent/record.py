@@ -23,7 +23,7 @@ from appliance.core.item import TITLE_CHARS_MAX
 from appliance.core.moment import US, to_text
 from appliance.core.stock import RenditionState
 from appliance.core.ts import HOUSE_PROFILE
-from appliance.store import assets, desk, facts, needs
+from appliance.store import assets, desk, facts, line_rates, needs
 from appliance.store.database import transaction
 from edge_agent import alarms, carry, drop, health, report, stocktaking, traffic
 from edge_agent.apply import Applying
@@ -32,6 +32,7 @@ from edge_agent.core.outcomes import (
     Answered,
     Arrived,
     Began,
+    Carried,
     Ceased,
     CommandRead,
     CommandUnusable,
@@ -70,7 +71,7 @@ ROWS_MAX: Final = 1000
 LINES_MAX: Final = 5
 """More of a kind at once are one line of the log."""
 
-NO_NEWS: Final = (Due, Moved, Began, Reached, DropsToTell, CommandRead, Looked)
+NO_NEWS: Final = (Due, Moved, Carried, Began, Reached, DropsToTell, CommandRead, Looked)
 DEEDS: Final = (CommandRead, CommandUnusable, DropRead, DropUnusable, Copied, Due, Looked)
 """What is more than a change of rows, and has its own transaction where it has one."""
 
@@ -163,6 +164,8 @@ class Recording:
                     needs.begun(db, digest, "up" if is_upload else "down")
             case Moved(digest, is_upload, done_bytes, rate_bytes_per_s):
                 needs.moved(db, digest, "up" if is_upload else "down", done_bytes, rate_bytes_per_s)
+            case Carried(is_upload, bytes_, busy_us):
+                line_rates.carried(db, "up" if is_upload else "down", bytes_, busy_us, now_us)
             case Ceased(digest, is_upload, result):
                 self._memory.progress.pop(digest, None)
                 traffic.cease(db, outcome, now_us, jitter)

@@ -46,8 +46,12 @@ def is_of_limit(bytes_per_s: float, limit_bytes_per_s: int) -> bool:
 
 
 def line_rate(slots: Iterable[Slot]) -> LineRate:
-    """The median of the latest half hour of busy time, each slot as heavy as it was busy; and the slowest hour."""
-    known = sorted((slot for slot in slots if slot.busy_us >= BUSY_US_MIN), key=lambda slot: -slot.slot_us)
+    """The median of the latest half hour of busy time, each slot as heavy as it was busy; and the slowest hour.
+
+    A slot in which nothing came is one in which the line was cut. That is no rate, and nothing can be divided by it.
+    """
+    told = (slot for slot in slots if slot.busy_us >= BUSY_US_MIN and slot.bytes > 0)
+    known = sorted(told, key=lambda slot: -slot.slot_us)
     return LineRate(_median(_latest(known)), _worst_hour(known))
 
 

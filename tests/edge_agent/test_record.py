@@ -14,11 +14,12 @@ from appliance.core.errors import OperatorError
 from appliance.core.records import Order
 from appliance.core.stock import RenditionState
 from appliance.core.ts import HOUSE_PROFILE
-from appliance.store import assets, desk, items, journals, work
+from appliance.store import assets, desk, items, journals, line_rates, work
 from appliance.store.database import transaction
 from edge_agent import drop
 from edge_agent.children import Children
 from edge_agent.core.observation import Child
+from edge_agent.core.outcomes import Carried
 from edge_agent.core.steps import TakeCommand
 from edge_agent.endings import of_reading
 from edge_agent.execute import World, execute
@@ -221,3 +222,10 @@ def test_the_same_bytes_sent_twice_are_two_submissions_of_one_asset(tmp_path: Pa
         assert sorted(fact.title for fact in desk.submissions(box.db)) == ["一", "二"]
         held = list(files.held(box.config))
         assert [each.digest for each in work.to_send(box.db)] == held == [parse_digest(held[0])]
+
+
+def test_what_the_line_carried_is_noted(tmp_path: Path) -> None:
+    """The forecast stands on it; and an outcome that nobody notes would end the agent in the middle of a transfer."""
+    with agent_in(tmp_path, SimulatedHub()) as (box, _world, recording):
+        recording.record([Carried(is_upload=False, bytes=5_000_000, busy_us=5_000_000)], AT_US, 0.5)
+        assert line_rates.rate_of(box.db, "down").now_bytes_per_s == 1_000_000

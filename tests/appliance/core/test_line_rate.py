@@ -62,3 +62,9 @@ def test_the_meter_counts_what_is_carried_while_something_runs() -> None:
     assert look(900) is None
     assert look(901) is None
     assert look(902) == Carried(False, 500, 5 * US)
+
+
+def test_a_time_in_which_the_line_was_cut_is_no_rate() -> None:
+    """A line that carried nothing is down; as a rate of nothing it would be divided by, and the loop would end."""
+    assert line_rate([slot(0, 0)]) == LineRate()
+    assert line_rate([slot(0, 1000), slot(1, 0)]).now_bytes_per_s == 1000
