@@ -20,6 +20,9 @@ CHECKPOINT_BYTES_MAX: Final = 64 * 1024
 TOLD_EVERY: Final = 2048
 """Records between two words on how far it is."""
 
+FORKS: Final = "forks"
+"""Branches of history that were given up: evidence, and no part of any stream."""
+
 Told = Callable[[int], None]
 """Told how many bytes of a stream were read."""
 
@@ -28,7 +31,7 @@ def folders_in(root: Path) -> dict[Path, str]:
     """The folders at or below `root` that hold a stream, with its name. OperatorError when there is none."""
     found: dict[Path, str] = {}
     for path in sorted((*root.glob("*.records"), *root.glob("*/**/*.records"))):
-        if path.stem.isdecimal() and path.parent not in found:
+        if path.stem.isdecimal() and path.parent.name != FORKS and path.parent not in found:
             found[path.parent] = _name_in(path)
     if not found:
         raise OperatorError(Text(f"{root} 中没有流水", f"there is no journal in {root}"))
@@ -56,6 +59,9 @@ def audit_folder(
         auditor.complain(Text(f"检查点读不出：{error}", f"a checkpoint that cannot be read: {error}"))
         return auditor.finish(), auditor.missing
     auditor, before = Auditor(stream, keys, newest), 0
+    auditor.set_aside = sum(
+        path.read_bytes().count(b"\n") // 2 for path in (folder / FORKS).glob("*.records") if path.stem.isdecimal()
+    )
     first = _take_beginning(folder, auditor, redactions)
     for epoch in epochs if newest is not None else ():
         assert newest is not None

@@ -45,8 +45,8 @@ class Arriving:
         """All have come."""
         return self._gauge.records == self.statement.records
 
-    def take(self, db: Database, apply: journals.Apply) -> None:
-        """Let it count. Broken when it does not fit its statement, and then nothing of it has."""
+    def take(self, db: Database, apply: journals.Apply, hold: journals.Hold) -> None:
+        """Let it count, but for what `hold` holds. Broken when it does not fit its statement; then nothing has."""
         with disk_errors(self._path):
             self._file.close()
         if not self._gauge.fits(self.statement):
@@ -57,7 +57,7 @@ class Arriving:
             records = _records(file)
             while batch := list(islice(records, BATCH_RECORDS)):
                 members += [record.header.place for record in batch]
-                journals.take_part(db, [record for record in batch if record.header.place > last.place], apply)
+                journals.take_part(db, [record for record in batch if record.header.place > last.place], apply, hold)
         journals.take_snapshot(db, last, self.statement, members)
         self.forget()
 

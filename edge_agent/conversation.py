@@ -281,7 +281,9 @@ class Conversation:
             arriving.add(records)
             if arriving.is_whole:
                 del self._arriving[stream]
-                arriving.take(self._db, self._apply)
+                # A statement has no time by which the next is due: what destroys waits for the next fresh checkpoint.
+                hold = self._recovery.hold(None, now_us=now_us, hub_now_us=self._hub_now_us(now_us))
+                arriving.take(self._db, self._apply, hold)
                 log.info("snapshot_taken", stream=stream, seq=arriving.statement.position.seq)
                 self._clear_alarm(stream)
         except Broken as broken:

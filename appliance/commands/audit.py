@@ -149,5 +149,9 @@ def _show(report: Report) -> None:
                 f"{each.redacted} redacted",
             )
         )
+        if each.set_aside:
+            say(Text(f"  曾分叉，留证 {each.set_aside} 条", f"  had forked: {each.set_aside} records kept as evidence"))
+        if each.snapshots:
+            say(Text(f"  经 {each.snapshots} 个签名快照", f"  leaps over {each.snapshots} signed snapshots"))
     if not report.problems:
         say(Text("完整、未分叉、有签名", "complete, unforked, signed"))

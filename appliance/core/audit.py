@@ -50,6 +50,8 @@ class Audited(msgspec.Struct, frozen=True, kw_only=True):
     unsigned_since_us: int | None
     redacted: int
     snapshots: int
+    set_aside: int
+    """Records of a branch of history that was given up, kept as evidence; what they said was said again."""
     problems: tuple[Text, ...]
 
 
@@ -73,6 +75,7 @@ class Auditor:
         self._leapt: Position | None = None
         self.snapshots = 0
         """How many stand for what is not here any more."""
+        self.set_aside = 0
         self._aired: dict[str, tuple[int, str] | None] = {}
         self._is_whole = True
         self.missing: list[Missing] = []
@@ -151,6 +154,7 @@ class Auditor:
             unsigned_since_us=self._unsigned_since_us,
             redacted=len(self.missing),
             snapshots=self.snapshots,
+            set_aside=self.set_aside,
             problems=(*self._problems, *more),
         )
 
@@ -169,7 +173,7 @@ class Auditor:
             self.missing.append((header.stream, *header.place))
         self._note_signature(self._last, header.at)
         if header.kind == "asrun" and record.body is not None:
-            self._check_aired(name, record.body)
+            self._check_aired(name, record.body, is_again=header.again is not None)
         elif header.kind == "asrun":
             self._aired[header.key] = None
 
@@ -180,12 +184,17 @@ class Auditor:
         elif position == self._checkpoint.position:
             self._is_signed = True
 
-    def _check_aired(self, name: str, body: bytes) -> None:
-        """The as-run rows have a chain of their own; what a third-party engine reported has none."""
+    def _check_aired(self, name: str, body: bytes, *, is_again: bool) -> None:
+        """The as-run rows have a chain of their own; what a third-party engine reported has none.
+
+        A record that was issued again tells what another branch of history did: there the chain goes on from it.
+        """
         try:
             said = msgspec.json.decode(body)
             rows = [row for row in said["rows"] if "prev" in row]
             for row in rows:
+                if is_again:
+                    self._aired[str(said["channel"])] = None
                 self._check_row(name, str(said["channel"]), row)
         except (msgspec.DecodeError, KeyError, TypeError) as error:
             self._complain(Text(f"{name} 播出日志格式不对：{error!r}", f"{name} holds a malformed as-run: {error!r}"))

@@ -2,7 +2,7 @@
 
 A snapshot is the records still in force, as their exact bytes, and a statement that the writer signed: up to where, how
 many, and a digest of their headers. A header names its body's hash, so bodies are vouched for too, and one that is
-redacted later changes nothing. docs/formats.md, section 1; ADR 14.
+redacted later changes nothing. docs/formats.md, section 1; ADR 16.
 """
 
 import base64

@@ -41,6 +41,7 @@ def audit_table(
         auditor.complain(broken.problems[0])
         return auditor.finish(), auditor.missing
     auditor = Auditor(stream, keys, signed)
+    auditor.set_aside = int(rows(db, "SELECT count(*) AS lost FROM lost WHERE stream = ?", (stream,))[0]["lost"])
     leaps = _leaps(db, stream)
     for row in _each(db, stream):
         while leaps and (row["epoch"], row["seq"]) > leaps[0].place:

@@ -98,12 +98,12 @@ def keep_accepted(
     return tuple(each for each in parked if each is not None)
 
 
-def take_part(db: Database, records: Iterable[Record], apply: Apply) -> None:
+def take_part(db: Database, records: Iterable[Record], apply: Apply, hold: Hold = at_once) -> None:
     """Keep and apply records of a snapshot, in one transaction; the cursor stays. What is here is passed over."""
     with transaction(db):
         for record in records:
             if not _is_here(db, record):
-                _keep(db, record, apply, at_once)
+                _keep(db, record, apply, hold)
 
 
 def take_snapshot(db: Database, last: Position, statement: Statement, members: Iterable[tuple[int, int]]) -> None:

@@ -12,13 +12,21 @@ from appliance.store.database import BUSY_TIMEOUT_S, first, rows
 
 
 def redact(db: Database, stream: str, epoch: int, seq: int) -> None:
-    """Remove a body, now or when it comes, inside a transaction. What was made of it is the caller's business."""
+    """Remove a body, now or when it comes, inside a transaction. What was made of it is the caller's business.
+
+    A branch of history that was given up may hold the same words, for they were said again: they go there too.
+    """
     assert db.conn.in_transaction, "a record and what it does are one"
     place = (stream, epoch, seq)
     db.conn.execute(
         "INSERT INTO redactions (stream, epoch, seq) VALUES (?, ?, ?)"
         " ON CONFLICT (stream, epoch, seq) DO UPDATE SET wiped = 0",
         place,
+    )
+    db.conn.execute(
+        "UPDATE lost SET body = NULL WHERE stream = ? AND body ="
+        " (SELECT body FROM journal WHERE stream = ? AND epoch = ? AND seq = ?)",
+        (stream, *place),
     )
     db.conn.execute("UPDATE journal SET body = NULL WHERE stream = ? AND epoch = ? AND seq = ?", place)
 

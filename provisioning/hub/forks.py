@@ -219,4 +219,4 @@ def _branches(stream: Stream) -> list[tuple[Path, Branch]]:
 def _read(path: Path) -> list[Record]:
     lines = path.with_suffix(".records").read_bytes().split(b"\n")
     pairs = zip(lines[:-1:2], lines[1::2], strict=False)
-    return [journal.parse_record(header, body or None) for header, body in pairs]
+    return [journal.parse_record(header, journal.body_of_line(body)) for header, body in pairs]

@@ -20,7 +20,7 @@ from provisioning.hub.catalogue import Catalogue
 from provisioning.hub.folder import HubFolder
 from provisioning.hub.journals import HubJournals
 from provisioning.hub.sites import all_sites, site_of
-from provisioning.hub.stream import Stream, snapshot_records
+from provisioning.hub.stream import Stream, records_in
 from provisioning.hub.told import forget
 
 LASTING: Final = ("recall", "redact")
@@ -77,11 +77,15 @@ def apply_all(folder: HubFolder) -> None:
 def apply(journals: HubJournals, catalogue: Catalogue) -> None:
     """Carry out what this catalogue knows of. What others keep in memory they forget when they hear of the record."""
     for stream in catalogue.told:
-        blanks.finish(journals.stream(stream).folder)
+        kept = journals.stream(stream)
+        for folder in (kept.folder, kept.forks):
+            blanks.finish(folder)
     for stream, epoch, seq in catalogue.to_redact():
         kept = journals.stream(stream)
         forget(kept)
-        for path, offset, record in (*_in_snapshots(kept, (epoch, seq)), *_in_records(kept, (epoch, seq))):
+        found = (*_in_snapshots(kept, (epoch, seq)), *_in_records(kept, (epoch, seq)))
+        names = {record.header.body_sha256 for _path, _offset, record in found}
+        for path, offset, record in (*_in_forks(kept, names), *found):
             if record.body is not None:
                 blanks.blank(path, offset, record.hash)
 
@@ -101,17 +105,24 @@ def _in_records(stream: Stream, place: tuple[int, int]) -> list[tuple[Path, int,
     return [(stream.folder / f"{place[0]}.records", before.offset, page[0][0])]
 
 
+def _in_forks(stream: Stream, bodies: set[str]) -> list[tuple[Path, int, Record]]:
+    """Records with these bodies in branches that were given up: what was issued again says the same."""
+    return [
+        (path, offset, record)
+        for path in stream.forks.glob("*.records")
+        for offset, record in records_in(path)
+        if record.header.body_sha256 in bodies
+    ]
+
+
 def _in_snapshots(stream: Stream, place: tuple[int, int]) -> list[tuple[Path, int, Record]]:
     """The same in each snapshot that has it."""
-    found = []
-    for path in stream.folder.glob("*.snapshot"):
-        offset = 0
-        for record in snapshot_records(stream.folder, path.stem):
-            if record.header.place == place:
-                found.append((path, offset, record))
-                break
-            offset += len(record.header_bytes) + record.header.body_size_bytes + 2
-    return found
+    return [
+        (path, offset, record)
+        for path in stream.folder.glob("*.snapshot")
+        for offset, record in records_in(path)
+        if record.header.place == place
+    ]
 
 
 def _numbers(place: str) -> tuple[int, int]:

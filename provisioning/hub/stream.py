@@ -380,13 +380,20 @@ def begins(folder: Path) -> Beginning | None:
 
 def snapshot_records(folder: Path, digest: str) -> Iterator[Record]:
     """The records of a snapshot, in order; a damaged one raises WorldError."""
-    path = folder / f"{digest}.snapshot"
+    return (record for _offset, record in records_in(folder / f"{digest}.snapshot"))
+
+
+def records_in(path: Path) -> Iterator[tuple[int, Record]]:
+    """All records of a file, with where they begin, whether or not they follow on each other; WorldError for damage."""
+    offset = 0
     with path.open("rb") as file:
         while header := file.readline():
+            body = file.readline()
             try:
-                yield parse_record(header[:-1], body_of_line(file.readline()[:-1]))
+                yield offset, parse_record(header[:-1], body_of_line(body[:-1]))
             except Broken as broken:
                 raise damaged(path, str(broken)) from broken
+            offset += len(header) + len(body)
 
 
 def damaged(path: Path, detail: str) -> WorldError:

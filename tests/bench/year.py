@@ -45,9 +45,10 @@ NO_PEER: Final = "no peer keeps such a history"
 
 def main() -> int:
     with tempfile.TemporaryDirectory(prefix="songshan-year-") as folder:
-        found = list(rows(Path(folder)))
-    for row in found:
-        print(row.line(), flush=True)
+        found = []
+        for row in rows(Path(folder)):
+            print(row.line(), flush=True)
+            found.append(row)
     return 0 if all(row.holds is not False for row in found) else 1
 
 

@@ -140,6 +140,20 @@ def test_a_body_that_comes_after_its_redaction_is_not_kept(tmp_path: Path) -> No
         assert box.rows("SELECT * FROM items") == []
 
 
+def test_words_in_a_branch_that_was_given_up_go_too(tmp_path: Path) -> None:
+    """What was said again in a new epoch also lies with the evidence of the branch that lost."""
+    with rig(tmp_path) as box:
+        box.say("tip", "t1", Tip("t1", WORDS, AT))
+        with transaction(box.db):
+            box.db.execute(
+                "INSERT INTO lost SELECT stream, hash || 'x', epoch, seq, header, body, hash, 1, hash, 1 FROM journal"
+            )
+            redact(box.db, OWN, 1, 1, box.now_us)
+        assert redactions.wipe(box.db)
+        assert not on_disk(box)
+        assert box.rows("SELECT count(*) FROM lost") == [(1,)]
+
+
 def test_while_somebody_reads_the_old_pages_wiping_waits(tmp_path: Path) -> None:
     """A reader has its moment of the database; the log is emptied once it is gone, and nobody waits for it."""
     with rig(tmp_path) as box:

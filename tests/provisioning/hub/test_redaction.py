@@ -106,6 +106,19 @@ def test_what_a_site_redacts_of_its_own_is_redacted_here(quiet_hub: LiveHub) -> 
     assert [is_blank for _key, is_blank in read_all(stream)] == [False, False, False, True, False]
 
 
+def test_words_in_a_branch_that_was_given_up_go_too(quiet_hub: LiveHub) -> None:
+    """They were said again in a new epoch, and it is there that somebody finds them; the evidence stays as a chain."""
+    publish(quiet_hub, "a")
+    kept = quiet_hub.journals.stream(CONTENT)
+    (kept.folder / "forks").mkdir()
+    data = (kept.folder / "1.records").read_bytes()
+    (kept.folder / "forks" / "1.records").write_bytes(data.split(b"\n")[0] + b"\n\n" + data)
+    redactions.order(quiet_hub.folder, CONTENT, 1, 1, "x")
+    assert holds_words(quiet_hub) == []
+    assert (kept.folder / "forks" / "1.records").stat().st_size == len(data.split(b"\n")[0]) + 2 + len(data)
+    assert check(quiet_hub.folder, with_assets=False).problems == ()
+
+
 def test_a_stream_redacts_only_what_it_has_a_say_over(quiet_hub: LiveHub) -> None:
     """A county cannot remove what the hub said, nor what another county said."""
     publish(quiet_hub, "a")

@@ -325,6 +325,30 @@ def test_a_redaction_while_a_snapshot_is_made_makes_it_anew(hub: LiveHub, monkey
     assert snapshots.newest(hub.journals.stream("all/content")) is not None
 
 
+def test_a_recall_in_a_snapshot_waits_for_a_fresh_checkpoint(
+    hub: LiveHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A statement may be played again a year later: it must not make a box delete anything by itself."""
+    live_on(hub, 8)
+    for number in range(20):
+        hub.journals.append(
+            "all/control", "recall", f"z{number}", records.Recall(f"z{number}", "误发", "2026-01-01T00:00:00Z")
+        )
+    snapshot_all(hub)
+    with pair(hub.folder, tmp_path / "new") as box:
+        with monkeypatch.context() as patch:
+            patch.setattr("edge_agent.recovery.Recovery.release", lambda *_given: None)
+            box.talk()
+        held = box.rows("SELECT count(*) FROM journal WHERE stream = 'all/control' AND state = 'held'")
+        assert held > [(20,)]
+        assert box.rows("SELECT * FROM tombstones") == []
+        hub.journals.append("all/control", "order", "o", records.Order("o", "x"))
+        box.turn()
+        box.talk()
+        assert box.rows("SELECT count(*) FROM tombstones") > [(20,)]
+        assert box.rows("SELECT count(*) FROM journal WHERE state = 'held'") == [(0,)]
+
+
 def test_the_commands_tell_what_they_did(hub: LiveHub) -> None:
     """For a timer that runs them at night, and whoever reads its log in the morning."""
     live_on(hub, 2)
