@@ -8,11 +8,13 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlite_utils import Database
 
 from appliance.core.errors import Text
 from appliance.core.journal import Broken, Record, body_of_line, parse_record
-from appliance.core.snapshot import Gauge, Statement
+from appliance.core.judge import Verdict
+from appliance.core.snapshot import Gauge, Statement, judge_snapshot
 from appliance.durable import disk_errors
 from appliance.store import journals
 
@@ -70,3 +72,44 @@ class Arriving:
 def _records(file: Iterator[bytes]) -> Iterator[Record]:
     for header in file:
         yield parse_record(header[:-1], body_of_line(next(file)[:-1]))
+
+
+class Snapshots:
+    """Those on their way in this session, at most one of each stream. `database`: they wait in files beside it."""
+
+    def __init__(self, db: Database, database: Path, apply: journals.Apply) -> None:
+        self._db, self._database, self._apply = db, database, apply
+        self._arriving: dict[str, Arriving] = {}
+
+    def is_expected(self, stream: str) -> bool:
+        """Whether what comes of a stream without a checkpoint is a part of a snapshot."""
+        return stream in self._arriving
+
+    def expect(self, stream: str, statement: Statement, key: Ed25519PublicKey) -> tuple[Verdict, Text]:
+        """A snapshot is announced. With any verdict but accepted it is not taken."""
+        verdict, reason = judge_snapshot(journals.cursor(self._db, stream).position, statement, key)
+        if verdict is Verdict.ACCEPTED:
+            name = f"snapshot-{stream.replace('/', '-')}.part"
+            self._arriving[stream] = Arriving(self._database.with_name(name), statement)
+        return verdict, reason
+
+    def take(self, stream: str, records: Sequence[Record], hold: journals.Hold) -> bool:
+        """More of it; True when it is whole and counts now. Broken when it is not what was signed; it is forgotten."""
+        arriving = self._arriving[stream]
+        try:
+            arriving.add(records)
+            if not arriving.is_whole:
+                return False
+            arriving.take(self._db, self._apply, hold)
+        except Broken:
+            arriving.forget()
+            del self._arriving[stream]
+            raise
+        del self._arriving[stream]
+        return True
+
+    def forget(self) -> None:
+        """The session is over: what was on its way begins again in the next."""
+        for arriving in self._arriving.values():
+            arriving.forget()
+        self._arriving.clear()

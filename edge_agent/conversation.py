@@ -46,10 +46,10 @@ from appliance.core.journal import (
 from appliance.core.judge import Verdict
 from appliance.core.moment import US, to_us
 from appliance.core.session import DELIVERIES_MAX, ProtocolError, Session, batch_of
-from appliance.core.snapshot import Statement, judge_snapshot
+from appliance.core.snapshot import Statement
 from appliance.store import facts, journals, needs
 from appliance.store.database import transaction
-from edge_agent.arriving import Arriving
+from edge_agent.arriving import Snapshots
 from edge_agent.core.observation import Link
 from edge_agent.core.outcomes import Answered, Outcome, Reached
 from edge_agent.keeping import receive
@@ -90,8 +90,7 @@ class Conversation:
         """Digests whose delivery was told in this session."""
         self.hub_ahead_us: int | None = None
         """How far the hub's clock was ahead of ours when it greeted."""
-        self._database = config.database
-        self._arriving: dict[str, Arriving] = {}
+        self._snapshots = Snapshots(db, config.database, apply)
         self._begin(None)
 
     def _begin(self, session: Session | None, now_us: int = 0) -> None:
@@ -106,9 +105,7 @@ class Conversation:
         self._said = 0
         self._quiet = 0
         self.told.clear()
-        for arriving in self._arriving.values():
-            arriving.forget()
-        self._arriving.clear()
+        self._snapshots.forget()
         self._recovery.begin()
 
     def state(self) -> Link:
@@ -201,7 +198,9 @@ class Conversation:
                 return [Reached()]
             case SnapshotArrived(stream, statement):
                 self._expect(stream, statement, now_us)
-            case RecordsArrived(stream, records, checkpoint) if stream in self._arriving and checkpoint is None:
+            case RecordsArrived(stream, records, checkpoint) if checkpoint is None and self._snapshots.is_expected(
+                stream
+            ):
                 self._take_part(stream, records, now_us)
             case RecordsArrived(stream, records, checkpoint):
                 self._receive(stream, records, checkpoint, now_us)
@@ -264,31 +263,22 @@ class Conversation:
         """A snapshot is announced: what comes of the stream now waits until it is all there."""
         assert self._session is not None
         assert self._hub_key is not None
-        verdict, reason = judge_snapshot(journals.cursor(self._db, stream).position, statement, self._hub_key)
-        if verdict is not Verdict.ACCEPTED:
+        verdict, reason = self._snapshots.expect(stream, statement, self._hub_key)
+        if verdict is Verdict.ACCEPTED:
+            self._take_part(stream, (), now_us)
+        else:
             self._alarm(stream, verdict, reason, now_us)
             self._session.refuse(stream, verdict, reason)
-            return
-        name = f"snapshot-{stream.replace('/', '-')}.part"
-        self._arriving[stream] = Arriving(self._database.with_name(name), statement)
-        self._take_part(stream, (), now_us)
 
     def _take_part(self, stream: str, records: tuple[Record, ...], now_us: int) -> None:
-        """More of a snapshot; once it is whole it counts, and the stream stands where it says."""
+        """More of a snapshot. It has no time by which the next is due: what destroys waits for a checkpoint."""
         assert self._session is not None
-        arriving = self._arriving[stream]
+        hold = self._recovery.hold(None, now_us=now_us, hub_now_us=self._hub_now_us(now_us))
         try:
-            arriving.add(records)
-            if arriving.is_whole:
-                del self._arriving[stream]
-                # A statement has no time by which the next is due: what destroys waits for the next fresh checkpoint.
-                hold = self._recovery.hold(None, now_us=now_us, hub_now_us=self._hub_now_us(now_us))
-                arriving.take(self._db, self._apply, hold)
-                log.info("snapshot_taken", stream=stream, seq=arriving.statement.position.seq)
+            if self._snapshots.take(stream, records, hold):
+                log.info("snapshot_taken", stream=stream)
                 self._clear_alarm(stream)
         except Broken as broken:
-            self._arriving.pop(stream, None)
-            arriving.forget()
             self._alarm(stream, Verdict.BROKEN, broken.problems[0], now_us)
             self._session.refuse(stream, Verdict.BROKEN, broken.problems[0])
             return

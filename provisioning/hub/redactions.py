@@ -16,11 +16,12 @@ from appliance.core.errors import OperatorError, Refused, Text
 from appliance.core.journal import STREAM, Record
 from provisioning.command import pass_hub
 from provisioning.hub import blanks
+from provisioning.hub.beginnings import records_in
 from provisioning.hub.catalogue import Catalogue
 from provisioning.hub.folder import HubFolder
 from provisioning.hub.journals import HubJournals
 from provisioning.hub.sites import all_sites, site_of
-from provisioning.hub.stream import Stream, records_in
+from provisioning.hub.stream import Stream
 from provisioning.hub.told import forget
 
 LASTING: Final = ("recall", "redact")

@@ -20,9 +20,10 @@ from appliance.core.journal import Broken, Position, Record
 from appliance.core.session import batch_of
 from appliance.core.snapshot import Gauge, InForce, Statement, parse_statement_text, sign_statement, statement_text
 from appliance.core.wire import RECORDS_PER_BATCH
+from provisioning.hub.beginnings import begins, damaged, snapshot_records
 from provisioning.hub.catalogue import Catalogue
 from provisioning.hub.journals import HubJournals
-from provisioning.hub.stream import Place, Stream, begins, damaged, snapshot_records
+from provisioning.hub.stream import Place, Stream
 
 SNAPSHOT: Final = "snapshot"
 BEGINS: Final = "begins"

@@ -14,7 +14,8 @@ from appliance.core.asset import Asset
 from appliance.core.item import Item
 from appliance.core.journal import Position, Record
 from appliance.store.facts import version
-from provisioning.hub.stream import Place, Stream, begins, snapshot_records
+from provisioning.hub.beginnings import begins, snapshot_records
+from provisioning.hub.stream import Place, Stream
 
 FOLD_VERSION: Final = 2
 """One higher whenever `fold` or a shape below makes something else of the same records."""
