@@ -19,7 +19,7 @@ import msgspec
 from appliance.clock import SYSTEM_CLOCK, Clock
 from appliance.core.errors import OperatorError, SongshanError, Text
 from appliance.core.journal import SITE_ID, parse_public_key
-from appliance.core.timetable import Allowance, Period, allowance_at, periods_of, problems_of, table_of
+from appliance.core.timetable import Allowance, Period, allowance_at, periods_of, problems_of, steps, table_of
 
 CHANNEL_ID: Final = re.compile(r"[a-z][a-z0-9-]{1,63}")
 INSTALLED_HOME: Final = Path("/var/lib/songshan")
@@ -31,6 +31,7 @@ _HOST: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:-]{0,252}")
 _USER: Final = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _HOST_KEY: Final = re.compile(r"(?:ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+=*")
 _BIND: Final = re.compile(r"(\[[0-9a-f:]+\]|[A-Za-z0-9.-]+):(\d{1,5})")
+_WEEK_US: Final = 7 * 86_400 * 1_000_000
 _MIB: Final = 1024 * 1024
 _GIB: Final = 1024 * _MIB
 
@@ -154,6 +155,11 @@ class Config:
         """What transfers may use of the line at a moment."""
         each_way = self.limits.fetch_bytes_per_s
         return allowance_at(self.timetable, Allowance(each_way, each_way), self.zone, now_us)
+
+    def allowances(self, now_us: int) -> tuple[tuple[int, Allowance], ...]:
+        """The same from which moment on, for the week that comes."""
+        each_way = self.limits.fetch_bytes_per_s
+        return steps(self.timetable, Allowance(each_way, each_way), self.zone, now_us, now_us + _WEEK_US)
 
     def channel(self, channel_id: str) -> ChannelConfig | None:
         """The channel of that id, None when the site has none such."""

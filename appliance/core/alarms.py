@@ -43,6 +43,7 @@ def findings(seen: Snapshot, thresholds: Thresholds) -> tuple[Finding, ...]:
         *_of_storage(seen),
         *_of_air(seen, thresholds),
         *_of_coming(seen, thresholds),
+        *_of_risk(seen, thresholds),
         *_of_link(seen, thresholds),
         *_of_sync(seen, thresholds),
         *_of_orders(seen),
@@ -187,6 +188,27 @@ def _of_coming(seen: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
             f"{len(missing)} entries will not be ready, first {soonest.title!r}: {because.en}",
         ),
         hint=Text("请看备播：songshan readiness", "see songshan readiness"),
+    )
+
+
+def _of_risk(seen: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
+    """In time so far, and not if little more goes wrong: told while something can still be done."""
+    at_risk = [entry for entry in seen.coming if entry.is_at_risk]
+    if not at_risk:
+        return
+    soonest = min(at_risk, key=lambda entry: entry.start_us)
+    left = _duration(soonest.start_us - seen.now_us)
+    yield Finding(
+        id="at-risk",
+        severity="red" if soonest.start_us - seen.now_us < thresholds.soon_s * US else "amber",
+        text=Text(
+            f"{len(at_risk)} 条节目备播有风险，最早《{soonest.title}》，{left.zh}后开播",
+            f"{len(at_risk)} entries may not be ready in time, first {soonest.title!r} in {left.en}",
+        ),
+        hint=Text(
+            "让出线路、放宽 [[timetable]]，或请嵩山云用 U 盘送来；备好替换节目",
+            "free the line, widen [[timetable]], or have it brought by disk; keep a replacement ready",
+        ),
     )
 
 

@@ -76,6 +76,7 @@ class NotReady(msgspec.Struct, frozen=True, kw_only=True):
     start_us: int
     state: Literal["ready_by", "late_by", "cannot"]
     reason: Text | None = None
+    is_at_risk: bool = False
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,8 +3,9 @@
     rows(entries, stock) -> tuple[Ready, ...]
 
 An entry needs the rendition of its asset on disk. What is on its way is forecast from the queue: the line carries the
-most urgent first, at the rate it was measured at; what is here and not yet in house format takes its turn at packaging.
-Nothing is promised that depends on a line that is down.
+most urgent first, at the rate it was measured at, as far as the timetable lets it; what waits after a failure lets the
+others go first; what is here and not yet in house format takes its turn at packaging. Nothing is promised that depends
+on a line that is down. At risk is what will be ready in time by this, and not if little goes wrong.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -19,6 +20,9 @@ from appliance.core.stock import Holding, RenditionState, Transfer
 
 PACKAGING_S_PER_S: Final = 1.0
 """Packaging is promised at the speed of the programme itself: a forecast that comes true early does no harm."""
+
+RISK_US: Final = 15 * 60 * US
+"""What is ready so short before its start is at risk: half an hour was meant to be left, and half of that is gone."""
 
 State = Literal["ready", "ready_by", "late_by", "cannot"]
 
@@ -47,6 +51,8 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     ready_at_us: int | None = None
     late_by_s: float | None = None
     reason: Text | None = None
+    is_at_risk: bool = False
+    """It will be ready, but so late that little may come between; or not if the line gets as bad as it has been."""
 
 
 class Stock(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +67,10 @@ class Stock(msgspec.Struct, frozen=True, kw_only=True):
     transfers: Sequence[Transfer] = ()
     recalled: Collection[str] = ()
     rate_bytes_per_s: float | None = None
+    worst_bytes_per_s: float | None = None
+    """What the line carried in its slowest hour of late."""
+    allowed: Sequence[tuple[int, int]] = ()
+    """From which moment on how many bytes a second the timetable allows, 0 for all there is; in order."""
 
 
 class Forecast(msgspec.Struct, frozen=True):
@@ -73,13 +83,35 @@ class Forecast(msgspec.Struct, frozen=True):
 def rows(entries: Sequence[ComingEntry], stock: Stock) -> tuple[Ready, ...]:
     """How ready each entry is, in the order of the entries."""
     arrivals = arrivals_us(stock)
-    return tuple(_row(entry, stock, arrivals) for entry in entries)
+    worst = stock.worst_bytes_per_s
+    slow = stock
+    if stock.rate_bytes_per_s is not None and worst is not None and worst < stock.rate_bytes_per_s:
+        slow = msgspec.structs.replace(stock, rate_bytes_per_s=worst)
+    late_arrivals = arrivals if slow is stock else arrivals_us(slow)
+    found = []
+    for entry in entries:
+        row = _row(entry, stock, arrivals)
+        if row.state == "ready_by":
+            at_worst = _row(entry, slow, late_arrivals)
+            is_tight = row.ready_at_us is not None and entry.start_us - row.ready_at_us < RISK_US
+            # What is only being checked or packaged here does not hang on the line; a short while of it is no risk.
+            is_tight &= row.ready_at_us is not None and row.ready_at_us - stock.now_us > US
+            row = msgspec.structs.replace(row, is_at_risk=is_tight or at_worst.state != "ready_by")
+        found.append(row)
+    return tuple(found)
 
 
 def not_ready(found: Sequence[Ready]) -> tuple[NotReady, ...]:
     """Those that are not, as the overview shows them."""
     return tuple(
-        NotReady(channel=row.channel, title=row.title, start_us=row.start_us, state=row.state, reason=row.reason)
+        NotReady(
+            channel=row.channel,
+            title=row.title,
+            start_us=row.start_us,
+            state=row.state,
+            reason=row.reason,
+            is_at_risk=row.is_at_risk,
+        )
         for row in found
         if row.state != "ready"
     )
@@ -105,16 +137,38 @@ def forecast(asset: str, stock: Stock, arrivals: Mapping[str, Forecast]) -> Fore
 def arrivals_us(stock: Stock) -> dict[str, Forecast]:
     """When each asset that is on its way down will be here: the queue in order of deadline, one after the other."""
     coming = [transfer for transfer in stock.transfers if transfer.direction == "down" and transfer.state != "done"]
+    if stock.rate_bytes_per_s is None or stock.rate_bytes_per_s <= 0:
+        return {transfer.digest: Forecast(None, _LINE_DOWN) for transfer in coming}
+    waiting = sorted(coming, key=_urgency, reverse=True)
     free_at_us, arrivals = stock.now_us, dict[str, Forecast]()
-    for transfer in sorted(coming, key=_urgency):
-        if stock.rate_bytes_per_s is None or stock.rate_bytes_per_s <= 0:
-            arrivals[transfer.digest] = Forecast(None, _LINE_DOWN)
+    while waiting:
+        # What waits after a failure does not keep the line from the others.
+        due = next((at for at in reversed(range(len(waiting))) if waiting[at].not_before_us <= free_at_us), None)
+        if due is None:
+            free_at_us = min(each.not_before_us for each in waiting)
             continue
-        left_bytes = max(0, transfer.size_bytes - transfer.done_bytes)
-        starts_us = max(free_at_us, transfer.not_before_us)
-        free_at_us = starts_us + round(left_bytes / stock.rate_bytes_per_s * US)
+        transfer = waiting.pop(due)
+        free_at_us = _carried_us(max(0, transfer.size_bytes - transfer.done_bytes), free_at_us, stock)
         arrivals[transfer.digest] = Forecast(free_at_us, transfer.reason or _ON_ITS_WAY)
     return arrivals
+
+
+def _carried_us(left_bytes: int, from_us: int, stock: Stock) -> int:
+    """When so much has been carried from a moment on, at the line's rate and within what the timetable allows."""
+    assert stock.rate_bytes_per_s is not None, "nothing is carried while the line is down"
+    left, now_us = float(left_bytes), from_us
+    steps = stock.allowed or ((0, 0),)
+    for number, (_since_us, allowed) in enumerate(steps):
+        until_us = steps[number + 1][0] if number + 1 < len(steps) else None
+        if until_us is not None and until_us <= now_us:
+            continue
+        rate = min(stock.rate_bytes_per_s, allowed or stock.rate_bytes_per_s)
+        ends_us = now_us + round(left / rate * US)
+        if until_us is None or ends_us <= until_us:
+            return ends_us
+        left -= (until_us - now_us) / US * rate
+        now_us = until_us
+    raise AssertionError("the last step has no end")
 
 
 def _row(entry: ComingEntry, stock: Stock, arrivals: Mapping[str, Forecast]) -> Ready:
@@ -196,7 +250,9 @@ def describe(row: Ready) -> Text:
         return Text(f"将迟 {row.late_by_s:.0f} 秒：{because.zh}", f"late by {row.late_by_s:.0f} s: {because.en}")
     if row.ready_at_us is not None:
         ahead_s = (row.start_us - row.ready_at_us) / US
+        risk = Text("，有风险" if row.is_at_risk else "", ", at risk" if row.is_at_risk else "")
         return Text(
-            f"开播前 {ahead_s:.0f} 秒就绪：{because.zh}", f"ready {ahead_s:.0f} s before its start: {because.en}"
+            f"开播前 {ahead_s:.0f} 秒就绪{risk.zh}：{because.zh}",
+            f"ready {ahead_s:.0f} s before its start{risk.en}: {because.en}",
         )
     return Text(f"不能播：{because.zh}", f"cannot air: {because.en}")

@@ -40,6 +40,7 @@ from appliance.store.database import Row, first, reading, rows, text_json, text_
 from appliance.store.desk import orders, submissions
 from appliance.store.histories import held_count
 from appliance.store.journals import cursors, parked_count, unsent
+from appliance.store.line_rates import Direction, rate_of
 from appliance.store.readiness import readiness_of
 
 SUBMISSIONS_SHOWN: Final = 50
@@ -209,7 +210,7 @@ def _sync(db: Database, config: Config) -> Sync:
     )
 
 
-def _queue(db: Database, direction: str) -> Queue:
+def _queue(db: Database, direction: Direction) -> Queue:
     row = rows(
         db,
         "SELECT count(*) FILTER (WHERE state = 'queued') AS waiting,"
@@ -219,7 +220,9 @@ def _queue(db: Database, direction: str) -> Queue:
         " FROM transfers WHERE direction = ?",
         (direction,),
     )[0]
-    return Queue(**row)
+    # One of many small files tells nothing of the line.
+    rate = rate_of(db, direction).now_bytes_per_s if row["running"] else None
+    return Queue(**{**row, "rate_bytes_per_s": rate or row["rate_bytes_per_s"]})
 
 
 def _spool_waiting(config: Config) -> int:

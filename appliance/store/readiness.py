@@ -13,6 +13,7 @@ from appliance.core.stock import RenditionState
 from appliance.core.ts import HOUSE_PROFILE
 from appliance.store import air, database
 from appliance.store.assets import holdings, renditions, transfers
+from appliance.store.line_rates import rate_of
 
 UNMEASURED_BYTES_PER_S: Final = 1_000_000
 """What an open line is taken to carry before anything was measured on it."""
@@ -30,16 +31,17 @@ def readiness_of(
 
 def stock(db: Database, config: Config, now_us: int) -> Stock:
     """What the box holds, has in house format and is fetching. While the line is down nothing more is expected."""
-    moving = transfers(db)
-    measured = [each.rate_bytes_per_s for each in moving if each.rate_bytes_per_s]
+    line = rate_of(db, "down")
     recalled = database.rows(db, "SELECT target FROM tombstones WHERE target LIKE 'sha256:%'")
     return Stock(
         now_us=now_us,
         holdings=holdings(db),
         renditions=_renditions(db),
-        transfers=moving,
+        transfers=transfers(db),
         recalled=frozenset(row["target"] for row in recalled),
-        rate_bytes_per_s=max(measured, default=float(UNMEASURED_BYTES_PER_S)) if _is_open(db, now_us) else None,
+        rate_bytes_per_s=(line.now_bytes_per_s or UNMEASURED_BYTES_PER_S) if _is_open(db, now_us) else None,
+        worst_bytes_per_s=line.worst_bytes_per_s,
+        allowed=tuple((since_us, each.down_bytes_per_s) for since_us, each in config.allowances(now_us)),
     )
 
 

@@ -45,13 +45,14 @@ def channel(**changes: object) -> Snapshot:
     return with_(on_air=(msgspec.structs.replace(WELL.on_air[0], **changes),))
 
 
-def coming(state: str, in_us: int) -> Snapshot:
+def coming(state: str, in_us: int, *, is_at_risk: bool = False) -> Snapshot:
     entry = NotReady(
         channel="dengfeng-1",
         title="新闻",
         start_us=AT_US + in_us,
         state=state,
         reason=Text("没有", "none"),  # type: ignore[arg-type]
+        is_at_risk=is_at_risk,
     )
     return with_(coming=(entry,))
 
@@ -101,6 +102,8 @@ CASES = [
     ("missing soon", coming("cannot", HOUR), ("readiness", "red")),
     ("late soon", coming("late_by", HOUR), ("readiness", "red")),
     ("missing tonight", coming("cannot", 9 * HOUR), ("readiness", "amber")),
+    ("at risk soon", coming("ready_by", HOUR, is_at_risk=True), ("at-risk", "red")),
+    ("at risk tonight", coming("ready_by", 9 * HOUR, is_at_risk=True), ("at-risk", "amber")),
     ("locked out", with_(link=Link(state="locked_out")), ("link", "red")),
     ("offline", with_(link=Link(state="offline", since_us=AT_US - HOUR)), ("link", "info")),
     ("offline long", with_(link=Link(state="offline", since_us=AT_US - 48 * HOUR)), ("link", "amber")),

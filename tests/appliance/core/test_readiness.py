@@ -143,7 +143,7 @@ def test_every_state_has_words_in_both_languages() -> None:
     never, now = row(entry(), stock()), row(entry(), stock(renditions=made("here")))
     assert [describe(each).en.split(":")[0] for each in (now, early, late, never)] == [
         "ready",
-        "ready 50 s before its start",
+        "ready 50 s before its start, at risk",
         "late by 20 s",
         "cannot air",
     ]
@@ -176,3 +176,41 @@ def test_more_urgent_work_is_never_promised_later_than_less_urgent(
     moments = [each.ready_at_us or 0 for each in by_urgency]
     assert moments == sorted(moments)
     assert moments[-1] - AT_US == pytest.approx(sum(sizes) / rate * S, abs=len(sizes))
+
+
+WANTED = {CLIP: RenditionState(source=CLIP, profile=HOUSE_PROFILE, state="wanted", digest=MADE)}
+
+
+def by_line(in_s: float, **parts: object) -> Ready:
+    """An entry whose rendition of 1000 bytes is on its way."""
+    return row(entry(in_s), stock(renditions=WANTED, transfers=(down(MADE, 1000, AT_US),), **parts))
+
+
+def test_what_is_ready_only_just_is_at_risk_while_there_is_time_to_act() -> None:
+    """At ten bytes a second it takes a hundred seconds: fine an hour before, at risk when little may come between."""
+    assert not by_line(3600).is_at_risk
+    assert by_line(100 + 14 * 60).is_at_risk
+    assert (by_line(90).state, by_line(90).is_at_risk) == ("late_by", False)
+
+
+def test_what_the_worst_hour_of_the_line_would_make_late_is_at_risk() -> None:
+    """The line was as slow as that before; the technician has to know in the afternoon, not at the start."""
+    assert by_line(3600, worst_bytes_per_s=0.2).is_at_risk
+    assert not by_line(3600, worst_bytes_per_s=1.0).is_at_risk
+    assert not by_line(3600, worst_bytes_per_s=20.0).is_at_risk
+    assert ", at risk" in describe(by_line(3600, worst_bytes_per_s=0.2)).en
+
+
+def test_a_forecast_goes_by_the_timetable() -> None:
+    """Two bytes a second until the office closes, then all there is: 100 of them, and the other 900 at ten."""
+    allowed = ((AT_US, 2), (AT_US + 50 * S, 0))
+    assert by_line(3600, allowed=allowed).ready_at_us == AT_US + (50 + 90) * S
+    assert by_line(3600, allowed=((AT_US - S, 2), (AT_US, 0))).ready_at_us == AT_US + 100 * S
+
+
+def test_what_waits_after_a_failure_does_not_hold_up_the_others() -> None:
+    """One asset that the hub has not must not make the evening late, in the forecast as on the line."""
+    other = digest("c")
+    failed = down(other, 5000, AT_US - S, state="failed", not_before_us=AT_US + 300 * S)
+    found = row(entry(3600), stock(renditions=WANTED, transfers=(failed, down(MADE, 1000, AT_US))))
+    assert found.ready_at_us == AT_US + 100 * S
