@@ -23,11 +23,13 @@ from appliance.core import carry
 from appliance.core.carry import Label, Side
 from appliance.core.errors import DiskFull, Refused, Text, WorldError
 from appliance.core.journal import Checkpoint, Record, checkpoint_text, parse_checkpoint_text
+from appliance.core.snapshot import Statement, parse_statement_text, statement_text
 from appliance.durable import write_all
 
 FOLDERS: Final[dict[Side, str]] = {"hub": "from-hub", "box": "from-box"}
 NOTE: Final = "note"
 CHECKPOINT: Final = "checkpoint"
+SNAPSHOT: Final = "snapshot"
 ENTRIES_MAX: Final = carry.PAGES_MAX + 1000
 """Names in one folder of a stick; with more it is not one that we wrote."""
 CHECKPOINT_BYTES_MAX: Final = 16 * 1024
@@ -187,11 +189,37 @@ def stream_folder(side: Side, stream: str) -> Parts:
     return (FOLDERS[side], "streams", *stream.split("/"))
 
 
+def write_snapshot(stick: Stick, stream: str, statement: Statement, pages: Iterable[Sequence[Record]]) -> set[str]:
+    """Put a snapshot of the hub's on the stick: its records in parts, then what vouches for them; the names."""
+    folder, written = stream_folder("hub", stream), {SNAPSHOT}
+    for number, records in enumerate(pages, start=1):
+        stick.write((*folder, f"{SNAPSHOT}.{number}"), carry.encode_records(records))
+        written.add(f"{SNAPSHOT}.{number}")
+    stick.write((*folder, SNAPSHOT), "".join(f"{text}\n" for text in statement_text(statement)).encode())
+    return written
+
+
+def read_statement(stick: Stick, stream: str) -> Statement | None:
+    """What vouches for the snapshot of a stream of the hub, None when the stick has none. Raises Broken."""
+    data = stick.read((*stream_folder("hub", stream), SNAPSHOT), CHECKPOINT_BYTES_MAX)
+    if data is None:
+        return None
+    payload, _, signature = data.decode("ascii", errors="replace").strip().partition("\n")
+    return parse_statement_text(payload, signature)
+
+
 def write_pages(
-    stick: Stick, side: Side, stream: str, pages: Iterable[tuple[Sequence[Record], Checkpoint]], head: Checkpoint | None
+    stick: Stick,
+    side: Side,
+    stream: str,
+    pages: Iterable[tuple[Sequence[Record], Checkpoint]],
+    head: Checkpoint | None,
+    besides: Collection[str] = (),
 ) -> int:
-    """Put a stream's pages and its head on the stick, and take away those of earlier trips; how many records."""
-    folder, written, count = stream_folder(side, stream), {CHECKPOINT}, 0
+    """Put a stream's pages and its head on the stick, and take away those of earlier trips; how many records.
+
+    `besides` are the names of what was written there before and stays."""
+    folder, written, count = stream_folder(side, stream), {CHECKPOINT, *besides}, 0
     for records, checkpoint in pages:
         name = carry.page_name(records[0])
         stick.write((*folder, name), carry.encode_page(records, checkpoint))

@@ -20,12 +20,14 @@ from appliance.core import carry, wire
 from appliance.core.command import Import
 from appliance.core.errors import Refused, Text
 from appliance.core.health import Carrying
-from appliance.core.journal import Checkpoint, Record, parse_checkpoint_text, parse_public_key
+from appliance.core.journal import Broken, Checkpoint, Record, parse_checkpoint_text, parse_public_key
 from appliance.core.judge import Verdict
 from appliance.core.moment import US
+from appliance.core.snapshot import judge_snapshot, parse_statement_text
 from appliance.store import desk, journals, work
 from edge_agent import carrying
 from edge_agent.apply import Applying
+from edge_agent.arriving import Arriving
 from edge_agent.children import Children
 from edge_agent.core import journey as journeys
 from edge_agent.core.journey import Answer, Journey
@@ -116,6 +118,10 @@ def hear(looked: Looked, config: Config, db: Database, memory: Memory, applying:
                 loaded_at=note.at if note else None,
                 left_assets=note.left_assets if note else 0,
             )
+        case "pages" if found.statement is not None:
+            memory.journey = _expect(found.statement, journey, config, db, memory)
+        case "part":
+            memory.journey = _take_part(found, journey, db, memory, applying)
         case "pages":
             key = parse_public_key(config.hub.sign_key)
             memory.journey = _keep_pages(found, journey, db, applying, key)
@@ -171,6 +177,52 @@ def fact_of_end(db: Database, journey: Journey, reason: Text | None, wall_us: in
     """And of one that is over."""
     ended = fact_of(db, journey, wall_us)
     return msgspec.structs.replace(ended, state="failed" if reason else "done", reason=reason)
+
+
+def end(memory: Memory) -> None:
+    """Nothing is left of an import but what it brought."""
+    memory.journey = None
+    if memory.carried_snapshot is not None:
+        memory.carried_snapshot.forget()
+        memory.carried_snapshot = None
+
+
+def _expect(said: tuple[str, str], journey: Journey, config: Config, db: Database, memory: Memory) -> Journey:
+    """The stick has a snapshot of a place beyond what is here: its parts are asked for, if the hub signed it."""
+    assert config.hub is not None, "it would not have been looked for"
+    stream = journey.streams[0]
+    try:
+        statement = parse_statement_text(*said)
+    except Broken as error:
+        return journeys.without_stream(journey, _of_stream(stream, error.problems[0]))
+    last, key = journals.cursor(db, stream).position, parse_public_key(config.hub.sign_key)
+    verdict, reason = judge_snapshot(last, statement, key)
+    if verdict is not Verdict.ACCEPTED:
+        return journeys.without_stream(journey, _of_stream(stream, reason))
+    memory.carried_snapshot = Arriving(config.database.with_name("carried-snapshot.part"), statement)
+    return msgspec.structs.replace(journey, next_part=1)
+
+
+def _take_part(found: Answer, journey: Journey, db: Database, memory: Memory, applying: Applying) -> Journey:
+    """One part more; when it is whole and fits what was signed it counts, and the pages behind it follow."""
+    arriving, stream = memory.carried_snapshot, journey.streams[0]
+    assert arriving is not None, "its parts are asked for"
+    try:
+        records = carry.parse_records(found.pages[0].encode()) if found.pages else ()
+        arriving.add(records)
+        if arriving.is_whole:
+            arriving.take(db, applying)
+        elif not records:
+            raise Broken(found.problem or Text("快照缺了一部分", "a part of the snapshot is missing"))
+    except Broken as error:
+        arriving.forget()
+        memory.carried_snapshot = None
+        return journeys.without_stream(journey, _of_stream(stream, error.problems[0]))
+    if not arriving.is_whole:
+        return msgspec.structs.replace(journey, next_part=journey.next_part + 1)
+    memory.carried_snapshot = None
+    log.info("snapshot_carried", stream=stream, seq=arriving.statement.position.seq)
+    return msgspec.structs.replace(journey, next_part=0, records=journey.records + arriving.statement.records)
 
 
 def _keep_pages(found: Answer, journey: Journey, db: Database, applying: Applying, key: Ed25519PublicKey) -> Journey:

@@ -1,7 +1,9 @@
 """What reads a stick is a process of its own, since a stick can make one wait: `python -m edge_agent.carrying`.
 
     label PATH                        whose stick it is, and the hub's note
-    pages PATH STREAM EPOCH SEQ       the next pages of a stream behind a place, and its head behind the last of them
+    pages PATH STREAM EPOCH SEQ       the next pages of a stream behind a place, and its head behind the last of them;
+                                      or what vouches for a snapshot that reaches beyond the place
+    part PATH STREAM NUMBER           a part of that snapshot
     find PATH DIGEST=SIZE ...         which of these assets lie there whole
     copy PATH DIGEST=SIZE ...         copy these to where a transfer would stage them
 
@@ -22,8 +24,9 @@ from appliance.config import Config, load
 from appliance.core import carry
 from appliance.core.asset import parse_digest
 from appliance.core.errors import DiskFull, Refused, SongshanError, Text
-from appliance.core.journal import checkpoint_text, parse_public_key
-from appliance.stick import FOLDERS, NOTE, Stick
+from appliance.core.journal import Broken, checkpoint_text, parse_public_key
+from appliance.core.snapshot import statement_text
+from appliance.stick import FOLDERS, NOTE, SNAPSHOT, Stick
 from edge_agent.core.journey import Answer
 
 ANSWER_BYTES: Final = 2 * 1024 * 1024
@@ -75,6 +78,12 @@ def _label(config: Config, stick: Stick) -> Answer:
 def _pages(config: Config, stick: Stick, stream: str, epoch: str, seq: str) -> Answer:
     """Each is looked at here first, so that the agent is given nothing that has not at least the shape of a page."""
     folder = sticks.stream_folder("hub", stream)
+    try:
+        statement = sticks.read_statement(stick, stream)
+    except Broken as error:
+        return Answer("done", error.problems[0])
+    if statement is not None and statement.position.place > (int(epoch), int(seq)):
+        return Answer("done", statement=statement_text(statement), is_last=False)
     names = carry.pages_behind(stick.names(folder), (int(epoch), int(seq)))
     pages: list[str] = []
     size_bytes = 0
@@ -93,6 +102,15 @@ def _pages(config: Config, stick: Stick, stream: str, epoch: str, seq: str) -> A
         size_bytes += len(data)
     head = sticks.read_head(stick, "hub", stream)
     return Answer("done", pages=tuple(pages), head=checkpoint_text(head) if head is not None else None)
+
+
+def _part(config: Config, stick: Stick, stream: str, number: str) -> Answer:
+    data = stick.read((*sticks.stream_folder("hub", stream), f"{SNAPSHOT}.{int(number)}"), carry.PAGE_FILE_BYTES_MAX)
+    try:
+        carry.parse_records(data or b"")
+    except Broken as error:
+        return Answer("done", error.problems[0])
+    return Answer("done", pages=((data or b"").decode(),))
 
 
 def _find(config: Config, stick: Stick, *named: str) -> Answer:
@@ -121,7 +139,13 @@ def _sized(named: str) -> tuple[str, int]:
     return parse_digest(digest), int(size_bytes)
 
 
-_WORK: Final[Mapping[str, Callable[..., Answer]]] = {"label": _label, "pages": _pages, "find": _find, "copy": _copy}
+_WORK: Final[Mapping[str, Callable[..., Answer]]] = {
+    "label": _label,
+    "pages": _pages,
+    "part": _part,
+    "find": _find,
+    "copy": _copy,
+}
 
 
 def main() -> None:

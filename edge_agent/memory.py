@@ -11,6 +11,7 @@ from appliance.core.errors import Text
 from appliance.core.moment import US
 from appliance.core.scrub import Reading
 from appliance.store.work import Fetching, Sending, ToPackage
+from edge_agent.arriving import Arriving
 from edge_agent.core import retry
 from edge_agent.core.basis import Candidate
 from edge_agent.core.journey import Journey
@@ -68,6 +69,8 @@ class Memory:
     """When the last one ended that is paced, and how many bytes it had."""
     journey: Journey | None = None
     """The import from a stick that is under way."""
+    carried_snapshot: Arriving | None = None
+    """What it has brought so far of a snapshot."""
     journey_moved_us: int = 0
     """When it last got on, on the clock that only runs."""
     journey_told_us: int = 0

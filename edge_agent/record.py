@@ -276,7 +276,7 @@ class Recording:
         if journey is not None and journey.name == name:
             with transaction(self._db):
                 facts.set_status(self._db, carry.fact_of_end(self._db, journey, reason, wall_us), wall_us)
-            self._memory.journey = None
+            carry.end(self._memory)
 
     def _take_drop(self, key: str, taken: Asset, now_us: int, jitter: float) -> None:
         """A dropped file becomes a submission, called as it is called; then it goes from the folder."""

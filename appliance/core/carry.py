@@ -23,7 +23,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from appliance.core.asset import hex_of
 from appliance.core.errors import Refused, Text
-from appliance.core.journal import Broken, Checkpoint, Record, checkpoint_text, parse_checkpoint_text, parse_record
+from appliance.core.journal import (
+    Broken,
+    Checkpoint,
+    Record,
+    body_of_line,
+    checkpoint_text,
+    parse_checkpoint_text,
+    parse_record,
+)
 from appliance.core.moment import US, to_us
 from appliance.core.wire import Head
 
@@ -181,30 +189,39 @@ def pages_behind(names: Iterable[str], after: tuple[int, int]) -> list[str]:
 
 def encode_page(records: Sequence[Record], checkpoint: Checkpoint) -> bytes:
     """Payload and signature of the checkpoint in base64, a line each; then two lines for each record."""
-    lines: list[bytes] = [text.encode() for text in checkpoint_text(checkpoint)]
-    for record in records:
-        lines += (record.header_bytes, record.body or b"")
-    return b"".join(line + b"\n" for line in lines)
+    vouched = b"".join(text.encode() + b"\n" for text in checkpoint_text(checkpoint))
+    return vouched + encode_records(records)
+
+
+def encode_records(records: Sequence[Record]) -> bytes:
+    """Two lines for each, as in a stream on disk. A part of a snapshot is this alone."""
+    return b"".join(record.header_bytes + b"\n" + (record.body or b"") + b"\n" for record in records)
 
 
 def parse_page(data: bytes) -> tuple[tuple[Record, ...], Checkpoint]:
     """Read a page; Broken when it has not the shape of one. Chain and signature are the judge's business."""
-    lines = data.split(b"\n")
-    if (
-        len(data) > PAGE_FILE_BYTES_MAX
-        or len(lines) < 3
-        or lines.pop()
-        or len(lines) % 2
-        or len(lines) > 2 * PAGE_RECORDS + 2
-    ):
-        raise Broken(Text("盘上的流水页不完整", "a page of records on the stick is not whole"))
+    payload, _, rest = data[:PAGE_FILE_BYTES_MAX].partition(b"\n")
+    signature, end, rest = rest.partition(b"\n")
+    if not end or len(data) > PAGE_FILE_BYTES_MAX:
+        raise _not_whole()
     try:
-        payload, signature = lines[0].decode("ascii"), lines[1].decode("ascii")
+        checkpoint = parse_checkpoint_text(payload.decode("ascii"), signature.decode("ascii"))
     except UnicodeDecodeError as error:
         raise Broken(Text("盘上的检查点不是 base64", "a checkpoint on the stick is not base64")) from error
-    checkpoint = parse_checkpoint_text(payload, signature)
-    pairs = zip(lines[2::2], lines[3::2], strict=True)
-    return tuple(parse_record(header, body or None) for header, body in pairs), checkpoint
+    return parse_records(rest), checkpoint
+
+
+def parse_records(data: bytes) -> tuple[Record, ...]:
+    """Read what `encode_records` wrote, at most a page of it; Broken when it is not that."""
+    lines = data.split(b"\n")
+    if len(data) > PAGE_FILE_BYTES_MAX or lines.pop() or len(lines) % 2 or len(lines) > 2 * PAGE_RECORDS:
+        raise _not_whole()
+    pairs = zip(lines[::2], lines[1::2], strict=True)
+    return tuple(parse_record(header, body_of_line(body)) for header, body in pairs)
+
+
+def _not_whole() -> Broken:
+    return Broken(Text("盘上的流水页不完整", "a page of records on the stick is not whole"))
 
 
 def pieces_of(size_bytes: int, piece_bytes: int = PIECE_BYTES) -> Iterator[int]:

@@ -41,6 +41,8 @@ class Journey(msgspec.Struct, frozen=True):
     copied_assets: int = 0
     copied_bytes: int = 0
     problems: tuple[Text, ...] = ()
+    next_part: int = 0
+    """Of a snapshot that is being read; 0 where none is."""
     is_over: bool = False
     """Nothing more can be had from this stick: it is gone, or none of ours."""
 
@@ -54,6 +56,8 @@ class Answer(msgspec.Struct, frozen=True):
     note: Note | None = None
     pages: tuple[str, ...] = ()
     head: tuple[str, str] | None = None
+    statement: tuple[str, str] | None = None
+    """Of a snapshot that reaches further than what is here."""
     is_last: bool = True
     digests: tuple[str, ...] = ()
 
@@ -69,6 +73,8 @@ def next_look(
         return None
     if not journey.is_labelled:
         return ("label",)
+    if journey.streams and journey.next_part:
+        return "part", journey.streams[0], str(journey.next_part)
     if journey.streams:
         epoch, seq = places[journey.streams[0]]
         return "pages", journey.streams[0], str(epoch), str(seq)
@@ -86,7 +92,7 @@ def to_copy(journey: Journey | None, wanted: Collection[str]) -> frozenset[str]:
 def without_stream(journey: Journey, problem: Text | None = None) -> Journey:
     """The first stream is done with, or given up with a reason."""
     problems = (*journey.problems, problem) if problem is not None else journey.problems
-    return msgspec.structs.replace(journey, streams=journey.streams[1:], problems=problems)
+    return msgspec.structs.replace(journey, streams=journey.streams[1:], next_part=0, problems=problems)
 
 
 def with_found(journey: Journey, asked: Collection[str], here: Collection[str]) -> Journey:

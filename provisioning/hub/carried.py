@@ -16,7 +16,7 @@ from appliance.core.judge import Verdict
 from appliance.durable import sync_folder
 from appliance.progress import ProgressLine
 from appliance.stick import Stick
-from provisioning.hub.carry import joined
+from provisioning.hub.carry import count_as_heard, joined, word_of_box
 from provisioning.hub.folder import HubFolder
 from provisioning.hub.intake import Intake
 from provisioning.hub.journals import HubJournals
@@ -51,6 +51,7 @@ def take_in(folder: HubFolder, stick: Stick, label: Label) -> Taken:
     """
     known, journals = joined(folder, label.site), HubJournals(folder)
     intake = Intake(folder, known.site, journals)
+    count_as_heard(folder, known.site, word_of_box(folder, known, stick, label))
     done = Taken(known.site, label.id)
     _take_records(intake, known, stick, done)
     intake.settle()

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-import msgspec
-
 from appliance import loading
 from appliance import stick as sticks
 from appliance.core import carry, journal, moment, wire
@@ -18,14 +16,13 @@ from appliance.core.errors import Refused, Text
 from appliance.loading import Loaded
 from appliance.progress import ProgressLine
 from appliance.stick import FOLDERS, NOTE, Stick
-from provisioning.hub import acknowledged
+from provisioning.hub import acknowledged, snapshots
 from provisioning.hub.catalogue import Catalogue
 from provisioning.hub.folder import HubFolder, is_site_id
 from provisioning.hub.intake import Intake
 from provisioning.hub.journals import HubJournals, streams_of
 from provisioning.hub.library import Library
 from provisioning.hub.sites import Site, site_of
-from provisioning.hub.status import read_status
 from provisioning.hub.stream import Place, Stream
 from provisioning.hub.urgency import note_needs
 
@@ -51,34 +48,22 @@ def export(folder: HubFolder, site: str, stick: Stick, label: Label, *, everythi
     Intake(folder, site, journals).set_right()
     at_us = folder.now_us()
     word = Word() if everything else word_of_box(folder, known, stick, label)
-    if word.note is not None:
-        heads = {stream: head for stream, head in word.note.have.items() if stream in streams_of(site)}
-        acknowledged.note(folder, site, [wire.position_of(stream, head) for stream, head in heads.items()])
+    count_as_heard(folder, site, word)
     done = Exported(site, label.id)
     named: dict[str, int | None] = {}
     catalogue = Catalogue().read(journals, (site,))
     for stream in streams_of(site):
         kept, head = journals.stream(stream), _signed_head(journals, stream, at_us)
-        told = _place_of(kept, word.note.have if word.note else {}) or kept.start()
-        for record in _records(kept, told, head.position):
+        told = _Behind.of(kept, word.note.have if word.note else {})
+        for record in (told or _Behind.of(kept, {}) or _Behind(kept.start())).records(kept, head.position):
             note_needs(record, named, known, catalogue, at_us)
-        place = _place_of(kept, word.have)
-        if _is_compacted(kept, word.have):
-            place = None
-            done.problems.append(
-                Text(
-                    f"{stream}：节点缺的已压缩，须联网一次取快照",
-                    f"{stream}: what the box lacks was compacted; it gets the snapshot over the line",
-                )
-            )
-        elif place is None:
+        has = _Behind.of(kept, word.have)
+        if has is None:
             # Our head tells the box so, and its judge draws the conclusion.
             done.problems.append(
                 Text(f"{stream}：节点所持位置不在本流中", f"{stream}: the box stands where this stream never was")
             )
-        new = _records(kept, place, head.position) if place is not None else iter(())
-        pages = ((page, _vouched(journals, page[-1], at_us)) for page in carry.batches(new))
-        done.records[stream] = sticks.write_pages(stick, "hub", stream, pages, head)
+        done.records[stream] = _write(journals, stick, stream, has, head, at_us)
     wants, holds = (word.note.wants, word.note.holds) if word.note else ((), ())
     done.loaded = _carry_assets(folder, site, stick, label, carry.most_urgent_first(wants, named, holds))
     return done
@@ -113,54 +98,57 @@ def word_of_box(folder: HubFolder, known: Site, stick: Stick, label: Label) -> W
     if data is not None:
         with suppress(Refused):
             note = carry.parse_note(data, label, "box", (journal.parse_public_key(known.sign_key),))
-    said = read_status(folder.site(known.site))
-    if said is None or (note is not None and moment.to_us(note.at) >= moment.to_us(said.heard_at)):
+    heard = acknowledged.of_site(folder, known.site)
+    if heard is None or (note is not None and moment.to_us(note.at) >= moment.to_us(heard.heard_at)):
         return Word(note.have if note else {}, note)
-    return Word(_have_of_status(folder, known.site, said.status), note)
+    return Word({stream: wire.head_of(position) for stream, position in heard.streams.items()}, note)
 
 
-def _have_of_status(folder: HubFolder, site: str, status: dict[str, object]) -> dict[str, wire.Head]:
-    """A status says how far the streams have come, by epoch and sequence."""
-    try:
-        sync = msgspec.convert(status.get("sync"), _SyncSaid)
-    except msgspec.ValidationError:
-        return {}
-    journals, have = HubJournals(folder), {}
-    for said in sync.streams:
-        if said.stream in streams_of(site):
-            found = _find(journals.stream(said.stream), (said.epoch, said.seq))
-            if found is not None:
-                have[said.stream] = wire.head_of(found.position)
-    return have
+def count_as_heard(folder: HubFolder, site: str, word: Word) -> None:
+    """A box that is heard by a stick holds compaction up like any other, where the stick has its newest word."""
+    if word.note is not None and word.have == word.note.have:
+        heads = {stream: head for stream, head in word.have.items() if stream in streams_of(site)}
+        acknowledged.note(folder, site, [wire.position_of(stream, head) for stream, head in heads.items()])
 
 
-class _StreamSaid(msgspec.Struct):
-    stream: str
-    epoch: int
-    seq: int
+@dataclass(frozen=True)
+class _Behind:
+    """What lies behind a place of a stream: the records behind `place`, and before them a snapshot where it is better,
+    or all that is left."""
+
+    place: Place
+    snapshot: snapshots.Kept | None = None
+
+    @classmethod
+    def of(cls, stream: Stream, have: dict[str, wire.Head]) -> "_Behind | None":
+        """Behind what is had; behind nothing where that is not known, None where the stream never stood."""
+        head = have.get(stream.name)
+        position = journal.genesis(stream.name) if head is None else wire.position_of(stream.name, head)
+        snapshot = snapshots.snapshot_for(stream, position)
+        if snapshot is not None:
+            return cls(snapshot.place, snapshot)
+        place = stream.find(position)
+        return cls(place) if place is not None else None
+
+    def records(self, stream: Stream, until: journal.Position) -> Iterator[journal.Record]:
+        """All of them, up to a position."""
+        if self.snapshot is not None:
+            yield from snapshots.records(stream, self.snapshot)
+        yield from _records(stream, self.place, until)
 
 
-class _SyncSaid(msgspec.Struct):
-    streams: tuple[_StreamSaid, ...] = ()
-
-
-def _find(stream: Stream, place: tuple[int, int]) -> Place | None:
-    """Where the stream stood at an epoch and sequence."""
-    before = stream.before(*place)
-    page = stream.page(before, records_max=1) if before is not None else []
-    return page[0][1] if page else None
-
-
-def _place_of(stream: Stream, have: dict[str, wire.Head]) -> Place | None:
-    """Behind what is had; the start where nothing is known, None where the stream never stood."""
-    head = have.get(stream.name)
-    return stream.start() if head is None else stream.find(wire.position_of(stream.name, head))
-
-
-def _is_compacted(stream: Stream, have: dict[str, wire.Head]) -> bool:
-    """Whether what the box lacks is not here any more."""
-    head, start = have.get(stream.name), stream.start().position
-    return start.seq > 0 and (head is None or (head.epoch, head.seq) < start.place)
+def _write(
+    journals: HubJournals, stick: Stick, stream: str, has: _Behind | None, head: journal.Checkpoint, at_us: int
+) -> int:
+    """One stream: a snapshot, pages, its head. How many records."""
+    kept, besides, count = journals.stream(stream), set[str](), 0
+    if has is not None and has.snapshot is not None:
+        count = has.snapshot.statement.records
+        parts = carry.batches(snapshots.records(kept, has.snapshot))
+        besides = sticks.write_snapshot(stick, stream, has.snapshot.statement, parts)
+    new = _records(kept, has.place, head.position) if has is not None else iter(())
+    pages = ((page, _vouched(journals, page[-1], at_us)) for page in carry.batches(new))
+    return count + sticks.write_pages(stick, "hub", stream, pages, head, besides)
 
 
 def _signed_head(journals: HubJournals, stream: str, at_us: int) -> journal.Checkpoint:

@@ -17,6 +17,7 @@ from edge_agent.core.journey import Journey, next_look, to_copy, with_failed, wi
 from edge_agent.core.observation import Child, Link, Observation, Policy, Space, Wanted
 from edge_agent.core.plan import plan
 from edge_agent.core.steps import Carry, Fetch, Stop
+from provisioning.hub.snapshots import compact, make
 from tests.carrying import SITE, Pair, new_label, pair
 
 NEWS = random.Random(1).randbytes(2_500_000)
@@ -116,6 +117,32 @@ def test_a_damaged_asset_is_said_and_comes_with_the_next_trip(ends: Pair) -> Non
     ends.export()
     assert ends.take_in_box().outcome == "done"
     assert ends.served() == {good, bad}
+
+
+def test_what_was_compacted_away_comes_as_a_snapshot(ends: Pair) -> None:
+    """A new box, or one that was away for long, starts from what is still in force; a damaged part is no snapshot."""
+    control = f"{SITE}/control"
+    for number in range(3):
+        ends.order(f"o{number}")
+    compact(ends.journals, control, make(ends.journals, control))
+    ends.order("o3")
+    digest = ends.publish(NEWS, "i1")
+    ends.export()
+    part = ends.stick / "from-hub" / "streams" / control / "snapshot.1"
+    whole = part.read_bytes()
+    part.write_bytes(whole.replace(b'"key":"o1"', b'"key":"o9"'))
+    done = ends.take_in_box()
+    assert done.outcome == "refused"
+    assert done.reason is not None
+    assert "snapshot" in done.reason.en
+    assert (ends.rows("SELECT id FROM orders"), ends.served()) == ([], {digest})
+    part.write_bytes(whole)
+    assert ends.take_in_box().outcome == "done"
+    assert ends.rows("SELECT id FROM orders ORDER BY id") == [(f"o{number}",) for number in range(4)]
+    ends.export_box()
+    ends.export()
+    assert not part.exists(), "the box has told that it needs it no more"
+    assert not list((ends.home / "state").glob("*.part"))
 
 
 def test_a_stick_of_another_site_or_of_nobody_changes_nothing(ends: Pair) -> None:

@@ -14,8 +14,8 @@ from appliance.core.errors import Refused
 from appliance.core.item import Item
 from appliance.core.journal import Record, append, genesis, position_after, sign_checkpoint
 from appliance.core.moment import to_text, to_us
+from provisioning.hub import acknowledged
 from provisioning.hub.sites import site_of, write_site
-from provisioning.hub.status import write_status
 from tests.appliance.boxes import dies, small_disk
 from tests.carrying import HUB, SITE, Pair, new_label, pair
 
@@ -189,10 +189,22 @@ def test_the_newest_word_of_the_box_decides_what_goes(ends: Pair) -> None:
     assert ends.export(everything=True).records[control] == 2
     data = (ends.stick / "from-box" / "note").read_bytes()
     (ends.stick / "from-box" / "note").write_bytes(data.replace(b'"seq":1', b'"seq":2'))
-    assert ends.export().records[control] == 2
-    said = {"sync": {"streams": [{"stream": control, "epoch": 1, "seq": 2}]}}
-    write_status(ends.folder.site(SITE), said, ends.folder.now_us())
+    assert ends.export().records[control] == 1, "what was heard before stands"
+    acknowledged.note(ends.folder, SITE, [ends.journals.stream(control).position()])
     assert ends.export().records[control] == 0
+
+
+def test_what_a_stick_tells_of_the_box_counts_as_heard(ends: Pair) -> None:
+    """Else what the county has not got yet would be compacted away while it lives on sticks."""
+    control = f"{SITE}/control"
+    first = ends.order("o1")
+    now = to_text(ends.folder.now_us())
+    have = {control: wire.head_of(position_after(first))}
+    noted(ends, carry.Note(1, label_of(ends).id, SITE, HUB, "box", now, have))
+    ends.take_in()
+    heard = acknowledged.of_site(ends.folder, SITE)
+    assert heard is not None
+    assert heard.streams == {control: position_after(first)}
 
 
 def test_what_the_box_asks_for_goes_first_and_what_it_holds_stays(ends: Pair) -> None:
