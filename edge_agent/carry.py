@@ -8,6 +8,8 @@ The agent itself never touches the stick: a bad one can make whoever reads it wa
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -18,7 +20,7 @@ from sqlite_utils import Database
 from appliance.config import Config
 from appliance.core import carry, wire
 from appliance.core.command import Import
-from appliance.core.errors import Refused, Text
+from appliance.core.errors import Text
 from appliance.core.health import Carrying
 from appliance.core.journal import Broken, Checkpoint, Record, parse_checkpoint_text, parse_public_key
 from appliance.core.judge import Verdict
@@ -33,8 +35,9 @@ from edge_agent.core import journey as journeys
 from edge_agent.core.journey import Answer, Journey
 from edge_agent.core.observation import Child
 from edge_agent.core.outcomes import Ceased, CommandRead, CommandUnusable, Due, Looked, Outcome, Result, Spoilt
-from edge_agent.keeping import receive
+from edge_agent.keeping import Holding, receive
 from edge_agent.memory import Memory
+from edge_agent.recovery import Recovery
 
 LOOK_LIMIT_S: Final = 600.0
 COPY_LIMIT_S: Final = 86_400.0
@@ -89,7 +92,15 @@ def go_on(
         yield CommandRead(name, command)
 
 
-def hear(looked: Looked, config: Config, db: Database, memory: Memory, applying: Applying) -> None:
+def hear(
+    looked: Looked,
+    config: Config,
+    db: Database,
+    memory: Memory,
+    applying: Applying,
+    recovery: Recovery,
+    now_us: int,
+) -> None:
     """Note what was found on the stick. Raises WorldError when our own disk fails; then it is heard again."""
     journey = memory.journey
     if journey is None or journey.name != looked.name:
@@ -112,6 +123,9 @@ def hear(looked: Looked, config: Config, db: Database, memory: Memory, applying:
     match looked.words[0]:
         case "label":
             note = found.note
+            own = wire.stream_of_site(config.site)
+            if note is not None and own in note.have:
+                recovery.hear_by_stick(wire.position_of(own, note.have[own]), now_us)
             memory.journey = msgspec.structs.replace(
                 journey,
                 is_labelled=True,
@@ -121,10 +135,17 @@ def hear(looked: Looked, config: Config, db: Database, memory: Memory, applying:
         case "pages" if found.statement is not None:
             memory.journey = _expect(found.statement, journey, config, db, memory)
         case "part":
-            memory.journey = _take_part(found, journey, db, memory, applying)
+            hold = recovery.hold(None, now_us=now_us, hub_now_us=None)
+            memory.journey = _take_part(found, journey, db, memory, applying, hold)
         case "pages":
-            key = parse_public_key(config.hub.sign_key)
-            memory.journey = _keep_pages(found, journey, db, applying, key)
+            way = _Way(
+                db,
+                applying,
+                parse_public_key(config.hub.sign_key),
+                partial(recovery.hold, now_us=now_us, hub_now_us=None),
+            )
+            memory.journey = _keep_pages(found, journey, way)
+            recovery.release(now_us, None)
         case _:
             asked = [word.partition("=")[0] for word in looked.words[1:]]
             memory.journey = journeys.with_found(journey, asked, found.digests)
@@ -203,15 +224,20 @@ def _expect(said: tuple[str, str], journey: Journey, config: Config, db: Databas
     return msgspec.structs.replace(journey, next_part=1)
 
 
-def _take_part(found: Answer, journey: Journey, db: Database, memory: Memory, applying: Applying) -> Journey:
-    """One part more; when it is whole and fits what was signed it counts, and the pages behind it follow."""
+def _take_part(
+    found: Answer, journey: Journey, db: Database, memory: Memory, applying: Applying, hold: journals.Hold
+) -> Journey:
+    """One part more; when it is whole and fits what was signed it counts, and the pages behind it follow.
+
+    What it destroys waits for the checkpoint that follows, as on the line.
+    """
     arriving, stream = memory.carried_snapshot, journey.streams[0]
     assert arriving is not None, "its parts are asked for"
     try:
         records = carry.parse_records(found.pages[0].encode()) if found.pages else ()
         arriving.add(records)
         if arriving.is_whole:
-            arriving.take(db, applying)
+            arriving.take(db, applying, hold)
         elif not records:
             raise Broken(found.problem or Text("快照缺了一部分", "a part of the snapshot is missing"))
     except Broken as error:
@@ -225,48 +251,52 @@ def _take_part(found: Answer, journey: Journey, db: Database, memory: Memory, ap
     return msgspec.structs.replace(journey, next_part=0, records=journey.records + arriving.statement.records)
 
 
-def _keep_pages(found: Answer, journey: Journey, db: Database, applying: Applying, key: Ed25519PublicKey) -> Journey:
+@dataclass(frozen=True)
+class _Way:
+    """How a page gets in: the one way that there is (edge_agent/keeping.py), held to the same rules as on the line."""
+
+    db: Database
+    applying: Applying
+    key: Ed25519PublicKey
+    holding: Holding
+
+    def keep(
+        self, journey: Journey, stream: str, records: tuple[Record, ...], checkpoint: Checkpoint
+    ) -> tuple[Journey, Text | None]:
+        """What came of it, and what is wrong where it was not accepted."""
+        judgement = receive(self.db, self.applying, self.key, stream, records, checkpoint, self.holding)
+        match judgement.verdict:
+            case Verdict.ACCEPTED:
+                return msgspec.structs.replace(journey, records=journey.records + len(judgement.accepted)), None
+            case Verdict.DUPLICATE | Verdict.STALE:
+                return journey, None
+            case verdict:
+                log.error("stick_refused", stream=stream, verdict=verdict.value, reason=judgement.reason.en)
+                return journey, _of_stream(stream, judgement.reason)
+
+
+def _keep_pages(found: Answer, journey: Journey, way: _Way) -> Journey:
     """Judge and apply page after page. What cannot be accepted ends this stream; the others go on."""
     stream = journey.streams[0]
-    before = journals.cursor(db, stream).position
+    before = journals.cursor(way.db, stream).position
     for page in found.pages:
         records, checkpoint = carry.parse_page(page.encode())
-        journey, problem = _keep(journey, stream, records, checkpoint, db, applying, key)
+        journey, problem = way.keep(journey, stream, records, checkpoint)
         if problem is not None:
             return journeys.without_stream(journey, problem)
     if found.problem is not None:
         return journeys.without_stream(journey, _of_stream(stream, found.problem))
     if not found.is_last:
-        is_further = journals.cursor(db, stream).position != before
+        is_further = journals.cursor(way.db, stream).position != before
         return journey if is_further else journeys.without_stream(journey, _of_stream(stream, _NO_FURTHER))
-    if found.head is not None:
-        try:
-            head = parse_checkpoint_text(*found.head)
-        except Refused as error:
-            return journeys.without_stream(journey, _of_stream(stream, error.problems[0]))
-        journey, problem = _keep(journey, stream, (), head, db, applying, key)
-        return journeys.without_stream(journey, problem)
-    return journeys.without_stream(journey)
-
-
-def _keep(
-    journey: Journey,
-    stream: str,
-    records: tuple[Record, ...],
-    checkpoint: Checkpoint,
-    db: Database,
-    applying: Applying,
-    key: Ed25519PublicKey,
-) -> tuple[Journey, Text | None]:
-    judgement = receive(db, applying, key, stream, records, checkpoint)
-    match judgement.verdict:
-        case Verdict.ACCEPTED:
-            return msgspec.structs.replace(journey, records=journey.records + len(judgement.accepted)), None
-        case Verdict.DUPLICATE | Verdict.STALE:
-            return journey, None
-        case verdict:
-            log.error("stick_refused", stream=stream, verdict=verdict.value, reason=judgement.reason.en)
-            return journey, _of_stream(stream, judgement.reason)
+    if found.head is None:
+        return journeys.without_stream(journey)
+    try:
+        head = parse_checkpoint_text(*found.head)
+    except Broken as broken:
+        return journeys.without_stream(journey, _of_stream(stream, broken.problems[0]))
+    journey, problem = way.keep(journey, stream, (), head)
+    return journeys.without_stream(journey, problem)
 
 
 def _of_stream(stream: str, reason: Text) -> Text:

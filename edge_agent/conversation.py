@@ -83,7 +83,7 @@ class Conversation:
         self._own = wire.stream_of_site(config.site)
         self._hub_key = parse_public_key(config.hub.sign_key) if config.hub else None
         self._machine = machine
-        self._recovery = Recovery(config.site, db, key, apply, machine)
+        self.recovery = Recovery(config.site, db, key, apply, machine)
         self._alarmed = {self._own, *wire.streams_of_hub(config.site)}
         """Streams that may have an alarm, which the agent before us may have raised."""
         self.told: set[str] = set()
@@ -106,7 +106,7 @@ class Conversation:
         self._quiet = 0
         self.told.clear()
         self._snapshots.forget()
-        self._recovery.begin()
+        self.recovery.begin()
 
     def state(self) -> Link:
         """As the plan sees it."""
@@ -210,9 +210,9 @@ class Conversation:
                 self._alarm(stream, Verdict.BROKEN, reason, now_us)
             case Asked(stream):
                 self._alarmed.add(stream)
-                self._recovery.give_back(self._session, event, now_us)
+                self.recovery.give_back(self._session, event, now_us)
             case Returned():
-                self._taken_back(self._recovery.take_back(self._session, event, now_us), now_us)
+                self._taken_back(self.recovery.take_back(self._session, event, now_us), now_us)
             case Wanted(digests):
                 with transaction(self._db):
                     needs.give_back(self._db, digests, now_us)
@@ -242,9 +242,9 @@ class Conversation:
         for stream, head in greeted.heads.items():
             if head.place < journals.cursor(self._db, stream).position.place:
                 self._alarmed.add(stream)
-                self._recovery.notice(stream, now_us)
+                self.recovery.notice(stream, now_us)
         self._alarmed.add(self._own)
-        self._taken_back(self._recovery.meet(self._session, greeted.have[self._own], now_us), now_us)
+        self._taken_back(self.recovery.meet(self._session, greeted.have[self._own], now_us), now_us)
 
     def _taken_back(self, found: Position | Text | None, now_us: int) -> None:
         """Go on behind the place where the hub stands; None: that is not known yet."""
@@ -273,7 +273,7 @@ class Conversation:
     def _take_part(self, stream: str, records: tuple[Record, ...], now_us: int) -> None:
         """More of a snapshot. It has no time by which the next is due: what destroys waits for a checkpoint."""
         assert self._session is not None
-        hold = self._recovery.hold(None, now_us=now_us, hub_now_us=self._hub_now_us(now_us))
+        hold = self.recovery.hold(None, now_us=now_us, hub_now_us=self._hub_now_us(now_us))
         try:
             if self._snapshots.take(stream, records, hold):
                 log.info("snapshot_taken", stream=stream)
@@ -289,8 +289,8 @@ class Conversation:
         """Judge, keep and apply, then answer. What goes wrong on the disk is not answered: the line is given up."""
         assert self._session is not None
         assert self._hub_key is not None
-        hold = partial(self._recovery.hold, now_us=now_us, hub_now_us=self._hub_now_us(now_us))
-        newer = self._recovery.newer.get(stream)
+        hold = partial(self.recovery.hold, now_us=now_us, hub_now_us=self._hub_now_us(now_us))
+        newer = self.recovery.newer.get(stream)
         judgement = receive(self._db, self._apply, self._hub_key, stream, records, checkpoint, hold, newer)
         match judgement.verdict:
             case Verdict.ACCEPTED:
@@ -298,12 +298,12 @@ class Conversation:
             case Verdict.DUPLICATE | Verdict.STALE:
                 pass
             case Verdict.HELD if not records and checkpoint is not None:
-                self._recovery.heard_ahead(stream, checkpoint)
+                self.recovery.heard_ahead(stream, checkpoint)
                 return
             case Verdict.REWOUND | Verdict.FORKED if not records:
                 # It is for the hub to ask for what it lacks; nothing of it is taken until then.
                 self._alarmed.add(stream)
-                self._recovery.notice(stream, now_us)
+                self.recovery.notice(stream, now_us)
                 return
             case verdict:
                 self._alarm(stream, verdict, judgement.reason, now_us)
@@ -314,8 +314,8 @@ class Conversation:
 
     def _agreed(self, stream: str, now_us: int) -> None:
         """Something of this stream was accepted: it is one history again, and what was held may be done now."""
-        self._recovery.agreed(stream)
-        self._recovery.release(now_us, self._hub_now_us(now_us))
+        self.recovery.agreed(stream)
+        self.recovery.release(now_us, self._hub_now_us(now_us))
         self._clear_alarm(stream)
 
     def _push(self, now_us: int) -> None:

@@ -122,7 +122,8 @@ class Recording:
                 self._memory.compiled_us = now_us
                 report.compile_air(self._db, self._config, now_us)
             case Looked():
-                carry.hear(outcome, self._config, self._db, self._memory, self._applying)
+                recovery = self._world.conversation.recovery
+                carry.hear(outcome, self._config, self._db, self._memory, self._applying, recovery, now_us)
             case Due("carrying"):
                 self._tell_of_journey()
             case Due("log_aired"):

@@ -55,7 +55,7 @@ class Recovery:
         """
         self._hub_has = has
         if histories.holds(self._db, has):
-            return self._settled(has, now_us)
+            return self.settle(has, now_us)
         histories.doubt(self._db, self._own)
         log.warning("own_stream_elsewhere", hub_epoch=has.epoch, hub_seq=has.seq)
         self._raise(_own_alarm(self._own), now_us)
@@ -63,24 +63,33 @@ class Recovery:
         self._show_what_may_be_lost(session)
         return None
 
+    def hear_by_stick(self, has: Position, now_us: int) -> None:
+        """The hub's signed word on how far it has our stream: as good as a greeting where we once stood there.
+
+        Where we did not, only a session can mend it.
+        """
+        if histories.holds(self._db, has):
+            journals.acknowledged(self._db, self._own, *has.place)
+            self.settle(has, now_us)
+
     def take_back(self, session: Session, back: Returned, now_us: int) -> Position | Text | None:
         """Take in what the hub gave back of our own stream; where to go on, as `meet` says, or why that cannot be."""
         assert self._hub_has is not None, "what is given back was asked for"
         has = self._hub_has
         if back.checkpoint is None:
-            return self._settled(has, now_us) if histories.holds(self._db, has) else _UNSIGNED
+            return self.settle(has, now_us) if histories.holds(self._db, has) else _UNSIGNED
         ours = self._key.public_key()
         if not is_signed_by(back.checkpoint, ours):
             lost = histories.stand_behind(self._db, has, now_us)
             log.warning("stood_behind_former_key", epoch=has.epoch, seq=has.seq, lost=lost)
-            return self._settled(journals.cursor(self._db, self._own).position, now_us)
+            return self.settle(journals.cursor(self._db, self._own).position, now_us)
         judgement = judge(back.since, back.records, back.checkpoint, ours)
         if judgement.verdict is not Verdict.ACCEPTED or not histories.holds(self._db, back.since):
             return judgement.reason
         lost = histories.take_back(self._db, back.since, judgement, back.checkpoint, self._apply, now_us)
         log.info("records_taken_back", stream=self._own, count=len(judgement.accepted), lost=lost)
         if histories.holds(self._db, has):
-            return self._settled(has, now_us)
+            return self.settle(has, now_us)
         session.ask((judgement.position,))
         return None
 
@@ -120,7 +129,8 @@ class Recovery:
                 done = journals.release(self._db, stream, self._apply)
                 log.info("held_records_done", stream=stream, count=done)
 
-    def _settled(self, position: Position, now_us: int) -> Position:
+    def settle(self, position: Position, now_us: int) -> Position:
+        """Box and hub stand in one history at `position`: say what waited for that."""
         known = histories.standing(self._db, self._own)
         if known is None or not known.is_sure or known.machine != self._machine:
             again = histories.settle(self._db, self._own, self._machine, now_us)

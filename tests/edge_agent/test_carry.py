@@ -59,13 +59,21 @@ def test_an_agent_killed_while_it_imports_goes_on_with_the_same_command(ends: Pa
     assert ends.rows("SELECT count(*) FROM journal WHERE state = 'applied'") == [(1,)]
 
 
-def test_a_recall_on_a_stick_is_applied_though_weeks_passed(ends: Pair) -> None:
-    """What the freeze rule holds back is old news of the line; a carried checkpoint is good until the next trip."""
+def test_a_recall_on_a_stick_is_done_though_weeks_passed_and_held_where_months_did(
+    ends: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The freeze rule is one for both ways in: a carried checkpoint is good until the next trip, and no longer."""
     digest = ends.publish(NEWS, "i1")
     ends.export()
     ends.take_in_box()
     assert ends.served() == {digest}
     ends.recall("i1")
+    with monkeypatch.context() as months_later:
+        months_later.setattr(carry, "CARRIED_GOOD_US", -1)
+        ends.export()
+    ends.take_in_box()
+    assert ends.rows("SELECT state FROM journal WHERE kind = 'recall'") == [("held",)]
+    assert ends.served() == {digest}
     ends.export()
     head = (ends.stick / "from-hub" / "streams" / SITE / "control" / "checkpoint").read_text().split()
     checkpoint = carry.parse_checkpoint_text(*head)
