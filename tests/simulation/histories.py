@@ -2,9 +2,10 @@
 
 While the two histories grow together the oracle's other checks of streams do not apply. What either side has had since,
 and what the side that was not set back had before, must be in the hub's streams in the end: as it was, or issued again.
+A command that lay in the spool of the copy is carried out once more; its record has the id that it had before, by which
+the hub knows it for the same.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,10 +45,6 @@ class Histories:
             for digest, record in self._promised[name].items():
                 if there.isdisjoint((digest, _again(record) or digest)):
                     yield f"{name}: {record.header.kind} {record.header.key} is lost"
-            said = Counter((record.header.kind, record.header.key) for record in at_hub)
-            for (kind, key), count in said.items():
-                if count > 1 and kind in ("tip", "submission"):
-                    yield f"{name}: {kind} {key} stands there {count} times"
 
     def _promise(self, name: str, records: list[Record]) -> None:
         self._promised[name] |= {record.hash: record for record in records}
