@@ -127,7 +127,6 @@ def ssh_argv(route: Route) -> tuple[str, ...]:
         "IdentityAgent": "none",
         "PreferredAuthentications": "publickey",
         "BatchMode": "yes",
-        "ControlMaster": "no",
         "ClearAllForwardings": "yes",
         "ConnectTimeout": CONNECT_TIMEOUT_S,
         "ServerAliveInterval": 10,

@@ -2,6 +2,7 @@
 
 import random
 import secrets
+import socket as socketlib
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 import psutil
@@ -227,6 +229,35 @@ def test_ssh_and_rsync_die_with_whoever_started_them(hub: LiveHub, route: Route,
     agent.kill()
     agent.wait(TIMEOUT_S)
     until(lambda: not programs_on(tmp_path))
+
+
+def test_transfers_share_a_connection_that_ends_with_the_agent(hub: LiveHub, route: Route, tmp_path: Path) -> None:
+    """To open one takes ten round trips. A transfer with a key that is no key shows that it uses the one that is open;
+    where there is none, each opens its own, and the socket of one that was killed is in nobody's way."""
+    assets = [at_hub(hub, secrets.token_bytes(9)) for _each in range(2)]
+    with TemporaryDirectory(dir="/tmp") as short:
+        socket = Path(short) / "hub"
+        sharing = Route(route.hub, route.key, route.known_hosts, socket)
+        keyless = Route(route.hub, tmp_path / "no key", route.known_hosts, socket)
+        for _time in range(2):
+            children = Children()
+            children.start(Child("share", ("hub",)), transfer.share_argv(sharing), 60, transfer.ENVIRON)
+            until(lambda: _listens(socket))
+            (into := tmp_path / f"in{_time}").mkdir()
+            assert outcome(run(transfer.fetch_argv(keyless, assets, into))) is Result.DONE
+            assert outcome(run(transfer.fetch_argv(keyless, assets[:1], into))) is Result.LOCKED_OUT
+            for process in psutil.Process().children(recursive=True):
+                if process.name() == "ssh":
+                    process.kill()
+            until(children.look)
+            assert socket.exists()
+            assert not _listens(socket)
+        assert outcome(run(transfer.fetch_argv(sharing, assets, tmp_path))) is Result.DONE
+
+
+def _listens(path: Path) -> bool:
+    with socketlib.socket(socketlib.AF_UNIX) as near:
+        return near.connect_ex(str(path)) == 0
 
 
 def test_a_stopped_transfer_says_so(hub: LiveHub, route: Route, tmp_path: Path) -> None:
