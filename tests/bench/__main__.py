@@ -104,15 +104,15 @@ def _of_the_air(folder: Path, quick: bool) -> Iterator[Row]:
 
 QUICK_YEAR = 20_000
 PARTS = {
-    "air": Part(_of_the_air, 300),
-    "small": Part(lambda folder, quick: sync.few(folder, quick=quick), 480),
-    "many": Part(lambda folder, quick: sync.many(folder, quick=quick), 1200),
-    "large": Part(lambda folder, quick: sync.of_50_mb(folder, quick=quick), 360),
-    "change": Part(lambda folder, quick: change.rows(folder, quick=quick), 120),
-    "versions": Part(lambda folder, quick: versions.rows(folder, quick=quick), 180),
-    "restored": Part(lambda folder, quick: restored.rows(folder, quick=quick), 60),
-    "year": Part(lambda folder, quick: year.rows(folder, QUICK_YEAR if quick else YEAR), 240),
-    "kills": Part(lambda folder, quick: kills.rows(folder, quick=quick), 240),
+    "air": Part(_of_the_air, 250),
+    "small": Part(lambda folder, quick: sync.few(folder, quick=quick), 300),
+    "many": Part(lambda folder, quick: sync.many(folder, quick=quick), 1100),
+    "large": Part(lambda folder, quick: sync.of_50_mb(folder, quick=quick), 300),
+    "change": Part(lambda folder, quick: change.rows(folder, quick=quick), 90),
+    "versions": Part(lambda folder, quick: versions.rows(folder, quick=quick), 120),
+    "restored": Part(lambda folder, quick: restored.rows(folder, quick=quick), 40),
+    "year": Part(lambda folder, quick: year.rows(folder, QUICK_YEAR if quick else YEAR), 200),
+    "kills": Part(lambda folder, quick: kills.rows(folder, quick=quick), 190),
 }
 
 

@@ -48,7 +48,7 @@ def few(folder: Path, *, quick: bool) -> Iterator[Row]:
     """10,000 small files."""
     corpus = small(folder / "corpus", 500 if quick else 10_000)
     for shape in (LOOPBACK, LINE):
-        yield from small_rows(table(folder, corpus, shape, Bounds(120, 60), quick=quick), corpus, shape)
+        yield from small_rows(table(folder, corpus, shape, Bounds(90, 60), quick=quick), corpus, shape)
 
 
 def many(folder: Path, *, quick: bool) -> Iterator[Row]:

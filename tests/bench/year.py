@@ -20,8 +20,8 @@ from appliance.config import ChannelConfig, Config, config_path, load, render
 from appliance.core import wire
 from appliance.core.journal import public_key_text
 from appliance.core.moment import US
+from appliance.keys import read_sign_key
 from appliance.store.database import first, reading, writing
-from edge_agent.boot import read_sign_key
 from provisioning import identity
 from provisioning.bundle import JoinRequest
 from provisioning.hub import enrolment, snapshots
