@@ -91,7 +91,7 @@ def of_box(config: Config, given: tuple[Ed25519PublicKey, ...], progress: Progre
             found.append(audited)
             missing += without_body
             done += count
-        broken = table.broken_asrun(db)
+        broken = (*table.broken_asrun(db), *table.contradicted(db, redactions))
     unsigned = [_unsigned(each, is_own=each.stream == own) for each in found]
     return _report(found, (*broken, *redactions.unaccounted(missing), *(each for each in unsigned if each is not None)))
 

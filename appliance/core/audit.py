@@ -26,7 +26,7 @@ from appliance.core.journal import (
     position_after,
 )
 from appliance.core.moment import to_us
-from appliance.core.records import BadBody, Redact, UnknownKind, decode
+from appliance.core.records import BadBody, Redact, Seen, UnknownKind, decode
 from appliance.core.snapshot import Gauge, Statement
 from appliance.core.snapshot import is_signed_by as is_signed_by_writer
 
@@ -248,14 +248,19 @@ class Redactions:
 
     def __init__(self) -> None:
         self.removed: set[Missing] = set()
+        self.seen: dict[Missing, str] = {}
+        """Heads of the hub's streams that the site says it was shown, by stream, epoch and sequence."""
 
     def note(self, record: Record) -> None:
-        """Take in a record; only a `redact` that has a say counts."""
-        if record.header.kind == "redact" and record.body is not None:
-            with suppress(UnknownKind, BadBody):
-                body = decode(record)
-                assert isinstance(body, Redact)
-                self.removed.add((body.stream, body.epoch, body.seq))
+        """Take in a record; a `redact` only where it has a say."""
+        if record.header.kind not in ("redact", "seen") or record.body is None:
+            return
+        with suppress(UnknownKind, BadBody):
+            match decode(record):
+                case Redact(stream=stream, epoch=epoch, seq=seq):
+                    self.removed.add((stream, epoch, seq))
+                case Seen(heads=heads):
+                    self.seen.update({(name, at.epoch, at.seq): at.head for name, at in heads.items()})
 
     def unaccounted(self, missing: Iterable[Missing]) -> tuple[Text, ...]:
         """Bodies that nobody redacted on record."""

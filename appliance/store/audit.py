@@ -108,6 +108,35 @@ def _leap(db: Database, auditor: Auditor, redactions: Redactions, leap: _Leap) -
     auditor.leap(leap.statement, gauge)
 
 
+def contradicted(db: Database, redactions: Redactions) -> tuple[Text, ...]:
+    """What this site said that it was shown of the hub's streams, and that is not what is here now.
+
+    What a snapshot stands for is not here; a branch that was left is kept as evidence.
+    """
+    found = []
+    for (stream, epoch, seq), head in redactions.seen.items():
+        row = first(db, "SELECT hash FROM journal WHERE stream = ? AND epoch = ? AND seq = ?", (stream, epoch, seq))
+        known = row["hash"] if row is not None else _leapt_to(db, stream, epoch, seq, head)
+        if known != head and not first(db, "SELECT 1 FROM lost WHERE stream = ? AND hash = ?", (stream, head)):
+            name = f"{stream} {epoch}:{seq}"
+            found.append(Text(f"曾见过的 {name} 与现有的不符", f"{name} is not what this site said that it was shown"))
+    return tuple(found)
+
+
+def _leapt_to(db: Database, stream: str, epoch: int, seq: int, head: str) -> str | None:
+    """The head at the place of a snapshot that was taken; `head` itself for a place before it."""
+    row = first(
+        db,
+        "SELECT epoch, seq, payload, signature FROM snapshots WHERE stream = ? AND (epoch, seq) >= (?, ?)"
+        " ORDER BY epoch, seq LIMIT 1",
+        (stream, epoch, seq),
+    )
+    if row is None:
+        return None
+    is_its_place = (row["epoch"], row["seq"]) == (epoch, seq)
+    return parse_statement(row["payload"], row["signature"]).position.head if is_its_place else head
+
+
 def broken_asrun(db: Database) -> tuple[Text, ...]:
     """Channels whose as-run log does not hold together."""
     found = []

@@ -15,13 +15,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from appliance.auditing import audit_folder, folders_in
 from appliance.config import Config, render
+from appliance.core import records
 from appliance.core.audit import Redactions
 from appliance.core.journal import Position, public_key_text, sign_checkpoint
 from appliance.store.database import writing
 from provisioning import identity
 from provisioning.hub.stream import Stream
 from tests.appliance.boxes import HUB, box
-from tests.journals import BEGAN_US, chain, reports, stories, write_asrun, write_stream, write_table
+from tests.journals import AT, BEGAN_US, chain, reports, stories, write_asrun, write_stream, write_table
 
 SONGSHAN = str(Path(sys.executable).with_name("songshan"))
 HUB_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -116,6 +117,21 @@ def test_records_that_nobody_signed_are_found_once_they_are_old(config: Config) 
         signed.signature,
     )
     assert "the last 2 records are not signed" in verify(config).stderr
+
+
+def test_what_the_site_said_that_it_was_shown_is_held_against_what_is_here(config: Config) -> None:
+    """The hub's own signature on another history does not help: the site has said which one it saw."""
+    key = identity.read_private(config.sign_key)
+    at = chain(CONTENT, stories(10))
+    seen = [Position(CONTENT, 1, line.seq, line.hash) for line in at]
+    for head, status in ((seen[3].head, 0), ("a" * 64, 1)):
+        body = records.encode(records.Seen({CONTENT: records.SeenHead(1, 4, head)}, AT))
+        with writing(config.database) as db:
+            db.execute("DELETE FROM journal WHERE stream = ?", (OWN,))
+            write_table(db, OWN, chain(OWN, [*reports(50), ("seen", "hub", body)]), "own", key, BEGAN_US)
+        done = verify(config)
+        assert done.returncode == status
+        assert ("is not what this site said" in done.stderr) == bool(status)
 
 
 def test_another_key_than_the_writers_does_not_count(config: Config) -> None:
