@@ -31,7 +31,7 @@ class Witness:
         """Say what was seen, if that is due. Call it inside a transaction."""
         if now_us < self._due_us or self._config.hub is None:
             return
-        before = histories.last_of_kind(self._db, self._own, "seen")
+        before = histories.last_seen(self._db, self._own)
         began = before or next(iter(journals.read_from(self._db, self._own, (0, 0), 1)), None)
         if began is None:
             return

@@ -28,7 +28,7 @@ from appliance.core.wire import stream_of_site
 from appliance.store import desk
 from appliance.store.database import reading
 from appliance.store.facts import look
-from appliance.store.journals import newest_of
+from appliance.store.redactions import newest_of
 
 ANSWER_WAIT_S: Final = 3.0
 POLL_S: Final = 0.05

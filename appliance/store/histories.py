@@ -227,12 +227,12 @@ def held_count(db: Database) -> int:
     return int(rows(db, "SELECT count(*) AS held FROM journal WHERE state = 'held'")[0]["held"])
 
 
-def last_of_kind(db: Database, stream: str, kind: str) -> Record | None:
-    """The newest record of a kind. Reads back from the head to it."""
+def last_seen(db: Database, stream: str) -> Record | None:
+    """The newest `seen` of a stream; its kind stands in the query, so that the index of these few is used."""
     row = first(
         db,
-        "SELECT header, body FROM journal WHERE stream = ? AND kind = ? ORDER BY epoch DESC, seq DESC LIMIT 1",
-        (stream, kind),
+        "SELECT header, body FROM journal WHERE stream = ? AND kind = 'seen' ORDER BY epoch DESC, seq DESC LIMIT 1",
+        (stream,),
     )
     return parse_record(row["header"], row["body"]) if row else None
 

@@ -93,6 +93,9 @@ def keep_accepted(
 ) -> tuple[Parked, ...]:
     """`accept`, inside a transaction of the caller's."""
     vouching.keep(db, checkpoint(db, judgement.position.stream), judgement.accepted)
+    last = cursor(db, judgement.position.stream).position
+    # What a snapshot that was begun and not ended left beyond the cursor comes again now, in order.
+    db.conn.execute("DELETE FROM journal WHERE stream = ? AND (epoch, seq) > (?, ?)", (last.stream, *last.place))
     parked = tuple(_keep(db, record, apply, hold) for record in judgement.accepted)
     _move(db, judgement.position, signed)
     return tuple(each for each in parked if each is not None)
@@ -103,6 +106,8 @@ def take_part(db: Database, records: Iterable[Record], apply: Apply, hold: Hold 
     with transaction(db):
         for record in records:
             if not _is_here(db, record):
+                place = (record.header.stream, *record.header.place)
+                db.conn.execute("DELETE FROM journal WHERE stream = ? AND epoch = ? AND seq = ?", place)
                 _keep(db, record, apply, hold)
 
 
@@ -176,17 +181,6 @@ def read_from(db: Database, stream: str, after: tuple[int, int], limit: int = PA
         (stream, *after, limit),
     )
     return tuple(parse_record(row["header"], row["body"]) for row in found)
-
-
-def newest_of(db: Database, stream: str, key: str) -> tuple[int, int] | None:
-    """Epoch and sequence of the last record that still has words, about this key. Reads the whole stream."""
-    row = first(
-        db,
-        "SELECT epoch, seq FROM journal WHERE stream = ? AND key = ? AND body IS NOT NULL AND kind != 'redact'"
-        " ORDER BY epoch DESC, seq DESC LIMIT 1",
-        (stream, key),
-    )
-    return (row["epoch"], row["seq"]) if row is not None else None
 
 
 def unsent(db: Database, stream: str) -> int:
@@ -350,7 +344,7 @@ def _apply(db: Database, record: Record, apply: Apply) -> tuple[Text | None, str
 def _insert(db: Database, record: Record, state: str, reason: Text | None = None, needs: str | None = None) -> None:
     header = record.header
     db.conn.execute(
-        "INSERT OR REPLACE INTO journal (stream, epoch, seq, hash, header, body, kind, key, state, reason, needs)"
+        "INSERT INTO journal (stream, epoch, seq, hash, header, body, kind, key, state, reason, needs)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(header.stream, header.epoch, header.seq, record.hash, record.header_bytes, record.body),

@@ -280,3 +280,12 @@ def why_assets_come(db: Database) -> None:
             bytes INTEGER NOT NULL, busy_us INTEGER NOT NULL, PRIMARY KEY (direction, slot_us)
         ) STRICT;
     """)
+
+
+@migrations()
+def what_is_asked_at_each_record(db: Database) -> None:
+    """What may wait with a key, and what was seen last: found among a million without reading them."""
+    db.executescript("""
+        CREATE INDEX journal_waiting ON journal (stream, key) WHERE needs IS NOT NULL;
+        CREATE INDEX journal_seen ON journal (stream, epoch, seq) WHERE kind = 'seen';
+    """)

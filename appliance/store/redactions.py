@@ -31,6 +31,17 @@ def redact(db: Database, stream: str, epoch: int, seq: int) -> None:
     db.conn.execute("UPDATE journal SET body = NULL WHERE stream = ? AND epoch = ? AND seq = ?", place)
 
 
+def newest_of(db: Database, stream: str, key: str) -> tuple[int, int] | None:
+    """Epoch and sequence of the last record that still has words, about this key. Reads the whole stream."""
+    row = first(
+        db,
+        "SELECT epoch, seq FROM journal WHERE stream = ? AND key = ? AND body IS NOT NULL AND kind != 'redact'"
+        " ORDER BY epoch DESC, seq DESC LIMIT 1",
+        (stream, key),
+    )
+    return (row["epoch"], row["seq"]) if row is not None else None
+
+
 def redacted(db: Database, record: Record) -> Record:
     """The record as it may be kept: without its body where that was redacted before it came."""
     place = (record.header.stream, *record.header.place)

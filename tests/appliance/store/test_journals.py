@@ -23,7 +23,7 @@ from appliance.core.journal import (
 )
 from appliance.core.judge import Judgement, Verdict, judge
 from appliance.core.records import UnknownKind
-from appliance.store import journals
+from appliance.store import histories, journals
 from appliance.store.database import reading, rows, transaction, writing
 from tests.appliance.boxes import AT_US, S, dies, watched
 
@@ -280,3 +280,40 @@ def test_the_checkpoint_that_reaches_furthest_is_kept_though_the_writer_s_clock_
         journals.accept(db, judgement, back, note)
         assert journals.checkpoint(db, STREAM) == back
         assert journals.cursor(db, STREAM).seen_us == signed.at_us
+
+
+def test_nothing_that_is_asked_at_each_event_reads_the_whole_journal(path: Path) -> None:
+    """After a year it has a million rows, and the agent has one thread: each query goes by an index to its rows."""
+    asked: set[str] = set()
+    with writing(path) as db:
+        take_in(db, chain(3))
+        db.conn.set_trace_callback(asked.add)
+        take_in(db, chain(6)[3:])
+        with transaction(db):
+            journals.append_own(db, OWN, [("tip", "t", b"{}")], AT_US)
+        journals.unsent(db, OWN)
+        journals.parked_count(db)
+        journals.apply_parked(db, note)
+        journals.release(db, STREAM, note)
+        journals.has_newer(db, chain(1)[0])
+        journals.acknowledged(db, OWN, 1, 1)
+        histories.held_count(db)
+        histories.last_seen(db, OWN)
+        db.conn.set_trace_callback(None)
+        plans = {
+            sql: [row[3] for row in db.conn.execute(f"EXPLAIN QUERY PLAN {sql}")]
+            for sql in asked
+            if sql.startswith(("SELECT", "UPDATE")) and "journal" in sql
+        }
+    # A plan ends with what it looks for: the stream alone would be all of it.
+    whole = ("SCAN journal", "SEARCH journal USING INDEX sqlite_autoindex_journal_1 (stream=?)")
+    few = ("USING INDEX journal_held", "USING INDEX journal_parked", "USING COVERING INDEX journal_")
+    slow = {
+        sql: plan
+        for sql, plan in plans.items()
+        if any(
+            step.startswith(whole[0]) or step == whole[1] for step in plan if not any(index in step for index in few)
+        )
+    }
+    assert len(plans) > 5
+    assert slow == {}
