@@ -76,7 +76,7 @@ def _assets(config: Config, digests: Sequence[str], as_json: bool) -> None:
     wanted = [parse_digest(digest) for digest in digests]
     moment_us = now_us()
     with reading(config.database) as db:
-        held = stock(db, config, moment_us)
+        held = stock(db, config, moment_us, wanted)
     arrivals = arrivals_us(held)
     facts = []
     for digest in wanted:

@@ -118,9 +118,13 @@ def holding(db: Database, digest: str) -> Holding | None:
     return _holding(row) if row else None
 
 
-def holdings(db: Database) -> dict[str, Holding]:
-    """Everything that the box has or wants, by digest."""
-    return {row["digest"]: _holding(row) for row in rows(db, "SELECT * FROM assets")}
+def holdings(db: Database, among: Iterable[str] | None = None) -> dict[str, Holding]:
+    """Everything that the box has or wants, by digest; with `among` only what is among these."""
+    if among is None:
+        return {row["digest"]: _holding(row) for row in rows(db, "SELECT * FROM assets")}
+    listed = msgspec.json.encode(tuple(among)).decode()
+    found = rows(db, "SELECT * FROM assets WHERE digest IN (SELECT value FROM json_each(?))", (listed,))
+    return {row["digest"]: _holding(row) for row in found}
 
 
 def set_rendition(db: Database, made: RenditionState, segments: bytes | None = None) -> None:

@@ -1,6 +1,6 @@
 """Readiness from the database: what the channels' schedules need, and the stock that it is measured against."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import msgspec
@@ -26,17 +26,21 @@ def readiness_of(
 ) -> tuple[Ready, ...]:
     """How ready the entries are that start in this time, in the order in which they start."""
     coming = [entry for channel in channels for entry in air.coming_entries(db, channel, from_us, until_us)]
-    return rows(sorted(coming, key=lambda entry: (entry.start_us, entry.channel)), stock(db, config, from_us))
+    named = {entry.asset for entry in coming if entry.asset is not None}
+    return rows(sorted(coming, key=lambda entry: (entry.start_us, entry.channel)), stock(db, config, from_us, named))
 
 
-def stock(db: Database, config: Config, now_us: int) -> Stock:
-    """What the box holds, has in house format and is fetching. While the line is down nothing more is expected."""
+def stock(db: Database, config: Config, now_us: int, named: Collection[str]) -> Stock:
+    """What the box holds of these assets, has in house format and is fetching. While the line is down nothing more is
+    expected. Of a hundred thousand pictures that no schedule names nothing is read: this is asked every few seconds."""
     line = rate_of(db, "down")
+    made = _renditions(db)
+    of_them = [made[source].digest for source in named if source in made]
     recalled = database.rows(db, "SELECT target FROM tombstones WHERE target LIKE 'sha256:%'")
     return Stock(
         now_us=now_us,
-        holdings=holdings(db),
-        renditions=_renditions(db),
+        holdings=holdings(db, [*named, *(digest for digest in of_them if digest is not None)]),
+        renditions=made,
         transfers=transfers(db),
         recalled=frozenset(row["target"] for row in recalled),
         rate_bytes_per_s=(line.now_bytes_per_s or UNMEASURED_BYTES_PER_S) if _is_open(db, now_us) else None,
