@@ -18,3 +18,8 @@ def read_sign_key(path: Path) -> Ed25519PrivateKey:
     if not isinstance(key, Ed25519PrivateKey):
         raise OperatorError(Text(f"{path} 不是 Ed25519 密钥", f"{path} is not an Ed25519 key"), hint=hint)
     return key
+
+
+def unused_mark(sign_key: Path) -> Path:
+    """Beside a signing key that was made here and has signed nothing yet; goes when the agent first starts."""
+    return sign_key.with_name("unused")

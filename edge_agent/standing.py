@@ -14,6 +14,8 @@ from sqlite_utils import Database
 from appliance.config import Config
 from appliance.core import wire
 from appliance.core.machine import fingerprint
+from appliance.durable import unlink_durably
+from appliance.keys import unused_mark
 from appliance.store import histories
 
 SYSTEM_ID: Final = Path("/etc/machine-id")
@@ -36,8 +38,19 @@ def doubt_if_new(db: Database, config: Config, machine: str) -> None:
     known = histories.standing(db, own)
     if known is None:
         if histories.is_unwritten(db, own):
-            histories.doubt(db, own)
+            _begin(db, config, own, machine)
     elif known.machine not in ("", machine):
+        histories.doubt(db, own)
+
+
+def _begin(db: Database, config: Config, own: str, machine: str) -> None:
+    """A key that was made here and has said nothing yet has no stream to be asked for: a county that has no line at all
+    may begin. Under a key that came from elsewhere, as from a backup, something may have been said."""
+    unused = unused_mark(config.sign_key)
+    if unused.exists():
+        histories.be_sure(db, own, machine)
+        unlink_durably(unused)
+    else:
         histories.doubt(db, own)
 
 

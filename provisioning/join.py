@@ -16,6 +16,7 @@ from appliance.config import INSTALLED_HOME, INSTALLED_RUN, Config, HubAddress, 
 from appliance.core import journal
 from appliance.core.errors import HubUnreachable, LockedOut, OperatorError, Refused, Text
 from appliance.durable import make_folder, write_atomically
+from appliance.keys import unused_mark
 from provisioning import identity
 from provisioning.bundle import Bundle, JoinAnswer, JoinRequest, read_bundle
 
@@ -59,6 +60,8 @@ def hand_in_keys(config: Config, bundle: Bundle) -> tuple[JoinAnswer, str]:
     Keys that a broken attempt left are used again, so asking twice is safe. Refused when the hub does not take them.
     """
     ssh_key = identity.make_key_files(config.ssh_key, f"{bundle.site}-ssh")
+    if not config.sign_key.exists():
+        write_atomically(unused_mark(config.sign_key), b"")
     sign_key = identity.make_key_files(config.sign_key, f"{bundle.site}-sign")
     line = identity.public_line(ssh_key.public_key())
     answer = ask(bundle, JoinRequest(line, journal.public_key_text(sign_key.public_key()), _software()))

@@ -20,7 +20,7 @@ from appliance.core.health import Carrying
 from appliance.core.item import Item, SignOff
 from appliance.core.journal import Record, public_key_text
 from appliance.core.moment import to_text
-from appliance.keys import read_sign_key
+from appliance.keys import read_sign_key, unused_mark
 from appliance.store import desk, facts
 from appliance.store.database import reading
 from edge_agent.boot import running
@@ -150,6 +150,7 @@ def pair(path: Path) -> Iterator[Pair]:
     hub_key = identity.make_key_files(folder.sign_key, "hub")
     home = path / "box"
     box_key = identity.make_key_files(home / "keys" / "sign", "box")
+    unused_mark(home / "keys" / "sign").touch()
     ssh_key = identity.make_key_files(home / "keys" / "ssh", "box")
     channels = (ChannelConfig(f"{SITE}-1", "登封综合"),)
     with folder.locked():

@@ -67,6 +67,12 @@ def doubt(db: Database, stream: str) -> None:
         _stand(db, stream, is_sure=False, machine=None)
 
 
+def be_sure(db: Database, stream: str, machine: str) -> None:
+    """Nobody can have said anything on the own stream yet: it begins here."""
+    with transaction(db):
+        _stand(db, stream, is_sure=True, machine=machine)
+
+
 def holds(db: Database, position: Position) -> bool:
     """Whether a stream, as it stands here, once stood there."""
     if position == genesis(position.stream) or position == cursor(db, position.stream).position:
