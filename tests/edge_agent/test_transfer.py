@@ -211,6 +211,19 @@ def test_an_upload_goes_on_where_a_hard_kill_left_it(hub: LiveHub, box: LiveBox,
     assert arrived.read_bytes() == data
 
 
+def test_many_files_go_up_in_one_transfer(hub: LiveHub, route: Route, tmp_path: Path) -> None:
+    """A photographer's folder; what is gone meanwhile is told, and the others have arrived all the same."""
+    made = {sha256(data).hexdigest(): data for data in (b"one picture", b"another picture", b"x" * MIB)}
+    for name, data in made.items():
+        (tmp_path / name).write_bytes(data)
+    there = [tmp_path / name for name in made]
+    ended = run(transfer.upload_argv(route, [*there, tmp_path / ("0" * 64)]))
+    assert outcome(ended) is Result.MISSING, ended
+    incoming = hub.folder.site("dengfeng").incoming
+    assert {name: (incoming / name).read_bytes() for name in made} == made
+    assert outcome(run(transfer.upload_argv(route, there))) is Result.DONE
+
+
 def test_ssh_and_rsync_die_with_whoever_started_them(hub: LiveHub, route: Route, tmp_path: Path) -> None:
     """An agent killed with -9 must leave nothing that still writes into the box."""
     digest = at_hub(hub, secrets.token_bytes(8 * MIB))
