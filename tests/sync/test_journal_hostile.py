@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from appliance.core import records, wire
 from appliance.core.asset import Asset
 from appliance.core.errors import Refused
-from appliance.core.events import RecordsArrived
+from appliance.core.events import Asked, RecordsArrived
 from appliance.core.item import Item, SignOff
 from appliance.core.journal import (
     Position,
@@ -76,6 +76,24 @@ def test_j06_an_old_checkpoint_come_again_is_stale_and_changes_nothing(pair: Wor
         assert journals.cursor(box.db, CONTROL) == before
         assert box.stranger is not None
         assert (box.stranger.refused(), box.alarms()) == ({}, {})
+
+
+def test_j05_a_box_can_give_the_hub_nothing_that_the_hub_did_not_sign(pair: World) -> None:
+    """A county that says it holds more of the hub's stream than the hub does cannot put a recall into every county."""
+    evil = append(
+        genesis("all/control"), "recall", "i1", b'{"target":"i1","reason":"x","at":"2026-11-24T06:00:00Z"}', 0
+    )
+    at = position_after(evil)
+    hub = HubConversation(pair.hub.folder, SITE)
+    box = Session.box(SITE, {"all/control": at}, genesis(REPORT), "", pair.clock.us)
+    hub.receive(box.data_to_send())
+    asked = [event for event in box.receive(hub.data_to_send()) if isinstance(event, Asked)]
+    assert [event.stream for event in asked] == ["all/control"]
+    box.give_back(genesis("all/control"), (evil,), sign_checkpoint(at, 0, 2**50, KEY))
+    hub.receive(box.data_to_send())
+    hub.turn()
+    assert pair.hub.keys("all/control") == []
+    assert "signature" in (pair.hub.folder.log / "refusals.jsonl").read_text()
 
 
 def test_j08_a_leap_under_the_hubs_own_key_leads_nowhere(pair: World) -> None:

@@ -150,6 +150,20 @@ def test_j01_the_machine_that_a_person_chose_goes_on_and_loses_nothing(pair: Wor
         assert clone.alarms() == {f"raised:stream:{REPORT}": "red"}
 
 
+def test_j01_two_machines_that_take_turns_are_fenced_before_they_fork(pair: World) -> None:
+    """Each goes on exactly where the other was: only that the first one speaks again tells of the second."""
+    with pair.box() as box:
+        box.say("a")
+        box.talk()
+    pair.clone("box", "clone")
+    with pair.box() as box, pair.box("clone", machine=OTHER) as clone:
+        box.talk()
+        clone.talk()
+        assert pair.hub.fenced(SITE) == ()
+        box.talk()
+        assert pair.hub.fenced(SITE) == (OTHER, ONE)
+
+
 def test_j01_a_box_moved_to_another_machine_needs_nobody(pair: World) -> None:
     """The old machine is gone and its disk stands in a new one: that is no clone."""
     with pair.box() as box:
