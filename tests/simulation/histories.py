@@ -26,6 +26,11 @@ class Histories:
         self._pair = pair
         self._promised: dict[str, dict[str, Record]] = {name: {} for name in STREAMS}
 
+    def begin_anew(self, *, hub: bool) -> None:
+        """The hub, or else the box, is about to be set back: what it alone had goes with its disk."""
+        self._promised = {name: {} for name in STREAMS}
+        self.note(hub=not hub, box=hub)
+
     def note(self, *, hub: bool = True, box: bool = True) -> None:
         """Whatever is there now must not get lost any more."""
         for name in STREAMS:

@@ -123,7 +123,7 @@ class Oracle:
         """The hub, or else the box, is about to be set back to an earlier copy of itself."""
         if self.histories is None:
             self.histories = Histories(self.pair)
-        self.histories.note(hub=not hub, box=hub)
+        self.histories.begin_anew(hub=hub)
         if not hub:
             self.frozen.clear()
 
