@@ -99,7 +99,9 @@ def _rsync(folder: Path, corpus: Corpus, ssh_account: Account, options: list[str
             running: list[subprocess.Popen[bytes]] = []
 
             def begin() -> None:
-                argv = [*one.argv()[:1], *options, *one.argv()[1:]]
+                # With --delete the next run would take away what the one before it left lying about.
+                program, *others = [word for word in one.argv() if word != "--delete"]
+                argv = [program, *options, *others]
                 with one.log.open("ab") as log:
                     process = subprocess.Popen(
                         argv,
