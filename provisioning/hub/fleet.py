@@ -8,8 +8,10 @@ import msgspec
 from appliance.command import say, say_json
 from appliance.core import moment
 from appliance.core.errors import Text
+from appliance.core.machine import Machines
 from provisioning.command import pass_hub
 from provisioning.hub.folder import HubFolder
+from provisioning.hub.machines import machines_of
 from provisioning.hub.presence import is_held
 from provisioning.hub.sites import Site, all_sites
 from provisioning.hub.status import Said, read_status
@@ -24,7 +26,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     site: str
     name: str
     state: str
-    """invited, joined, approved or revoked."""
+    """invited, joined, approved or revoked; `fenced` when two machines stand for an approved one."""
     link: str
     """`connected`, `away`, or `never`."""
     heard_at: str | None = None
@@ -41,6 +43,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     version: str | None = None
     alarms_red: int | None = None
     alarms_amber: int | None = None
+    moved_at: str | None = None
+    """When another machine last took the place of the one before, by itself."""
 
 
 @click.command()
@@ -54,7 +58,10 @@ def fleet(folder: HubFolder, as_json: bool) -> None:
     folder.settings()
     at_us = folder.now_us()
     rows = [
-        row(site, read_status(folder.site(site.site)), is_held(folder.site(site.site).session), at_us)
+        standing(
+            row(site, read_status(folder.site(site.site)), is_held(folder.site(site.site).session), at_us),
+            machines_of(folder, site.site),
+        )
         for site in all_sites(folder)
     ]
     if as_json:
@@ -64,6 +71,13 @@ def fleet(folder: HubFolder, as_json: bool) -> None:
         click.echo(_line(line))
     if not rows:
         say(Text("还没有县级中心", "no sites yet"))
+
+
+def standing(shown: Row, known: Machines) -> Row:
+    """Pure. The row with what is known of the site's machines."""
+    state = "fenced" if known.fenced and shown.state == "approved" else shown.state
+    moved_at = moment.to_text(known.moved_us) if known.moved_us is not None else None
+    return msgspec.structs.replace(shown, state=state, moved_at=moved_at)
 
 
 def row(site: Site, said: Said | None, connected: bool, at_us: int) -> Row:

@@ -13,7 +13,10 @@ from appliance.core.machine import FORKS_PER_DAY_MAX
 from appliance.core.moment import US
 from appliance.store import assets
 from appliance.store.database import transaction
+from provisioning.hub.fleet import Row, row, standing
 from provisioning.hub.library import Library
+from provisioning.hub.machines import machines_of
+from provisioning.hub.sites import site_of
 from tests.sync.pair import ONE, OTHER, SITE, County, World, world
 
 REPORT = f"{SITE}/report"
@@ -30,6 +33,12 @@ def _signed(pair: World, stream: str) -> Checkpoint:
     covered = pair.hub.journals.stream(stream).covered()
     assert covered is not None
     return covered.checkpoint
+
+
+def _fleet(pair: World) -> Row:
+    """How the operator sees the site."""
+    known = site_of(pair.hub.folder, SITE)
+    return standing(row(known, None, True, pair.clock.us), machines_of(pair.hub.folder, SITE))
 
 
 def _evidence(pair: World, stream: str) -> bytes:
@@ -162,6 +171,7 @@ def test_j01_two_machines_that_take_turns_are_fenced_before_they_fork(pair: Worl
         assert pair.hub.fenced(SITE) == ()
         box.talk()
         assert pair.hub.fenced(SITE) == (OTHER, ONE)
+        assert _fleet(pair).state == "fenced"
 
 
 def test_j01_a_box_moved_to_another_machine_needs_nobody(pair: World) -> None:
@@ -173,6 +183,7 @@ def test_j01_a_box_moved_to_another_machine_needs_nobody(pair: World) -> None:
         box.say("b")
         box.talk()
         assert (pair.hub.keys(REPORT), pair.hub.fenced(SITE), box.alarms()) == (["a", "b"], (), {})
+        assert _fleet(pair).moved_at is not None
 
 
 def test_j01_two_copies_of_a_folder_on_one_machine_are_fenced_in_the_end(pair: World) -> None:
