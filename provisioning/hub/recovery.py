@@ -113,8 +113,11 @@ class Recovery:
         if judgement.verdict is not Verdict.ACCEPTED or not is_signed_by(shown.checkpoint, key):
             log_refusal(self.folder, self.site, "record", f"{shown.stream} evidence", judgement.reason)
             return
-        with self.folder.locked():
-            forks.keep_shown(self.report, judgement.accepted, shown.checkpoint, self.folder.now_us())
+        try:
+            with self.folder.locked():
+                forks.keep_shown(self.report, judgement.accepted, shown.checkpoint, self.folder.now_us())
+        except Refused as refused:
+            log_refusal(self.folder, self.site, "record", f"{shown.stream} evidence", refused.problems[0])
         self._seen = self._state()
 
     def want(self) -> None:
