@@ -178,7 +178,8 @@ class Rclone(OneShot):
             "--config",
             "/dev/null",
         ]
-        return [*argv, "--resync"] if self.is_fresh else argv
+        # It refuses to go on where every file was changed, as it is where there is only one.
+        return [*argv, "--resync" if self.is_fresh else "--force"]
 
 
 def versions() -> dict[str, str | None]:
