@@ -107,7 +107,7 @@ def test_no_shell_and_no_unseen_host_key_anywhere() -> None:
 
 @pytest.mark.parametrize("module", ["os", "sqlite3", "secrets"])
 def test_what_the_simulator_replaces_is_called_by_the_name_of_its_module(module: str) -> None:
-    """`from os import rename` would keep the kernel's own and write around the simulated disk (ADR 15)."""
+    """`from os import rename` would keep the kernel's own and write around the simulated disk (ADR 17)."""
     imported = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in sources()
