@@ -31,6 +31,7 @@ SOCKET_BYTES_MAX: Final = 107
 """sun_path of unix(7), less its zero byte."""
 SOCKET_SUFFIX_BYTES: Final = 17
 """What ssh appends to the path while it makes the socket."""
+COMPLAINT_CHARS_MAX: Final = 200
 ENVIRON: Final = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
 
 
@@ -147,11 +148,16 @@ def _quoted(word: str) -> str:
     return word if word == shlex.quote(word) else "'" + word.replace("'", "''") + "'"
 
 
+def _abridged(line: str) -> str:
+    """A complaint begins with who it is and ends with the cause; what may be long is the path between."""
+    return line if len(line) <= COMPLAINT_CHARS_MAX else f"{line[:60]}…{line[61 - COMPLAINT_CHARS_MAX :]}"
+
+
 def result_of(status: int, complained: str) -> tuple[Result, Text]:
     """What an exit status (rsync(1), EXIT VALUES; ssh gives 255) and the complaints mean, and how to say so."""
     result = _result(status, complained)
     said = complained.strip().splitlines()
-    word = said[0][:200] if said else f"rsync: {status}"
+    word = _abridged(said[0]) if said else f"rsync: {status}"
     match result:
         case Result.DONE:
             return result, Text("已传完", "done")

@@ -330,3 +330,10 @@ def test_progress_is_read_from_what_rsync_says() -> None:
     assert transfer.percent_done(b"") == 0
     said = b"\r         32,768   0%    0.00kB/s    0:00:00  \r        9961472  47%    9.45MB/s    0:00:01"
     assert transfer.percent_done(said.replace(b",", b"")) == 47
+
+
+def test_a_long_path_does_not_hide_the_cause() -> None:
+    """Folders may lie deep, and what the disk said stands at the end of rsync's line."""
+    complaint = f'rsync: [receiver] open "{"/deep" * 80}" failed: Read-only file system (30)'
+    _result, reason = result_of(11, complaint)
+    assert ("Read-only file system (30)" in reason.en, len(reason.en) < 260) == (True, True)

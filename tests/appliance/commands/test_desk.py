@@ -153,7 +153,7 @@ def test_on_a_full_disk_the_editor_is_told(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk:
         config = installed(disk)
         done = songshan(config, "submit", tmp_path / "clip.mp4")
-        assert (done.returncode, "the disk is full" in done.stderr) == (1, True)
+        assert (done.returncode, "no room for it on the disk" in done.stderr) == (1, True)
         assert [path for path in config.spool.rglob("*") if path.is_file()] == []
 
 

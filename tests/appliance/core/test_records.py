@@ -27,6 +27,8 @@ from appliance.core.records import (
     Redact,
     Resume,
     Schedule,
+    Seen,
+    SeenHead,
     Submission,
     Take,
     Tip,
@@ -72,6 +74,7 @@ BODIES: tuple[tuple[str, str, Body], ...] = (
     ("dengfeng/report", "redact", Redact("dengfeng/report", 1, 7, "含个人信息", AT)),
     ("dengfeng/control", "redact", Redact("dengfeng/report", 1, 7, "含个人信息", AT)),
     ("all/control", "redact", Redact("all/content", 2, 7, "含个人信息", AT)),
+    ("dengfeng/report", "seen", Seen(heads={"all/control": SeenHead(1, 7, "a" * 64)}, at=AT)),
 )
 
 

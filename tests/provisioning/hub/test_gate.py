@@ -11,7 +11,7 @@ import pytest
 
 from appliance.core.asset import Asset
 from appliance.core.errors import Text
-from appliance.core.events import CheckpointArrived, Greeted
+from appliance.core.events import Asked, Greeted
 from appliance.core.journal import Position
 from tests.provisioning.live import LiveBox, LiveHub, until
 
@@ -256,11 +256,11 @@ def test_the_english_and_the_chinese_reason_are_both_logged(hub: LiveHub, dengfe
     assert Text(**reason) == Text("不提供此操作", "this is not offered here")
 
 
-def test_the_box_is_told_where_it_stands_when_the_hub_knows_another_history(hub: LiveHub, dengfeng: LiveBox) -> None:
-    """A hub that came back from a backup cannot go on as if nothing had been; the box has to judge."""
+def test_a_box_that_stands_where_the_hub_never_was_is_asked_what_it_holds(hub: LiveHub, dengfeng: LiveBox) -> None:
+    """A hub that came back from a backup cannot go on as if nothing had been; it asks from where it stands now."""
     elsewhere = Position("all/control", 1, 99, "a" * 64)
     hub.run("order", "all", "--title", "x")
     with dengfeng.session(**{"all/control": elsewhere}) as session:
-        arrived = session.wait(CheckpointArrived, lambda event: event.stream == "all/control")
-    assert arrived.checkpoint.position == hub.journals.stream("all/control").position()
+        asked = session.wait(Asked, lambda event: event.stream == "all/control")
+    assert asked.trail[0] == hub.journals.stream("all/control").position()
     assert hub.refusals()[-1]["asked"] == "all/control 1:99"
