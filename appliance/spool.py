@@ -164,7 +164,8 @@ def _next_name(config: Config) -> str:
             Text(f"收件箱已有 {len(waiting)} 条待办", f"{len(waiting)} commands wait already"),
             hint=Text("请检查 agent 是否在运行：songshan doctor", "see whether the agent runs: songshan doctor"),
         )
-    moment_us = config.clock.wall_us()
+    # A clock before 1970 would make a name that is none, and a command that nobody ever carries out.
+    moment_us = max(0, config.clock.wall_us())
     if waiting:
         moment_us = max(moment_us, int(waiting[-1].partition("-")[0]) + 1)
     return f"{moment_us:020d}-{secrets.token_hex(6)}"

@@ -40,7 +40,7 @@ def cease(db: Database, ceased: Ceased, now_us: int, jitter: float) -> None:
         case Result.NO_ROOM | Result.DISK:
             after = _waiting(after, "failed", ceased.reason, now_us, jitter, retry.NO_ROOM)
         case Result.MISSING if _was_made_here(db, ceased.digest):
-            needs.lost(db, ceased.digest)
+            needs.lost(db, ceased.digest, now_us)
             return
         case Result.MISSING if not ceased.is_upload and needs.is_over(db, ceased.digest, now_us):
             assets.forget(db, ceased.digest)
@@ -60,7 +60,7 @@ def arrive(db: Database, arrived: Arrived, now_us: int) -> None:
 def spoil(db: Database, spoilt: Spoilt, now_us: int, jitter: float) -> None:
     """What was staged was something else: it comes again, later. What was here and is bad comes again at once."""
     if spoilt.was_here or _was_made_here(db, spoilt.digest):
-        needs.lost(db, spoilt.digest)
+        needs.lost(db, spoilt.digest, now_us)
         return
     before = work.transfer(db, spoilt.digest, "down")
     if before is not None:
@@ -92,6 +92,9 @@ def answer(db: Database, answered: Answered, now_us: int, jitter: float) -> None
         emptied = msgspec.structs.replace(before, done_bytes=0)
         after = _waiting(emptied, "failed", answered.reason, now_us, jitter, retry.TRANSFER)
     assets.set_transfer(db, after)
+    if answered.verdict == "corrupt":
+        # The line may have done it, or our own disk: it is read again before others.
+        assets.doubt(db, answered.digest)
 
 
 def is_up(outcome: Began | Ceased | Answered) -> bool:

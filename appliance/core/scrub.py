@@ -33,7 +33,10 @@ LATE_US: Final = 24 * HOUR_US
 
 
 class Unread(msgspec.Struct, frozen=True):
-    """An asset on disk: when it was last read and right, and when it airs next, None when nothing is committed."""
+    """An asset on disk: when it was last read and right, and when it airs next, None when nothing is committed.
+
+    `read_us` 0: somebody doubts it.
+    """
 
     digest: str
     size_bytes: int
@@ -95,7 +98,9 @@ def next_reading(
 
 
 def is_soon(asset: Unread, now_us: int) -> bool:
-    """Whether it airs within hours and was not read within a day."""
+    """Whether it airs within hours and was not read within a day, or is doubted."""
+    if asset.read_us == 0:
+        return True
     return asset.airs_us is not None and asset.airs_us <= now_us + SOON_US and asset.read_us + FRESH_US <= now_us
 
 

@@ -86,6 +86,11 @@ def verified(db: Database, digest: str, now_us: int) -> None:
     db.conn.execute("UPDATE assets SET verified_at_us = ? WHERE digest = ?", (now_us, digest))
 
 
+def doubt(db: Database, digest: str) -> None:
+    """Somebody found an asset other than it should be: it is read again before all others."""
+    db.conn.execute("UPDATE assets SET verified_at_us = 0 WHERE digest = ? AND state = 'here'", (digest,))
+
+
 def gone_bad(db: Database, digest: str) -> None:
     """An asset was not what it should be, or is not on disk any more: it must come again before anything uses it."""
     db.conn.execute("UPDATE assets SET state = 'bad', verified_at_us = NULL WHERE digest = ?", (digest,))

@@ -54,6 +54,15 @@ SUBMITTED: Final = """
     WHERE submissions.state NOT IN ('accepted', 'refused')
 """
 """The assets of submissions that wait for their receipt."""
+_HUB_HAS: Final = """
+    SELECT 1 FROM item_assets JOIN items ON items.id = item
+        WHERE digest = :digest AND (items.state = 'published' OR (items.state = 'offered' AND taken = 1))
+    UNION ALL SELECT 1 FROM transfers WHERE digest = :digest AND direction = 'up' AND state = 'done'
+"""
+_ONLY_COPY_BAD: Final = Text(
+    "文件在送达前于本机磁盘上损坏，请重新投稿",
+    "the file went bad on this disk before it had gone up; please send it again",
+)
 
 
 def need_item(db: Database, asset: Asset, why: str, about: str, deadline_us: int, now_us: int) -> None:
@@ -229,16 +238,17 @@ def reconcile(db: Database, held: frozenset[str], now_us: int) -> tuple[str, ...
     known = {row["digest"]: row["state"] for row in rows(db, "SELECT digest, state FROM assets")}
     for digest, state in known.items():
         if state == "here" and digest not in held:
-            lost(db, digest)
+            lost(db, digest, now_us)
     for digest in held - known.keys():
         want(db, Asset(digest, 0), "found", now_us)
         db.conn.execute("UPDATE assets SET state = 'here' WHERE digest = ?", (digest,))
     return tuple(digest for digest in sorted(held) if known.get(digest) in ("wanted", "bad"))
 
 
-def lost(db: Database, digest: str) -> None:
+def lost(db: Database, digest: str, now_us: int) -> None:
     """An asset is not on disk any more, or not what it was: it must come again if anything needs it."""
     gone_bad(db, digest)
+    _give_up_submissions(db, digest, now_us)
     made_here = first(db, "SELECT 1 FROM assets WHERE digest = ? AND why = ?", (digest, MADE_HERE))
     if made_here is not None:
         db.conn.execute("UPDATE renditions SET digest = NULL, segments = NULL WHERE digest = ?", (digest,))
@@ -247,6 +257,19 @@ def lost(db: Database, digest: str) -> None:
         queue(db, digest, LOST, 0)
     else:
         forget(db, digest)
+
+
+def _give_up_submissions(db: Database, digest: str, now_us: int) -> None:
+    """What was to go up and was on this disk alone is gone: whoever sent it is told, instead of waiting for ever."""
+    if first(db, _HUB_HAS, {"digest": digest}) is not None:
+        return
+    db.conn.execute(
+        "UPDATE submissions SET state = 'refused', reason = ?, changed_at_us = ?"
+        " WHERE state NOT IN ('accepted', 'refused')"
+        " AND EXISTS (SELECT 1 FROM json_each(document, '$.assets') AS asset WHERE asset.value ->> 'digest' = ?)",
+        (text_json(_ONLY_COPY_BAD), now_us, digest),
+    )
+    db.conn.execute(f"DELETE FROM transfers WHERE direction = 'up' AND digest NOT IN ({SUBMITTED})")  # noqa: S608
 
 
 def _queue_rendition(db: Database, asset: Asset, reason: str, deadline_us: int) -> None:

@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from appliance.core.errors import DiskFull, OperatorError, Refused, Text
 from appliance.store import desk
 from appliance.store.database import reading, rows, writing
 from tests.appliance.boxes import AT, box, dies, small_disk, started, watched
+from tests.simulators.clock import SimulatedClock
 
 WRITER = """
 import sys
@@ -310,3 +312,10 @@ def test_a_refused_command_is_on_record_and_has_done_nothing(config: Config) -> 
         assert first == again
         assert (first.outcome, first.reason, first.by, first.via) == ("refused", Text("不行", "no"), "技术员", "tui")
         assert rows(db, "SELECT * FROM tips") == []
+
+
+def test_a_clock_before_1970_hides_no_command(config: Config) -> None:
+    """A name with a sign in it is none, and what it asks for would wait for ever."""
+    early = replace(config, clock=SimulatedClock(now_us=-3_600_000_000))
+    names = [spool.put(early, tip()), spool.put(early, tip())]
+    assert spool.pending(config) == names

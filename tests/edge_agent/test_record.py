@@ -10,16 +10,17 @@ import pytest
 from appliance import files, spool
 from appliance.core.asset import parse_digest
 from appliance.core.command import Answer, Command, Insert, Submit, Take, Tip, Untake
-from appliance.core.errors import OperatorError
+from appliance.core.errors import OperatorError, Text
 from appliance.core.records import Order
+from appliance.core.scrub import next_reading
 from appliance.core.stock import RenditionState
 from appliance.core.ts import HOUSE_PROFILE
-from appliance.store import assets, desk, items, journals, line_rates, work
+from appliance.store import air, assets, cache, desk, items, journals, line_rates, work
 from appliance.store.database import transaction
 from edge_agent import drop
 from edge_agent.children import Children
 from edge_agent.core.observation import Child
-from edge_agent.core.outcomes import Carried
+from edge_agent.core.outcomes import Answered, Carried, Spoilt
 from edge_agent.core.steps import TakeCommand
 from edge_agent.endings import of_reading
 from edge_agent.execute import World, execute
@@ -229,3 +230,20 @@ def test_what_the_line_carried_is_noted(tmp_path: Path) -> None:
     with agent_in(tmp_path, SimulatedHub()) as (box, _world, recording):
         recording.record([Carried(is_upload=False, bytes=5_000_000, busy_us=5_000_000)], AT_US, 0.5)
         assert line_rates.rate_of(box.db, "down").now_bytes_per_s == 1_000_000
+
+
+def test_a_story_whose_only_copy_went_bad_is_said_to_be_lost(tmp_path: Path) -> None:
+    """The hub refuses the bytes for ever; whoever sent them must hear of it and send them again."""
+    clip = tmp_path / "story.txt"
+    clip.write_text("嵩山秋色")
+    with rig(tmp_path / "box", SimulatedHub()) as box:
+        put(box, Submit(title="秋色", files=("story.txt",), **by()), clip)  # type: ignore[arg-type]
+    take_commands(tmp_path / "box", SimulatedHub())
+    with agent_in(tmp_path / "box", SimulatedHub()) as (box, _world, recording):
+        sent = work.to_send(box.db)[0].digest
+        recording.record([Answered(sent, "corrupt", Text("", "not what its name says"))], AT_US, 0.5)
+        assert next_reading(cache.unread(box.db, AT_US), None, AT_US, 30 * air.DAY_US, 12).digests == (sent,)
+        assert [fact.state for fact in desk.submissions(box.db)] == ["waiting"], "the line may have done it"
+        recording.record([Spoilt(sent, Text("", "bit rot"), was_here=True)], AT_US, 0.5)
+        (lost,) = desk.submissions(box.db)
+        assert (lost.state, lost.reason is not None, work.to_send(box.db)) == ("refused", True, ())
