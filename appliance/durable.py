@@ -12,7 +12,7 @@ import secrets
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -157,6 +157,9 @@ def sync_disk(folder: Path) -> None:
 def make_folder(path: Path, mode: int = 0o750) -> None:
     """Make a folder and those above it, and see to it that they are still there after a power cut."""
     if path.is_dir():
+        # Who made it may have been killed before its name was durable. A parent that we may not open is not ours.
+        with suppress(PermissionError):
+            sync_folder(path.parent)
         return
     make_folder(path.parent, mode)
     path.mkdir(mode=mode, exist_ok=True)

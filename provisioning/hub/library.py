@@ -64,6 +64,8 @@ class Library:
         """Link a file, hashed and fsynced by the caller, into the pile; whether it was new there. The lock is held."""
         path = self.path_of(digest)
         if self._touch(digest):
+            # Who linked it may have been killed before the name was durable.
+            sync_folder(path.parent)
             return False
         make_folder(path.parent)
         verified.chmod(ASSET_MODE)

@@ -110,6 +110,9 @@ class Oracle:
         self.put: dict[str, str] = {}
         """What people asked of the box and the spool took: the word that identifies it, by command."""
         self._places: dict[str, Place] = {}
+        self._sure: dict[str, tuple[int, int]] = {}
+        """Places that the hub reached without a fault. What a call that failed left may go with the power."""
+        self._faults = 0
         self._marks: dict[str, bytes] = {}
         self._read: dict[str, int] = dict.fromkeys((*HUB_STREAMS, OWN), 0)
         self._known: dict[str, tuple[int, int, int]] = {}
@@ -176,30 +179,48 @@ class Oracle:
         journals = HubJournals(self.pair.hub.folder)
         for name in (*HUB_STREAMS, OWN):
             stream = journals.stream(name)
-            if not self._has_changed(stream):
+            has_changed = self._has_changed(stream)
+            if self.histories is not None:
+                return
+            if not has_changed:
                 continue
             place = self._places.get(name) or stream.start()
             covered = stream.position()
             if covered.place < place.position.place:
-                raise Violation(f"the hub lost {name} {place.position.place}, it has {covered.place}")
+                if covered.place < self._sure.get(name, (1, 0)):
+                    raise Violation(f"the hub lost {name} {place.position.place}, it has {covered.place}")
+                self._check_acknowledged(name, covered.seq)
+                self.comes_back(hub=True)
+                return
             while page := stream.page(place):
                 for record, place in page:  # noqa: B007
                     self._take_in(name, record)
             if place.position != covered:
                 raise Violation(f"{name} vouches for {covered.place} and has records up to {place.position.place}")
             self._places[name] = place
+            if self.pair.hub.volume.faults == self._faults:
+                self._sure[name] = covered.place
+        self._faults = self.pair.hub.volume.faults
         if self.acked_by_hub is not None:
             seq, head = self.acked_by_hub
             if len(self.signed[OWN]) < seq or self.signed[OWN][seq - 1] != head:
                 raise Violation(f"the hub acknowledged {OWN} {seq} and does not have it")
 
+    def _check_acknowledged(self, name: str, seq: int) -> None:
+        """Nothing that the other side was told of is lost, whatever failed."""
+        acked = self.acked_by_hub if name == OWN else self.acked_by_box.get(name)
+        if acked is not None and acked[0] > seq:
+            raise Violation(f"{name} {acked[0]} was acknowledged, and the hub has {seq}")
+
     def _has_changed(self, stream: Stream) -> bool:
         try:
             mark = max(path for path in stream.folder.iterdir() if path.suffix == ".checkpoint").read_bytes()
         except (ValueError, FileNotFoundError):
-            # Of a stream with nothing in it a killed hub may have left a name that only the next fsync would have kept.
-            if self.signed[stream.name]:
+            if self._sure.get(stream.name, (1, 0)) > (1, 0):
                 raise Violation(f"the hub lost the checkpoint of {stream.name}") from None
+            if self.signed[stream.name]:
+                self._check_acknowledged(stream.name, 0)
+                self.comes_back(hub=True)
             return False
         changed = self._marks.get(stream.name) != mark
         self._marks[stream.name] = mark

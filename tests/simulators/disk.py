@@ -45,6 +45,8 @@ class Volume:
     countdown: int | None = None
     """Steps until the process is killed."""
     failing: int | None = None
+    faults: int = 0
+    """Calls that were not carried out: whoever made them was killed, or told that it failed."""
     """Steps until one call fails with EIO."""
 
     def __post_init__(self) -> None:
@@ -285,12 +287,14 @@ class SimulatedDisk:
             volume.countdown -= 1
             if volume.countdown < 0:
                 volume.dead, volume.countdown = True, None
+                volume.faults += 1
         if volume.dead:
             raise Killed
         if may_fail and volume.failing is not None:
             volume.failing -= 1
             if volume.failing < 0:
                 volume.failing = None
+                volume.faults += 1
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     def _changing(self, name: str) -> Callable[..., Any]:

@@ -1,5 +1,6 @@
 """The hub's journals when its machine loses power, or a writer is killed, at the worst moment."""
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -55,6 +56,20 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> HubFolder:
 def folder(made: HubFolder, tmp_path: Path) -> HubFolder:
     copytree(made.path, tmp_path / "hub")
     return HubFolder(tmp_path / "hub")
+
+
+@pytest.mark.parametrize("draw", range(4))
+@pytest.mark.parametrize("steps", range(STEPS // 2))
+def test_an_asset_that_came_in_is_there_after_a_power_cut(
+    folder: HubFolder, tmp_path: Path, steps: int, draw: int
+) -> None:
+    """Neither its name nor its shelf may go: whoever found them there had not made them durable himself."""
+    volume, library = Volume(folder.path), Library(folder)
+    (tmp_path / "clip").write_bytes(b"clip")
+    killed_after(folder, volume, steps, lambda: library.copy_in(tmp_path / "clip", 1 << 20))
+    assert not killed_after(folder, volume, 1000, lambda: library.copy_in(tmp_path / "clip", 1 << 20))
+    volume.cut(Random(draw))
+    assert library.holds(f"sha256:{hashlib.sha256(b'clip').hexdigest()}")
 
 
 @pytest.mark.parametrize("steps", range(STEPS))
