@@ -122,11 +122,21 @@ def files_as_assets(folder: HubFolder, files: Sequence[Path], bytes_max: int) ->
     return media.take_in(library, files, media.Intent(bytes_max, recalled, show_progress))
 
 
+_RECALLED_LATER: Final = Text(
+    "此编号的稿件在所注时刻之后已撤稿，各县不会再发布",
+    "an item of this id was recalled later than the time that this one bears: no box would show it",
+)
+
+
 def send_item(folder: HubFolder, item: Item, to: str, sites: Sequence[Site], offer: bool) -> None:
     """Links first, then the record: whoever hears of the item can fetch its assets."""
     journals, catalogue = HubJournals(folder), Catalogue()
     with journals.writing("all/control") as pen:
         check_not_recalled(catalogue.read(journals, ()), item.assets)
+        if not catalogue.is_live(item):
+            raise Refused(
+                _RECALLED_LATER, hint=Text("请校准本机时钟：chronyc tracking", "set this clock right: chronyc tracking")
+            )
         if offer:
             pen.append("all/content", "offer", item.id, item)
             return

@@ -6,9 +6,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from appliance.core import records
+from appliance.core.errors import Refused
 from appliance.core.item import Item
+from provisioning.hub.publish import send_item
 from tests.provisioning.live import LiveHub, program
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(200)
@@ -248,3 +251,15 @@ def test_json_says_what_the_text_says(hub: LiveHub) -> None:
     facts = json.loads(hub.run("publish", "--title", "t", "--summary", "s", "--json"))
     assert facts["item"] in items(hub, "all/content")
     assert facts["assets"] == []
+
+
+def test_a_clock_that_went_back_does_not_publish_what_no_box_would_show(hub: LiveHub) -> None:
+    """A recall stands against what was made before it; by a wrong clock the new version would vanish in silence."""
+    item = Item("i-again", "重发", "news", "hub", "2026-11-24T06:00:00Z", body_html="<p>x</p>")
+    hub.journals.append("all/control", "recall", item.id, records.Recall(item.id, "误发", "2026-11-24T07:00:00Z"))
+    before = state_of(hub)
+    with pytest.raises(Refused, match="recalled later"):
+        send_item(hub.folder, item, "all", (), offer=False)
+    assert state_of(hub) == before
+    send_item(hub.folder, replace(item, created_at="2026-11-24T07:00:01Z"), "all", (), offer=False)
+    assert item.id in items(hub, "all/content")
