@@ -17,7 +17,8 @@ from appliance.core.item import Item
 from appliance.core.journal import Record
 from appliance.core.moment import to_us
 from appliance.core.records import decode
-from appliance.store import air, desk, items, journals, needs, reasons
+from appliance.core.rotation import is_proven
+from appliance.store import air, desk, hub_keys, items, journals, needs, reasons
 from appliance.store.needs import DAYS_BACK_US, FILLER_WITHIN_US, ITEM_WITHIN_US, READY_BEFORE_US
 from edge_agent.faults import as_refusals
 from edge_agent.redaction import redact
@@ -61,6 +62,8 @@ class Applying:
         match body:
             case records.Recall():
                 self._recall(db, body)
+            case records.Rotate():
+                self._rotate(db, record, body)
             case records.Redact():
                 redact(db, body.stream, body.epoch, body.seq, now_us)
                 self.air_changed = True
@@ -102,6 +105,14 @@ class Applying:
             if digest == body.target or not needs.goes_up(db, digest):
                 needs.bury(db, digest, body.reason, at_us)
         self.air_changed = True
+
+    def _rotate(self, db: Database, record: Record, body: records.Rotate) -> None:
+        """Trust the next key of the hub's, if it follows the one that is trusted; a box that began later knows it."""
+        hub = self._config.hub
+        if hub is None or not is_proven(hub.id, body):
+            raise Refused(Text("换钥记录的签名不对", "a change of the hub's key that its keys did not sign"))
+        if body.former == hub_keys.trusted(db, hub.sign_key):
+            hub_keys.follow(db, record, body)
 
     def _item(self, db: Database, record: Record, item: Item, now_us: int) -> None:
         """A story published to this site, or put into the supermarket; only what is shown here is fetched."""

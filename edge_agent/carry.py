@@ -26,7 +26,7 @@ from appliance.core.journal import Broken, Checkpoint, Record, parse_checkpoint_
 from appliance.core.judge import Verdict
 from appliance.core.moment import US
 from appliance.core.snapshot import judge_snapshot, parse_statement_text
-from appliance.store import desk, journals, work
+from appliance.store import desk, hub_keys, journals, work
 from edge_agent import carrying
 from edge_agent.apply import Applying
 from edge_agent.arriving import Arriving
@@ -141,7 +141,7 @@ def hear(
             way = _Way(
                 db,
                 applying,
-                parse_public_key(config.hub.sign_key),
+                parse_public_key(hub_keys.trusted(db, config.hub.sign_key)),
                 partial(recovery.hold, now_us=now_us, hub_now_us=None),
             )
             memory.journey = _keep_pages(found, journey, way)
@@ -216,8 +216,8 @@ def _expect(said: tuple[str, str], journey: Journey, config: Config, db: Databas
         statement = parse_statement_text(*said)
     except Broken as error:
         return journeys.without_stream(journey, _of_stream(stream, error.problems[0]))
-    last, key = journals.cursor(db, stream).position, parse_public_key(config.hub.sign_key)
-    verdict, reason = judge_snapshot(last, statement, key)
+    last, trusted = journals.cursor(db, stream).position, hub_keys.trusted(db, config.hub.sign_key)
+    verdict, reason = judge_snapshot(last, statement, parse_public_key(trusted))
     if verdict is not Verdict.ACCEPTED:
         return journeys.without_stream(journey, _of_stream(stream, reason))
     memory.carried_snapshot = Arriving(config.database.with_name("carried-snapshot.part"), statement)

@@ -27,6 +27,8 @@ from appliance.core.errors import DiskFull, Refused, SongshanError, Text
 from appliance.core.journal import Broken, checkpoint_text, parse_public_key
 from appliance.core.snapshot import statement_text
 from appliance.stick import FOLDERS, NOTE, SNAPSHOT, Stick
+from appliance.store import hub_keys
+from appliance.store.database import reading
 from edge_agent.core.journey import Answer
 
 ANSWER_BYTES: Final = 2 * 1024 * 1024
@@ -69,8 +71,10 @@ def _label(config: Config, stick: Stick) -> Answer:
     data = stick.read((FOLDERS["hub"], NOTE), carry.NOTE_BYTES_MAX)
     if data is None:
         return Answer("done")
+    with reading(config.database) as db:
+        key = parse_public_key(hub_keys.trusted(db, config.hub.sign_key))
     try:
-        return Answer("done", note=carry.parse_note(data, label, "hub", (parse_public_key(config.hub.sign_key),)))
+        return Answer("done", note=carry.parse_note(data, label, "hub", (key,)))
     except Refused as error:
         return Answer("done", error.problems[0])
 

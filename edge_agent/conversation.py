@@ -47,7 +47,7 @@ from appliance.core.judge import Verdict
 from appliance.core.moment import US, to_us
 from appliance.core.session import DELIVERIES_MAX, ProtocolError, Session, batch_of
 from appliance.core.snapshot import Statement
-from appliance.store import facts, journals, needs
+from appliance.store import facts, hub_keys, journals, needs
 from appliance.store.database import transaction
 from edge_agent.arriving import Snapshots
 from edge_agent.core.observation import Link
@@ -81,7 +81,7 @@ class Conversation:
     ) -> None:
         self._site, self._db, self._key, self._line, self._apply = config.site, db, key, line, apply
         self._own = wire.stream_of_site(config.site)
-        self._hub_key = parse_public_key(config.hub.sign_key) if config.hub else None
+        self._first_key = config.hub.sign_key if config.hub else ""
         self._machine = machine
         self.recovery = Recovery(config.site, db, key, apply, machine)
         self._alarmed = {self._own, *wire.streams_of_hub(config.site)}
@@ -104,6 +104,7 @@ class Conversation:
         self._pings = 0
         self._said = 0
         self._quiet = 0
+        self._is_leaving = False
         self.told.clear()
         self._snapshots.forget()
         self.recovery.begin()
@@ -184,12 +185,13 @@ class Conversation:
     def _greet_first(self, now_us: int) -> None:
         have = {stream: journals.cursor(self._db, stream).position for stream in wire.streams_of_hub(self._site)}
         offer = journals.cursor(self._db, self._own).position
-        self._begin(
-            Session.box(self._site, have, offer, f"songshan-edge {facts.version()}", now_us, self._machine), now_us
-        )
+        software, trusts = f"songshan-edge {facts.version()}", hub_keys.trusted(self._db, self._first_key)
+        self._begin(Session.box(self._site, have, offer, software, now_us, self._machine, trusts), now_us)
 
     def _hear(self, event: Event, now_us: int) -> list[Outcome]:
         assert self._session is not None
+        if self._is_leaving:
+            return []
         if not isinstance(event, Pong):
             self._stir()
         match event:
@@ -239,6 +241,7 @@ class Conversation:
         self._is_greeted = True
         self._line.greeted(greeted.peer, now_us)
         self.hub_ahead_us = greeted.time_us - now_us
+        self.recovery.look_at_key(self._first_key, greeted.hub_key, now_us)
         for stream, head in greeted.heads.items():
             if head.place < journals.cursor(self._db, stream).position.place:
                 self._alarmed.add(stream)
@@ -262,8 +265,8 @@ class Conversation:
     def _expect(self, stream: str, statement: Statement, now_us: int) -> None:
         """A snapshot is announced: what comes of the stream now waits until it is all there."""
         assert self._session is not None
-        assert self._hub_key is not None
-        verdict, reason = self._snapshots.expect(stream, statement, self._hub_key)
+        key = hub_keys.trusted(self._db, self._first_key)
+        verdict, reason = self._snapshots.expect(stream, statement, parse_public_key(key))
         if verdict is Verdict.ACCEPTED:
             self._take_part(stream, (), now_us)
         else:
@@ -288,10 +291,10 @@ class Conversation:
     def _receive(self, stream: str, records: tuple[Record, ...], checkpoint: Checkpoint | None, now_us: int) -> None:
         """Judge, keep and apply, then answer. What goes wrong on the disk is not answered: the line is given up."""
         assert self._session is not None
-        assert self._hub_key is not None
+        key = hub_keys.trusted(self._db, self._first_key)
         hold = partial(self.recovery.hold, now_us=now_us, hub_now_us=self._hub_now_us(now_us))
         newer = self.recovery.newer.get(stream)
-        judgement = receive(self._db, self._apply, self._hub_key, stream, records, checkpoint, hold, newer)
+        judgement = receive(self._db, self._apply, parse_public_key(key), stream, records, checkpoint, hold, newer)
         match judgement.verdict:
             case Verdict.ACCEPTED:
                 self._agreed(stream, now_us)
@@ -311,6 +314,11 @@ class Conversation:
                 return
         if records:
             self._session.ack(judgement.position)
+        if hub_keys.trusted(self._db, self._first_key) != key:
+            # What else is under way is signed by the key that went; the next greeting says which one counts now.
+            log.warning("hub_key_followed", stream=stream)
+            self._is_leaving = True
+            self._session.bye(Text("嵩山云的签名公钥已更换", "the hub's signing key was changed"))
 
     def _agreed(self, stream: str, now_us: int) -> None:
         """Something of this stream was accepted: it is one history again, and what was held may be done now."""

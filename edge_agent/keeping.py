@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlite_utils import Database
 
 from appliance.core.history import may_leave
-from appliance.core.journal import Checkpoint, Record
+from appliance.core.journal import Checkpoint, Record, position_after
 from appliance.core.judge import Judgement, Verdict, judge
 from appliance.store import histories, journals
 
@@ -41,9 +41,16 @@ def receive(
     judgement = judge(last, records, checkpoint, key, cursor.seen_us)
     if judgement.verdict is Verdict.ACCEPTED:
         _keep(db, apply, judgement, checkpoint, holding)
-    elif judgement.verdict is Verdict.FORKED and (may_leave(last, newer) or may_leave(last, checkpoint)):
+    elif _parts(db, judgement, records) and (may_leave(last, newer) or may_leave(last, checkpoint)):
         return _come_over(db, apply, key, records, checkpoint, holding) or judgement
     return judgement
+
+
+def _parts(db: Database, judgement: Judgement, records: Sequence[Record]) -> bool:
+    """Whether this is another history than ours; also where it lies behind our head, since our branch is the longer."""
+    if judgement.verdict in (Verdict.REWOUND, Verdict.STALE) and records:
+        return not histories.holds(db, position_after(records[-1]))
+    return judgement.verdict is Verdict.FORKED
 
 
 def _come_over(

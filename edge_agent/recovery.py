@@ -20,11 +20,12 @@ from appliance.core.journal import Checkpoint, Position, is_signed_by, position_
 from appliance.core.judge import Verdict, judge
 from appliance.core.moment import to_us
 from appliance.core.session import Session
-from appliance.store import facts, histories, journals
+from appliance.store import facts, histories, hub_keys, journals
 from appliance.store.database import transaction
 
 EVIDENCE_BATCHES_MAX = 16
 """Of a lost branch so much is shown to the hub; all of it is kept here."""
+HUB_KEY = "hub-key"
 
 log = structlog.get_logger()
 
@@ -106,6 +107,16 @@ class Recovery:
         self.rewound.add(stream)
         log.warning("hub_rewound", stream=stream)
         self._raise(_rewound_alarm(stream), now_us)
+
+    def look_at_key(self, first: str, signs: str, now_us: int) -> None:
+        """A hub that signs with a key which it had changed came back from before that; nothing of it is believed."""
+        *former, trusted = hub_keys.keys(self._db, first)
+        if signs in former:
+            log.error("hub_key_former")
+            self._raise(_former_key_alarm(), now_us)
+        elif former and signs == trusted:
+            with transaction(self._db):
+                facts.clear_alarm(self._db, HUB_KEY)
 
     def agreed(self, stream: str) -> None:
         """Something of this stream was accepted: it is one history again."""
@@ -192,4 +203,20 @@ def stopped_alarm(stream: str, verdict: Verdict, reason: Text) -> Finding:
             f"stream {stream} is not synchronised any more ({verdict.value}): {reason.en}",
         ),
         hint=Text("播出不受影响；请联系嵩山云运维", "the air goes on; tell the hub's operator"),
+    )
+
+
+def _former_key_alarm() -> Finding:
+    """The hub signs with a key that this box has seen it change."""
+    return Finding(
+        id=HUB_KEY,
+        severity="red",
+        text=Text(
+            "嵩山云用已作废的签名密钥签名（从更换之前的备份恢复，或有人冒充）；本机不接收它的任何内容",
+            "the hub signs with a key that it had changed: a copy from before that, or somebody else; nothing is taken",
+        ),
+        hint=Text(
+            "播出不受影响；请嵩山云运维把较新副本的 keys/ 文件夹放回",
+            "the air goes on; have the hub's operator bring back the folder keys/ of the newer copy",
+        ),
     )

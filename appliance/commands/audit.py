@@ -78,10 +78,10 @@ def verify(box: Box, path: Path | None, keys: tuple[str, ...], as_json: bool) ->
 def of_box(config: Config, given: tuple[Ed25519PublicKey, ...], progress: ProgressLine) -> Report:
     """Everything in box.db. What is received is signed by the hub, what is said by this site."""
     own = stream_of_site(config.site)
-    hub = (parse_public_key(config.hub.sign_key),) if config.hub is not None else ()
     redactions, found, missing = Redactions(), list[Audited](), list[Missing]()
     with reading(config.database) as db:
         db.conn.execute("BEGIN")
+        hub = table.keys_of_hub(db, config.hub.id, config.hub.sign_key) if config.hub is not None else ()
         expected = table.streams(db)
         total, done = sum(expected.values()), 0
         for stream, count in expected.items():

@@ -21,7 +21,7 @@ from appliance.core.moment import to_text, to_us
 from appliance.loading import Loaded
 from appliance.progress import ProgressLine
 from appliance.stick import FOLDERS, NOTE, Stick
-from appliance.store import assets, journals
+from appliance.store import assets, hub_keys, journals
 from appliance.store.database import reading
 
 
@@ -66,7 +66,8 @@ def _hub_has(config: Config, db: Database, own: str, stick: Stick, label: Label)
     if data is None or config.hub is None:
         return acked
     with suppress(Refused):
-        note = carry.parse_note(data, label, "hub", (journal.parse_public_key(config.hub.sign_key),))
+        key = journal.parse_public_key(hub_keys.trusted(db, config.hub.sign_key))
+        note = carry.parse_note(data, label, "hub", (key,))
         head = note.have.get(own)
         if head is not None and _is_ours(db, wire.position_of(own, head)):
             return max(acked, (head.epoch, head.seq))
@@ -103,7 +104,11 @@ def _note(config: Config, db: Database, label: Label, at_us: int) -> Note:
     holds = sorted(digest for digest, each in assets.holdings(db).items() if each.state == "here")
     most = carry.ASSETS_TOLD_MAX
     return Note(
-        1, label.id, config.site, label.hub, "box", to_text(at_us), have, tuple(wants[:most]), tuple(holds[:most])
+        *(1, label.id, config.site, label.hub, "box", to_text(at_us)),
+        have,
+        tuple(wants[:most]),
+        tuple(holds[:most]),
+        trusts=hub_keys.trusted(db, config.hub.sign_key) if config.hub is not None else "",
     )
 
 

@@ -33,7 +33,7 @@ from appliance.core.journal import (
     parse_record,
 )
 from appliance.core.moment import US, to_us
-from appliance.core.wire import Head
+from appliance.core.wire import Head, KeyText
 
 Side = Literal["hub", "box"]
 
@@ -109,6 +109,8 @@ class Note(msgspec.Struct, frozen=True):
     holds: Annotated[tuple[str, ...], msgspec.Meta(max_length=ASSETS_TOLD_MAX)] = ()
     left_assets: int = 0
     left_bytes: int = 0
+    trusts: KeyText = ""
+    """Of the box: the signing key of the hub's by which it judges; "" when it does not say."""
 
 
 class Load(msgspec.Struct, frozen=True):

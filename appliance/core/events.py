@@ -14,7 +14,8 @@ from appliance.core.wire import DeliveryVerdict
 class Greeted(msgspec.Struct, frozen=True):
     """The peer's hello: `have` is what it holds of our streams, `heads` where its own streams stand.
 
-    `machine` tells a box's machine from another; "" when it does not say, and of a hub.
+    `machine` tells a box's machine from another; "" when it does not say, and of a hub. `hub_key` is the hub's signing
+    key as the peer has it: of a box the one that it trusts, of a hub its own; "" when it does not say.
     """
 
     peer: str
@@ -23,6 +24,7 @@ class Greeted(msgspec.Struct, frozen=True):
     have: dict[str, Position]
     heads: dict[str, Position]
     machine: str = ""
+    hub_key: str = ""
 
 
 class RecordsArrived(msgspec.Struct, frozen=True):

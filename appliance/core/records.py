@@ -148,7 +148,18 @@ class Redact(_Body, frozen=True):
     at: str
 
 
-FromHub = Redact | Recall | Order | Insert | Resume | Receipt | Item | Schedule | Filler
+class Rotate(_Body, frozen=True):
+    """The hub signs with another key from here on. Keys in base64; `word` is the signature of the former one, `proof`
+    that of the one which follows (`appliance.core.rotation`)."""
+
+    former: str
+    sign_key: str
+    word: str
+    proof: str
+    at: str
+
+
+FromHub = Rotate | Redact | Recall | Order | Insert | Resume | Receipt | Item | Schedule | Filler
 
 
 class SeenHead(msgspec.Struct, frozen=True):
@@ -172,6 +183,7 @@ Body = FromHub | FromSite
 SHAPES: Final[dict[str, dict[str, type[Body]]]] = {
     "control": {
         "recall": Recall,
+        "rotate": Rotate,
         "order": Order,
         "insert": Insert,
         "resume": Resume,
@@ -191,6 +203,8 @@ SHAPES: Final[dict[str, dict[str, type[Body]]]] = {
     },
 }
 """Kinds by the last part of the stream's name: what a site reports can never be a recall."""
+ONLY_IN: Final = {"offer": "all/content", "rotate": "all/control"}
+"""Kinds that one stream alone may have."""
 
 
 def decode(record: Record) -> Body:
@@ -199,7 +213,7 @@ def decode(record: Record) -> Body:
     shape = SHAPES[stream.rpartition("/")[2]].get(kind)
     if shape is None and not any(kind in kinds for kinds in SHAPES.values()):
         raise UnknownKind(Text(f"本版本不识此类记录：{kind}", f"a kind that this version does not know: {kind}"))
-    if shape is None or (kind == "offer" and stream != "all/content"):
+    if shape is None or stream != ONLY_IN.get(kind, stream):
         raise BadBody(Text(f"{kind} 不该在流 {stream} 中", f"{kind} has no business in {stream}"))
     if record.body is None:
         raise BadBody(Text("正文已被抹除", "the body was redacted"))

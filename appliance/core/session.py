@@ -51,6 +51,8 @@ DELIVERIES_MAX: Final = 64
 """How many deliveries may wait for their answer."""
 UNREAD_MAX: Final = 1024
 """How many small lines may wait to be sent while the peer asks for more."""
+Heads = Mapping[str, Position]
+"""By stream: where it stands."""
 
 
 class ProtocolError(WorldError):
@@ -85,26 +87,22 @@ class Session:
 
     @classmethod
     def box(
-        cls,
-        site: str,
-        have: Mapping[str, Position],
-        offer: Position,
-        software: str,
-        time_us: int,
-        machine: str = "",
+        cls, site: str, have: Heads, offer: Position, software: str, time_us: int, machine: str = "", trusts: str = ""
     ) -> "Session":
         """The box's end: `have` of the hub's streams (genesis where left out), `offer` is the head of its own."""
         heads = {stream: wire.head_of(have.get(stream) or genesis(stream)) for stream in wire.streams_of_hub(site)}
-        return cls(site, wire.BoxHello(1, site, software, to_text(time_us), heads, wire.head_of(offer), machine))
+        return cls(
+            site, wire.BoxHello(1, site, software, to_text(time_us), heads, wire.head_of(offer), machine, trusts)
+        )
 
     @classmethod
     def hub(
-        cls, site: str, hub_id: str, have: Position, streams: Mapping[str, Position], software: str, time_us: int
+        cls, site: str, hub_id: str, have: Position, streams: Heads, software: str, time_us: int, signs: str = ""
     ) -> "Session":
         """The hub's end: `have` of the site's own stream, `streams` are the heads of the hub's four."""
         heads = {stream: wire.head_of(streams.get(stream) or genesis(stream)) for stream in wire.streams_of_hub(site)}
         of_site = {wire.stream_of_site(site): wire.head_of(have)}
-        return cls(site, wire.HubHello(1, hub_id, to_text(time_us), of_site, heads, software))
+        return cls(site, wire.HubHello(1, hub_id, to_text(time_us), of_site, heads, software, signs))
 
     @property
     def is_over(self) -> bool:
@@ -291,18 +289,17 @@ class Session:
         raise AssertionError("every line that can be decoded is understood")
 
     def _greet(self, hello: wire.BoxHello | wire.HubHello) -> Greeted:
-        machine = ""
         if isinstance(hello, wire.HubHello):
-            peer, their_heads = hello.hub, hello.streams
+            peer, their_heads, machine, hub_key = hello.hub, hello.streams, "", hello.signs
         elif hello.site != self._site:
             raise Broken(Text(f"此密钥属于 {self._site}，不是 {hello.site[:40]}", f"this key is {self._site}'s alone"))
         else:
             peer, their_heads = hello.site, {wire.stream_of_site(hello.site): hello.offer}
-            machine = hello.machine
+            machine, hub_key = hello.machine, hello.trusts
         have = self._positions(self._writes, hello.have)
         heads = self._positions(self._reads, their_heads)
         self._greeted = True
-        return Greeted(peer, hello.software, to_us(hello.time), have, heads, machine)
+        return Greeted(peer, hello.software, to_us(hello.time), have, heads, machine, hub_key)
 
     def _positions(self, streams: Sequence[str], heads: Mapping[str, wire.Head]) -> dict[str, Position]:
         for stream in heads:
@@ -382,12 +379,7 @@ class Session:
 
     def _check_stream(self, stream: str, allowed: Sequence[str]) -> None:
         if stream not in allowed:
-            raise Broken(
-                Text(
-                    f"{self._site} 与流 {stream[:80]!r} 无关",
-                    f"{self._site} has no business with stream {stream[:80]!r}",
-                )
-            )
+            raise Broken(wire.no_business(self._site, stream))
 
     def _say(self, line: wire.Line) -> None:
         self._small.append(wire.encoded(line))

@@ -32,6 +32,9 @@ TRAIL_MAX: Final = 128
 WANT_MAX: Final = 256
 """Assets that one `want` may name."""
 
+KeyText = Annotated[str, msgspec.Meta(pattern=r"\A(?:[A-Za-z0-9+/]{43}=)?\Z")]
+"""A public key in base64, or "": not said."""
+
 DeliveryVerdict = Literal["taken", "missing", "corrupt", "refused"]
 
 
@@ -47,6 +50,7 @@ class BoxHello(msgspec.Struct, frozen=True, tag_field="t", tag="hello"):
     """`have`: how far it has the hub's streams; `offer`: how far its own goes.
 
     `machine` tells one machine from another (`appliance.core.machine`); a box that does not say passes for the same.
+    `trusts` is the signing key of the hub's by which it judges; one that does not say is taken to have the newest.
     """
 
     v: Literal[1]
@@ -56,10 +60,11 @@ class BoxHello(msgspec.Struct, frozen=True, tag_field="t", tag="hello"):
     have: dict[str, Head]
     offer: Head
     machine: Annotated[str, msgspec.Meta(pattern=r"\A(?:[0-9a-f]{64})?\Z")] = ""
+    trusts: KeyText = ""
 
 
 class HubHello(msgspec.Struct, frozen=True, tag_field="t", tag="hello"):
-    """`have`: how far it has the site's stream; `streams`: how far its own go."""
+    """`have`: how far it has the site's stream; `streams`: how far its own go; `signs`: the key that it signs with."""
 
     v: Literal[1]
     hub: str
@@ -67,6 +72,7 @@ class HubHello(msgspec.Struct, frozen=True, tag_field="t", tag="hello"):
     have: dict[str, Head]
     streams: dict[str, Head]
     software: str = ""
+    signs: KeyText = ""
 
 
 class Records(msgspec.Struct, frozen=True, tag_field="t", tag="records"):
@@ -238,6 +244,12 @@ def parsed(pairs: Sequence[tuple[str, str | None]]) -> tuple[Record, ...]:
 def encoded(line: Line) -> bytes:
     """A line as it is sent."""
     return msgspec.json.encode(line) + b"\n"
+
+
+def no_business(site: str, stream: str) -> Text:
+    """What is said to a peer who names a stream that is not one of these."""
+    shown = repr(stream[:80])
+    return Text(f"{site} 与流 {shown} 无关", f"{site} has no business with stream {shown}")
 
 
 def malformed(error: Exception) -> Text:

@@ -1,6 +1,7 @@
 """The journal of this box as an auditor reads it: row by row, each column held against the bytes it was taken from."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -10,7 +11,9 @@ from sqlite_utils import Database
 from appliance.core.asrun import first_break
 from appliance.core.audit import Audited, Auditor, Missing, Redactions
 from appliance.core.errors import Text
-from appliance.core.journal import Broken, Record
+from appliance.core.journal import Broken, Record, parse_public_key, parse_record
+from appliance.core.records import BadBody, Rotate, decode
+from appliance.core.rotation import chain_through, is_proven
 from appliance.core.snapshot import Gauge, Statement, parse_statement
 from appliance.store.database import Row, first, rows
 from appliance.store.journals import checkpoint
@@ -24,6 +27,17 @@ def streams(db: Database) -> dict[str, int]:
     known = {row["stream"]: int(row["seq"]) for row in rows(db, "SELECT stream, seq FROM cursors ORDER BY stream")}
     stray = rows(db, "SELECT DISTINCT stream FROM journal WHERE stream NOT IN (SELECT stream FROM cursors)")
     return known | {row["stream"]: 0 for row in stray}
+
+
+def keys_of_hub(db: Database, hub: str, trusted: str) -> tuple[Ed25519PublicKey, ...]:
+    """The hub's key that is trusted, those that led to it and those that followed, as far as they signed that."""
+    following: dict[str, str] = {}
+    for row in rows(db, "SELECT header, body FROM journal WHERE stream = 'all/control' AND kind = 'rotate'"):
+        with suppress(Broken, BadBody):
+            match decode(parse_record(row["header"], row["body"])):
+                case Rotate() as body if is_proven(hub, body):
+                    following.setdefault(body.former, body.sign_key)
+    return tuple(parse_public_key(key) for key in chain_through(trusted, following))
 
 
 def audit_table(

@@ -289,3 +289,13 @@ def what_is_asked_at_each_record(db: Database) -> None:
         CREATE INDEX journal_waiting ON journal (stream, key) WHERE needs IS NOT NULL;
         CREATE INDEX journal_seen ON journal (stream, epoch, seq) WHERE kind = 'seen';
     """)
+
+
+@migrations()
+def keys_of_the_hub(db: Database) -> None:
+    """Which signing key of the hub's followed which, and the record that said so."""
+    db.executescript("""
+        CREATE TABLE hub_keys (
+            former TEXT PRIMARY KEY, sign_key TEXT NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL
+        ) STRICT;
+    """)

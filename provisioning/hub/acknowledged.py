@@ -18,6 +18,8 @@ class Acknowledged(msgspec.Struct, frozen=True):
 
     heard_at: str
     streams: dict[str, Position]
+    trusts: str = ""
+    """The signing key of the hub's that it trusts; "" where it did not say."""
 
 
 def of_site(folder: HubFolder, site: str) -> Acknowledged | None:
@@ -28,11 +30,12 @@ def of_site(folder: HubFolder, site: str) -> Acknowledged | None:
         return None
 
 
-def note(folder: HubFolder, site: str, positions: Iterable[Position]) -> None:
-    """Remember what a box said that it has."""
+def note(folder: HubFolder, site: str, positions: Iterable[Position], trusts: str = "") -> None:
+    """Remember what a box said that it has, and which key of the hub's it trusts, where it says so."""
     from appliance.durable import write_atomically
 
     known = of_site(folder, site)
     streams = {**(known.streams if known is not None else {}), **{each.stream: each for each in positions}}
+    trusts = trusts or (known.trusts if known is not None else "")
     path = folder.site(site).path / "acknowledged.json"
-    write_atomically(path, msgspec.json.encode(Acknowledged(moment.to_text(folder.now_us()), streams)))
+    write_atomically(path, msgspec.json.encode(Acknowledged(moment.to_text(folder.now_us()), streams, trusts)))

@@ -7,7 +7,7 @@ from appliance.auditing import audit_folder, size_bytes_of
 from appliance.core import journal
 from appliance.core.audit import Audited, Missing, Redactions
 from appliance.core.errors import Text
-from provisioning import identity
+from provisioning.hub import keys
 from provisioning.hub.folder import HubFolder
 from provisioning.hub.journals import streams_of
 from provisioning.hub.sites import Site
@@ -26,9 +26,9 @@ def audit_streams(
     streams = dict(_streams(folder, sites))
     total, done = sum(size_bytes_of(folder.stream(name)) for name in streams), 0
     redactions, found, missing = Redactions(), list[Audited](), list[Missing]()
-    for name, keys in streams.items():
+    for name, signers in streams.items():
         path = folder.stream(name)
-        audited, without_body = audit_folder(path, name, keys, redactions, _from(progress, done, total))
+        audited, without_body = audit_folder(path, name, signers, redactions, _from(progress, done, total))
         done += size_bytes_of(path)
         found.append(audited)
         missing += without_body
@@ -41,7 +41,7 @@ def _from(progress: Progress, before: int, total: int) -> Callable[[int], None]:
 
 def _streams(folder: HubFolder, sites: Sequence[Site]) -> Iterator[tuple[str, tuple["Ed25519PublicKey", ...]]]:
     """Every stream there is, with the keys that may have signed it."""
-    own = (identity.read_private(folder.sign_key).public_key(),)
+    own = tuple(journal.parse_public_key(text) for text in (*keys.former_keys(folder), keys.current_key(folder)))
     for name in ("all/control", "all/content", *(name for site in sites for name in streams_of(site.site))):
         yield name, own
     for site in sites:

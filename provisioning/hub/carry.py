@@ -16,7 +16,7 @@ from appliance.core.errors import Refused, Text
 from appliance.loading import Loaded
 from appliance.progress import ProgressLine
 from appliance.stick import FOLDERS, NOTE, Stick
-from provisioning.hub import acknowledged, snapshots
+from provisioning.hub import acknowledged, keys, snapshots
 from provisioning.hub.catalogue import Catalogue
 from provisioning.hub.folder import HubFolder, is_site_id
 from provisioning.hub.intake import Intake
@@ -49,6 +49,7 @@ def export(folder: HubFolder, site: str, stick: Stick, label: Label, *, everythi
     at_us = folder.now_us()
     word = Word() if everything else word_of_box(folder, known, stick, label)
     count_as_heard(folder, site, word)
+    _check_trust(folder, site, word_of_box(folder, known, stick, label))
     done = Exported(site, label.id)
     named: dict[str, int | None] = {}
     catalogue = Catalogue().read(journals, (site,))
@@ -67,6 +68,18 @@ def export(folder: HubFolder, site: str, stick: Stick, label: Label, *, everythi
     wants, holds = (word.note.wants, word.note.holds) if word.note else ((), ())
     done.loaded = _carry_assets(folder, site, stick, label, carry.most_urgent_first(wants, named, holds))
     return done
+
+
+def _check_trust(folder: HubFolder, site: str, word: "Word") -> None:
+    """What the key that signs now signs is worth nothing to a box that trusts the one before."""
+    heard = acknowledged.of_site(folder, site)
+    said = {word.note.trusts if word.note else "", heard.trusts if heard else ""} - {""}
+    # Of two words the older may name the former key: whoever said the newest once has it.
+    if said and keys.current_key(folder) not in said:
+        raise Refused(
+            Text(f"{site} 还不认新的签名密钥", f"{site} does not know the key that signs now"),
+            hint=Text("该县须先联一次线", "the county needs the line once"),
+        )
 
 
 def joined(folder: HubFolder, site: str) -> Site:

@@ -9,13 +9,19 @@ from appliance.command import say, say_json
 from appliance.core import moment
 from appliance.core.errors import OperatorError, Refused, Text
 from provisioning.command import pass_hub
-from provisioning.hub import acknowledged, snapshots
+from provisioning.hub import acknowledged, keys, snapshots
 from provisioning.hub.folder import HubFolder
 from provisioning.hub.journals import HubJournals, streams_of
 from provisioning.hub.sites import all_sites
 
 UNHEARD_DAYS: Final = 30
 """A site that was not heard for so long holds nothing up: when it comes back it gets the snapshot."""
+
+
+_LEADS_OVER: Final = Text(
+    "签名密钥更换过，须保留以便离线的县跟上",
+    "the signing key was changed: counties that were away follow it by this stream",
+)
 
 
 class Compacted(msgspec.Struct, frozen=True):
@@ -79,6 +85,8 @@ def compact_one(folder: HubFolder, name: str, unheard_days: int) -> Compacted | 
     kept = snapshots.newest(journals.stream(name))
     if kept is None:
         return None
+    if name == "all/control" and keys.rotations(folder):
+        return Compacted(name, 0, (), _LEADS_OVER)
     waiting = tuple(site for site in _readers(folder, name) if _needs(folder, site, name, kept, unheard_days))
     if waiting:
         names = ", ".join(waiting)

@@ -29,6 +29,7 @@ from appliance.core.events import (
 from appliance.core.judge import Verdict
 from appliance.core.session import ProtocolError, Session, batch_of
 from provisioning.hub.acknowledged import WRITTEN_EVERY_US, note
+from provisioning.hub.beginnings import snapshot_records
 from provisioning.hub.folder import HubFolder
 from provisioning.hub.intake import Checking, FileAnswer, Intake
 from provisioning.hub.journals import HubJournals, streams_of
@@ -39,6 +40,7 @@ from provisioning.hub.sites import site_of
 from provisioning.hub.snapshots import Sending, records, snapshot_for
 from provisioning.hub.status import write_status
 from provisioning.hub.stream import Place
+from provisioning.hub.way_over import WAY_OVER, WayOver, way_over
 
 
 class Conversation:
@@ -59,7 +61,11 @@ class Conversation:
             self.journals.positions(site),
             "songshan-hub",
             folder.now_us(),
+            self.journals.signs(),
         )
+        self.signs = self.journals.signs()
+        self.way: WayOver | None = None
+        """How the box comes over to the key that signs now, where it trusts a former one."""
         self.recovery = Recovery(folder, site, self.journals, self.intake, self.session)
         self.places: dict[str, Place] = {}
         self.snapshots: dict[str, Sending] = {}
@@ -90,7 +96,7 @@ class Conversation:
 
     def turn(self) -> None:
         """Do one step of what takes long, and say what there is to say."""
-        if self.greeted and self.recovery.is_outdated():
+        if self.greeted and (self.recovery.is_outdated() or self.journals.signs() != self.signs):
             self.session.bye(_CHANGED)
             return
         self._check_files()
@@ -109,10 +115,10 @@ class Conversation:
         match event:
             case Acked(position):
                 self.acked[position.stream] = position
-            case Greeted(have=have, machine=machine):
+            case Greeted(have=have, machine=machine, hub_key=trusts):
                 self.acked = dict(have)
-                self._note_acked(0)
-                self._begin(have, machine)
+                self._note_acked(0, trusts)
+                self._begin(have, machine, trusts)
             case RecordsArrived(stream, arrived, checkpoint):
                 self._judge(stream, arrived, checkpoint)
             case CheckpointArrived(stream, checkpoint):
@@ -134,10 +140,19 @@ class Conversation:
             case _:
                 pass
 
-    def _begin(self, have: dict[str, journal.Position], machine: str) -> None:
+    def _begin(self, have: dict[str, journal.Position], machine: str, trusts: str) -> None:
         """Find where the box stands in each of the hub's streams. One that stands elsewhere is asked what it holds."""
         self.greeted = True
         self.recovery.greet(machine, self.folder.now_us())
+        if trusts in ("", self.signs):
+            self._find_places(have)
+        else:
+            self._lead_over(have[WAY_OVER], trusts)
+        self.intake.set_right()
+        self.intake.settle()
+        self.recovery.want()
+
+    def _find_places(self, have: dict[str, journal.Position]) -> None:
         for stream, position in have.items():
             kept = self.journals.stream(stream)
             snapshot = snapshot_for(kept, position)
@@ -147,9 +162,21 @@ class Conversation:
                 self.session.offer_snapshot(stream, snapshot.statement)
             else:
                 self._found(stream, self.recovery.meet(stream, position))
-        self.intake.set_right()
-        self.intake.settle()
-        self.recovery.want()
+
+    def _lead_over(self, position: journal.Position, trusts: str) -> None:
+        """The box trusts another key: it gets what that one left behind for it, and nothing else."""
+        self.way = way_over(self.folder, trusts)
+        if self.way is None:
+            log_refusal(self.folder, self.site, "session", f"the box trusts {trusts}", _UNKNOWN_KEY)
+            return
+        self.recovery.vouch = self.way.newest
+        kept = self.journals.stream(WAY_OVER)
+        if self.way.begins is not None and position.place < self.way.begins.position.place:
+            self.places[WAY_OVER] = kept.start()
+            self.snapshots[WAY_OVER] = Sending(snapshot_records(kept.folder, self.way.begins.digest))
+            self.session.offer_snapshot(WAY_OVER, self.way.begins)
+        else:
+            self._found(WAY_OVER, self.recovery.meet(WAY_OVER, position))
 
     def _found(self, stream: str, place: Place | None) -> None:
         if place is not None:
@@ -202,6 +229,9 @@ class Conversation:
                 continue
             kept = self.journals.stream(stream)
             page = kept.page(self.places[stream])
+            if self.way is not None:
+                self._push_over(self.way, page)
+                continue
             batch = batch_of([record for record, _place in page])
             if batch:
                 self.places[stream] = page[len(batch) - 1][1]
@@ -209,11 +239,18 @@ class Conversation:
             else:
                 self._sign_of_life(stream, at_us)
 
-    def _note_acked(self, every_us: int) -> None:
+    def _push_over(self, way: WayOver, page: list[tuple[journal.Record, Place]]) -> None:
+        """The next batch that ends where the former key signed; behind the change of the key there is none."""
+        batch, signed = way.cut(batch_of([record for record, _place in page]))
+        if signed is not None:
+            self.places[WAY_OVER] = page[len(batch) - 1][1]
+            self.session.offer(WAY_OVER, batch, signed)
+
+    def _note_acked(self, every_us: int, trusts: str = "") -> None:
         """Remember what the box has, now and then: to know less than is true only keeps more."""
         now_us = self.folder.now_us()
         if self.acked and not 0 <= now_us - self.noted_us < every_us:
-            note(self.folder, self.site, self.acked.values())
+            note(self.folder, self.site, self.acked.values(), trusts)
             self.acked, self.noted_us = {}, now_us
 
     def _push_snapshot(self, stream: str) -> None:
@@ -239,4 +276,8 @@ class Conversation:
             self.session.offer(stream, (), checkpoint)
 
 
+_UNKNOWN_KEY: Final = Text(
+    "节点信任的签名公钥不是本机的；若本机从备份恢复，请放回较新副本的 keys/",
+    "no key of this hub: if it came back from a backup, bring back the folder keys/ of the newer copy",
+)
 _CHANGED: Final = Text("流水或登记已变，请重新问候", "the journals or the standing of this site changed: greet anew")

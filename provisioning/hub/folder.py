@@ -2,6 +2,7 @@
 
 hub.toml                        who the hub is, and its limits
 keys/{sign,ssh_host_ed25519_key}
+keys/rotations/<n>.json         what each change of the signing key left behind (`provisioning.hub.keys`)
 ssh/{sshd_config,authorized_keys}
 journals/<scope>/<name>/        the hub's own streams: all/control, all/content, <site>/control, <site>/content
 assets/ab/<hex>                 every asset and rendition, by digest
@@ -112,6 +113,15 @@ class HubFolder:
     @property
     def sign_key(self) -> Path:
         return self.path / "keys" / "sign"
+
+    @property
+    def next_sign_key(self) -> Path:
+        """The key that will sign, while it is being changed."""
+        return self.path / "keys" / "sign.next"
+
+    @property
+    def rotations(self) -> Path:
+        return self.path / "keys" / "rotations"
 
     @property
     def host_key(self) -> Path:

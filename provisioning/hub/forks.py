@@ -19,7 +19,7 @@ from appliance.core.history import Way, way_of
 from appliance.core.journal import Checkpoint, Position, Record, append, next_epoch, position_after
 from appliance.core.judge import Verdict, judge
 from appliance.core.wire import batch_of
-from provisioning.hub import vouching
+from provisioning.hub import keys, vouching
 from provisioning.hub.journals import HubJournals
 from provisioning.hub.stream import Place, Stream
 
@@ -52,7 +52,8 @@ class Taken:
 
 def take_back(journals: HubJournals, name: str, since: Position, given: Sequence[Record], signed: Checkpoint) -> Taken:
     """Take in a batch of a stream of the hub's that a box gives back. Refused when the hub did not sign it."""
-    judgement = judge(since, given, signed, journals.key.public_key())
+    key, end = keys.signer_of(journals.folder, signed)
+    judgement = judge(since, given, signed, journal.parse_public_key(key))
     if judgement.verdict is not Verdict.ACCEPTED:
         raise Refused(judgement.reason)
     stream = journals.stream(name)
@@ -61,6 +62,8 @@ def take_back(journals: HubJournals, name: str, since: Position, given: Sequence
         if not tail.is_covered:
             journals.sign(name, tail.place)
         place = stream.find(since)
+        if end is not None and stream.find(end) is not None:
+            return _hold_against(journals, stream, place, given, signed)
         if place is None:
             # The reader is already on a branch that we stand against.
             _stand(journals, stream, given, signed)
@@ -75,6 +78,24 @@ def take_back(journals: HubJournals, name: str, since: Position, given: Sequence
         if way is Way.STAND:
             _stand(journals, stream, rest, signed)
         return Taken(way, place)
+
+
+def _hold_against(
+    journals: HubJournals, stream: Stream, place: Place | None, given: Sequence[Record], signed: Checkpoint
+) -> Taken:
+    """A former key signed it, and all that it signed while it counted is here: anything else may be a thief's.
+
+    It is kept as evidence for a person; the box comes over where a newer epoch lets it. Refused where there is none.
+    """
+    agreed, rest = _common(stream, place, given) if place is not None else (None, given)
+    if not rest:
+        return Taken(Way.KNOWN, agreed)
+    _keep_branch(stream, rest, "shown", signed, journals.folder.now_us())
+    if stream.position().epoch <= signed.position.epoch:
+        raise Refused(
+            Text("作废的签名密钥签过而本机没有的记录", "records that a former key signed and that are not here")
+        )
+    return Taken(Way.STAND, agreed)
 
 
 def issue_again(journals: HubJournals, name: str) -> int:

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from appliance.core import journal, moment, records
@@ -25,11 +26,18 @@ CHECKPOINT_GOOD_US: Final = 10 * moment.US * 60
 class HubJournals:
     folder: HubFolder
 
-    @cached_property
+    @property
     def key(self) -> "Ed25519PrivateKey":
-        from provisioning import identity
+        """The key that signs now: a session may be older than it."""
+        path = self.folder.sign_key
+        if not path.exists():
+            return _key_in(path, 0, 0)
+        found = path.stat()
+        return _key_in(path, found.st_ino, found.st_mtime_ns)
 
-        return identity.read_private(self.folder.sign_key)
+    def signs(self) -> str:
+        """Its public half."""
+        return journal.public_key_text(self.key.public_key())
 
     def stream(self, name: str) -> Stream:
         return Stream(self.folder.stream(name), name)
@@ -54,7 +62,8 @@ class HubJournals:
     def fresh_checkpoint(self, stream: str, at_us: int) -> Checkpoint:
         """The stream's checkpoint, signed anew when it is older than CHECKPOINT_EVERY_US or does not reach the end."""
         covered = self.stream(stream).covered()
-        if covered is not None and at_us - covered.checkpoint.at_us < CHECKPOINT_EVERY_US:
+        is_young = covered is not None and at_us - covered.checkpoint.at_us < CHECKPOINT_EVERY_US
+        if covered is not None and is_young and journal.is_signed_by(covered.checkpoint, self.key.public_key()):
             return covered.checkpoint
         with self.folder.locked():
             return self._put_into_force(stream, at_us) or self._cover(stream, self.stream(stream).tail().place, at_us)
@@ -89,6 +98,14 @@ class HubJournals:
         checkpoint = journal.sign_checkpoint(place.position, at_us, at_us + CHECKPOINT_GOOD_US, self.key)
         self.stream(stream).cover(checkpoint, place.offset)
         return checkpoint
+
+
+@lru_cache(maxsize=64)
+def _key_in(path: Path, _inode: int, _mtime_ns: int) -> "Ed25519PrivateKey":
+    """Read once, as long as it is the same file."""
+    from provisioning import identity
+
+    return identity.read_private(path)
 
 
 @dataclass(frozen=True)

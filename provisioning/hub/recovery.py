@@ -7,7 +7,7 @@ assets             what our own records name and we lost is asked of the box
 machines           two that stand for one site are fenced, until a person chooses
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -17,7 +17,7 @@ from appliance.core.asset import hex_of
 from appliance.core.errors import Refused, Text
 from appliance.core.events import Asked, EvidenceArrived, Returned
 from appliance.core.history import Way, trail_of
-from appliance.core.journal import Position, genesis, is_signed_by, position_after
+from appliance.core.journal import Checkpoint, Position, genesis, is_signed_by, position_after
 from appliance.core.judge import Verdict, judge
 from appliance.core.machine import Machines, heard, may_write, parted
 from appliance.core.session import Session
@@ -45,6 +45,8 @@ class Recovery:
         self._machine, self._before = "", machines_of(folder, site).current
         self._wanted: dict[str, Facts] = {}
         self._seen = self._state()
+        self.vouch: Callable[[str], Checkpoint] = lambda name: journals.fresh_checkpoint(name, folder.now_us())
+        """What shows the box where a stream stands, under a key that it trusts."""
 
     def greet(self, machine: str, at_us: int) -> None:
         """Note which machine speaks. One that may not write is told so; it may read all the same."""
@@ -90,7 +92,7 @@ class Recovery:
         if place is None:
             log_refusal(self.folder, self.site, "session", back.stream, _ELSEWHERE)
         # Ahead of the records: it shows the box the newer epoch that lets it leave the branch it is on.
-        self.session.offer(back.stream, (), self.journals.fresh_checkpoint(back.stream, self.folder.now_us()))
+        self.session.offer(back.stream, (), self.vouch(back.stream))
         return place
 
     def give_back(self, asked: Asked) -> None:

@@ -24,8 +24,8 @@ from provisioning.hub.sites import all_sites, site_of
 from provisioning.hub.stream import Stream
 from provisioning.hub.told import forget
 
-LASTING: Final = ("recall", "redact")
-"""Without its body neither would have any effect on a box that reads it later, and what it took away would be back."""
+LASTING: Final = ("recall", "redact", "rotate")
+"""Without its body none would have any effect on a box that reads it later, and what it took away would be back."""
 
 
 @click.command()

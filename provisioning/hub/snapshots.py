@@ -9,7 +9,7 @@ Compacting punches a hole into EPOCH.records: no offset changes, so checkpoint, 
 
 import ctypes
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -46,6 +46,19 @@ class Kept:
 def newest(stream: Stream) -> Kept | None:
     """The newest snapshot of a stream; None when none was made."""
     return _read(stream, SNAPSHOT)
+
+
+def beginning(stream: Stream) -> Kept | None:
+    """The snapshot that a stream begins with; None for one that was not compacted."""
+    return _read(stream, BEGINS)
+
+
+def sign_anew(stream: Stream, vouched: Callable[[Kept], Kept]) -> None:
+    """Put other statements on the same snapshots into force. The hub's lock is held."""
+    for name in (SNAPSHOT, BEGINS):
+        kept = _read(stream, name)
+        if kept is not None:
+            _name(stream, name, vouched(kept))
 
 
 def records(stream: Stream, kept: Kept) -> Iterator[Record]:

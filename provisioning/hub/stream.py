@@ -209,8 +209,11 @@ class Stream:
 
     def _limit(self, epoch: int, covered: Covered) -> int:
         """How many bytes of an epoch's file count."""
-        is_closed = epoch < covered.checkpoint.position.epoch
-        return self._records_file(epoch).stat().st_size if is_closed else covered.size_bytes
+        if epoch == covered.checkpoint.position.epoch:
+            return covered.size_bytes
+        path = self._records_file(epoch)
+        # Nothing was written in the first epoch where the second was begun at once.
+        return path.stat().st_size if path.exists() else 0
 
     def ends(self) -> dict[int, int]:
         """The last sequence of each epoch of a stream of ours, which is signed after each record."""

@@ -278,6 +278,8 @@ class World:
     root: Path
     clock: Ticking
     hub: Hub
+    bundles: dict[str, str] = field(default_factory=dict)
+    """By box: the hub's signing key as it was told at the beginning."""
 
     def stranger(self, site: str = SITE) -> "Stranger":
         """Somebody in the hub's place."""
@@ -293,7 +295,7 @@ class World:
         is_up: bool = True,
     ) -> Iterator[County]:
         """The box in folder `name`, new or as it was left, while its agent runs."""
-        sign_key = public_key_text(identity.read_private(self.hub.folder.sign_key).public_key())
+        sign_key = self.bundles.setdefault(name, self.hub.journals.signs())
         config = box(self.root / name, HubAddress(**{**vars(HUB), "sign_key": sign_key}))
         config = type(config)(**{**vars(config), "site": site, "clock": self.clock})
         files.make_folders(config)
@@ -316,6 +318,7 @@ class World:
         """An image of a box's disk, as it lies."""
         shutil.rmtree(self.root / copy, ignore_errors=True)
         shutil.copytree(self.root / name, self.root / copy)
+        self.bundles[copy] = self.bundles[name]
 
 
 def world(root: Path, *sites: str) -> World:

@@ -269,6 +269,31 @@ def test_j05_a_box_that_followed_the_branch_given_up_comes_over(tmp_path: Path) 
             assert (other.alarms(), box.alarms()) == ({}, {})
 
 
+def test_j05_a_box_on_a_longer_branch_than_the_one_that_stays_comes_over(tmp_path: Path) -> None:
+    """What the hub gives it lies behind its own head at first; that is no rewind, since a newer epoch follows."""
+    pair = world(tmp_path, SITE, "zhongmu")
+    with pair.box() as box, pair.box("other", site="zhongmu") as other:
+        pair.hub.recall("i0")
+        box.talk()
+        other.talk()
+        backup = pair.hub.back_up()
+        pair.hub.recall("i1")
+        box.talk()
+        pair.hub.come_back(backup)
+        for name in ("n1", "n2", "n3"):
+            pair.hub.recall(name)
+        other.talk()
+        pair.hub.cut()
+        box.talk()
+        other.talk()
+        for each in (box, other):
+            each.talk()
+            assert each.position("all/control") == pair.hub.position("all/control")
+            assert each.rows("SELECT target FROM tombstones ORDER BY target") == ["i0", "i1", "n1", "n2", "n3"]
+            assert each.alarms() == {}
+        assert pair.hub.keys("all/control") == ["i0", "i1", "n1", "n2", "n3"]
+
+
 def test_j05_what_only_a_box_on_the_older_branch_holds_is_issued_again(tmp_path: Path) -> None:
     """Whichever box comes first after the hub's disk was lost, no record of the hub's is."""
     pair = world(tmp_path, SITE, "zhongmu")
