@@ -248,7 +248,6 @@ def test_j09_a_stream_that_was_compacted_before_the_change_leads_over_all_the_sa
         box.is_connected = False
         pair.hub.recall("i1")
         snapshots.compact(pair.hub.journals, ALL, snapshots.make(pair.hub.journals, ALL))
-        pair.bundles["late"] = pair.hub.journals.signs()
         pair.hub.recall("i2")
         _rotate(pair)
         snapshots.make(pair.hub.journals, ALL)
@@ -259,6 +258,17 @@ def test_j09_a_stream_that_was_compacted_before_the_change_leads_over_all_the_sa
         box.talk(90)
         assert (_recalled(box), box.alarms(), _agrees(pair, box)) == (["i1", "i2"], {}, True)
     assert check(pair.hub.folder, False).problems == ()
+
+
+def test_j09_snapshots_are_vouched_for_anew(pair: World) -> None:
+    """A box that joins after the change begins with one that was made before it."""
+    pair.hub.order(SITE, "o1")
+    snapshots.compact(pair.hub.journals, CONTROL, snapshots.make(pair.hub.journals, CONTROL))
+    _rotate(pair)
+    pair.hub.order(SITE, "o2")
+    with pair.box("new") as box:
+        box.talk()
+        assert (box.orders(), box.alarms()) == (["o1", "o2"], {})
 
 
 def test_j09_a_hub_from_before_the_change_is_not_believed_and_mended_with_its_keys(pair: World) -> None:
