@@ -353,6 +353,25 @@ def test_j09_what_a_thief_signs_with_the_old_key_is_not_taken_back_by_the_hub(pa
     assert pair.hub.keys(CONTROL) == ["o1"]
 
 
+def test_j09_a_hub_behind_takes_nothing_back_beyond_the_end_of_the_former_key(pair: World) -> None:
+    """It cannot tell a thief's records from its own that it lost; there are no more of them than it had signed."""
+    pair.hub.order(SITE, "o1")
+    backup, last = pair.hub.back_up(), pair.hub.position(CONTROL)
+    pair.hub.order(SITE, "o2")
+    old, newer = _rotate(pair), pair.hub.back_up()
+    pair.hub.come_back(backup)
+    shutil.rmtree(pair.hub.path / "keys")
+    shutil.copytree(newer / "keys", pair.hub.path / "keys")
+    body = records.encode(records.Order(id="x", title="x"))
+    first = append(last, "order", "x", body, 0)
+    second = append(position_after(first), "order", "x", body, 0)
+    with pytest.raises(Refused):
+        forks.take_back(
+            pair.hub.journals, CONTROL, last, [first, second], sign_checkpoint(position_after(second), 0, 0, old)
+        )
+    assert pair.hub.keys(CONTROL) == ["o1"]
+
+
 def test_j09_a_hub_behind_takes_back_what_the_former_key_signed(pair: World) -> None:
     """It came back from before the change, with the keys of the newer copy: what it lacks was signed before."""
     pair.hub.order(SITE, "o1")
