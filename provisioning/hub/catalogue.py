@@ -115,20 +115,21 @@ class Catalogue:
         return offer if offer is not None and self.is_live(offer) else None
 
     def is_live(self, item: Item) -> bool:
-        """Whether no recall stands against it: an item made after the recall of its id is another one."""
+        """Whether no recall stands against it: an item made after the recall of its id is another one.
+
+        One that names a recalled asset goes on without it, here as on every box.
+        """
         recalled_at = self.recalled.get(item.id)
-        if recalled_at is not None and moment.to_us(item.created_at) <= moment.to_us(recalled_at):
-            return False
-        return not any(asset.digest in self.recalled for asset in item.assets)
+        return recalled_at is None or moment.to_us(item.created_at) > moment.to_us(recalled_at)
 
     def used_digests(self, besides: str = "") -> set[str]:
-        """The digests that live items name, renditions too; those of one item left out."""
+        """The digests that live items name and nobody recalled, renditions too; those of one item left out."""
         return {
             digest
             for name, copies in self.live_items().items()
             if name != besides
             for item in copies
-            for digest in digests_of(item.assets)
+            for digest in digests_of(asset for asset in item.assets if asset.digest not in self.recalled)
         }
 
     def assets_known(self) -> dict[str, Asset]:

@@ -166,7 +166,7 @@ class Intake:
         known = self.catalogue.offered.get(item.id)
         if item.id in self.catalogue.published or (known is not None and known.origin != self.site):
             return Text("稿件编号已被占用", "this item id is another's")
-        if not self.catalogue.is_live(item):
+        if not self.catalogue.is_live(item) or any(asset.digest in self.catalogue.recalled for asset in item.assets):
             return Text("已被撤稿", "it was recalled")
         limit = self.folder.settings().upload_bytes_max
         if any(asset.size_bytes > limit for asset in item.assets):

@@ -11,6 +11,8 @@ from msgspec.structs import replace
 from appliance.core import records
 from appliance.core.errors import Refused
 from appliance.core.item import Item
+from provisioning.hub.catalogue import Catalogue
+from provisioning.hub.links import set_right
 from provisioning.hub.publish import send_item
 from tests.provisioning.live import LiveHub, program
 
@@ -263,3 +265,17 @@ def test_a_clock_that_went_back_does_not_publish_what_no_box_would_show(hub: Liv
     assert state_of(hub) == before
     send_item(hub.folder, replace(item, created_at="2026-11-24T07:00:01Z"), "all", (), offer=False)
     assert item.id in items(hub, "all/content")
+
+
+def test_a_story_goes_on_without_the_picture_that_was_recalled(hub: LiveHub, tmp_path: Path) -> None:
+    """As on every box: what else is in it stays to be fetched, also by who comes later."""
+    for name in ("wrong.jpg", "right.jpg"):
+        (tmp_path / name).write_bytes(JPEG + name.encode())
+    hub.run("publish", str(tmp_path / "wrong.jpg"), str(tmp_path / "right.jpg"), "--title", "两图", "--to", "dengfeng")
+    wrong, right = (digest_of(tmp_path / name) for name in ("wrong.jpg", "right.jpg"))
+    hub.run("recall", wrong, "--reason", "图片有误")
+    catalogue = Catalogue().read(hub.journals, ("dengfeng",))
+    set_right(hub.library, catalogue, "dengfeng", hub.folder.now_us())
+    readable = {path.name for path in hub.folder.site("dengfeng").readable.iterdir()}
+    assert (wrong[7:] in readable, right[7:] in readable) == (False, True)
+    assert (hub.library.holds(wrong), hub.library.holds(right)) == (False, True)
