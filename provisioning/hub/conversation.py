@@ -53,6 +53,7 @@ class Conversation:
         assert known.sign_key is not None, "an approved site has handed in its keys"
         self.sign_key = journal.parse_public_key(known.sign_key)
         self.report = self.journals.stream(f"{site}/report")
+        self.report.make_durable()
         self.intake = Intake(folder, site, self.journals)
         self.session = Session.hub(
             site,
@@ -229,6 +230,8 @@ class Conversation:
                 continue
             kept = self.journals.stream(stream)
             page = kept.page(self.places[stream])
+            if page:
+                kept.make_durable()
             if self.way is not None:
                 self._push_over(self.way, page)
                 continue

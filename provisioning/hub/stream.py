@@ -8,6 +8,7 @@ Writers hold the hub's lock; readers need none, because covered bytes never chan
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -284,6 +285,11 @@ class Stream:
         payload, signature = checkpoint_text(checkpoint)
         path = self.folder / f"{checkpoint.position.epoch}.checkpoint"
         write_atomically(path, f"{payload}\n{signature}\n{size_bytes}\n".encode())
+
+    def make_durable(self) -> None:
+        """What a reader sees may be the last that a killed writer did: after this no power cut takes it."""
+        with suppress(FileNotFoundError):
+            sync_folder(self.folder)
 
     def accept(self, records: Sequence[Record], checkpoint: Checkpoint) -> None:
         """Keep what the judge accepted of another's stream, and the checkpoint that vouches for it."""
