@@ -115,6 +115,7 @@ class Oracle:
         self._faults = 0
         self._marks: dict[str, bytes] = {}
         self._read: dict[str, int] = dict.fromkeys((*HUB_STREAMS, OWN), 0)
+        self._waiting: dict[str, list[int]] = {name: [] for name in HUB_STREAMS}
         self._known: dict[str, tuple[int, int, int]] = {}
         self._db_version: tuple[object, int] = (None, 0)
         self._told: Counter[str] = Counter()
@@ -266,9 +267,13 @@ class Oracle:
             hashes = [row[0] for row in rows]
             if hashes != self.signed[name][: len(hashes)]:
                 raise Violation(f"the box has of {name} what the hub did not sign, or not in its order")
-            for _digest, kind, key, body, state in rows[self._read[name] :]:
+            waiting = [*self._waiting[name], *range(self._read[name], len(rows))]
+            for number in waiting:
+                _digest, kind, key, body, state = rows[number]
                 if state == "applied":
                     self.at_box.fold(kind, key, body)
+            # What is held or parked has its effect later.
+            self._waiting[name] = [number for number in waiting if rows[number][4] != "applied"]
             self._read[name] = len(rows)
             seq, head = self.acked_by_box.get(name, (0, ""))
             if seq and (len(hashes) < seq or hashes[seq - 1] != head):
