@@ -185,6 +185,7 @@ def _issue(journals: HubJournals, stream: Stream, lost: Iterable[Record], above_
         place = stream.tail().place
         last = place.position
         if last.epoch <= above_epoch:
+            stream.end(place)
             last, place = next_epoch(last), Place(last, 0)
         header = record.header
         again = append(last, header.kind, header.key, record.body, journals.folder.now_us(), origin)

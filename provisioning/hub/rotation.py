@@ -93,7 +93,9 @@ def _announce(journals: HubJournals, following: "Ed25519PrivateKey") -> tuple[Re
             said = records.decode(record)
             if isinstance(said, records.Rotate) and said.sign_key == body.sign_key:
                 return record, place
-    last = stream.tail().place.position
+    end = stream.tail().place
+    stream.end(end)
+    last = end.position
     record = journal.append(next_epoch(last), "rotate", body.former, records.encode(body), now_us)
     return record, stream.append(Place(last, 0), [record])
 

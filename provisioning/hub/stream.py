@@ -269,6 +269,15 @@ class Stream:
             _sync(self.folder)
         return Place(position_after(records[-1]), place.offset + len(data))
 
+    def end(self, place: Place) -> None:
+        """Let an epoch end here, before the next one begins: its file counts whole from then on, without the tail that
+        a writer left who was killed or had no room."""
+        path = self._records_file(place.position.epoch)
+        if path.exists() and path.stat().st_size > place.offset:
+            with path.open("r+b") as file:
+                file.truncate(place.offset)
+                os.fsync(file.fileno())
+
     def sync(self, place: Place) -> None:
         """Make the records up to a place durable that another writer has left."""
         path = self._records_file(place.position.epoch)
@@ -298,7 +307,10 @@ class Stream:
         if covered is not None:
             vouching.mark(self.folder, covered.checkpoint, covered.size_bytes, records)
         for epoch, group in groupby(records, key=lambda record: record.header.epoch):
-            start = place if place.position.epoch == epoch else Place(place.position, 0)
+            start = place
+            if place.position.epoch != epoch:
+                self.end(place)
+                start = Place(place.position, 0)
             place = self.append(start, tuple(group))
         self.cover(checkpoint, place.offset)
 

@@ -144,6 +144,22 @@ def test_epochs_of_a_site_are_kept_apart_and_read_as_one(tmp_path: Path) -> None
     assert [record for record, _place in stream.page(place)] == [second, third]
 
 
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_what_a_full_disk_left_behind_an_epoch_is_not_read_into_the_next(tmp_path: Path, is_whole: bool) -> None:
+    """An older epoch's file counts to its end; a tail in it would be read as damage, and the reports would stop."""
+    key = Ed25519PrivateKey.generate()
+    stream = Stream(tmp_path / "journal", "dengfeng/report")
+    body = records.encode(records.Take("i1"))
+    first = journal.append(genesis(stream.name), "take", "i1", body, 0)
+    stream.accept([first], signed(first, key))
+    tail = journal.append(journal.position_after(first), "take", "i2", body, 0)
+    with (stream.folder / "1.records").open("ab") as file:
+        file.write(tail.header_bytes + b"\n" + (body + b"\n" if is_whole else body[:5]))
+    second = journal.append(journal.next_epoch(journal.position_after(first)), "take", "i3", body, 0)
+    stream.accept([second], signed(second, key))
+    assert list(stream.records()) == [first, second]
+
+
 def in_processes(count: int, work: Callable[..., None], *arguments: object) -> list[multiprocessing.Process]:
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=work, args=(number, *arguments)) for number in range(count)]
