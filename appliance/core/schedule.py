@@ -32,7 +32,7 @@ _START: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{3}))?")
 _URL: Final = re.compile(r"https?://[^\s/]+(/\S*)?")
 _SCHEDULE_KEYS: Final = {"channel", "date", "version", "entries"}
 _ENTRY_KEYS: Final = {
-    "id", "start", "start_type", "kind", "title", "asset", "in_s", "out_s", "duration_s", "url",
+    "id", "start", "start_type", "kind", "title", "asset", "in_s", "out_s", "duration_s", "url", "catchup",
 }  # fmt: skip
 _TITLE_CHARS_MAX: Final = 200
 _URL_CHARS_MAX: Final = 2000
@@ -56,6 +56,8 @@ class Entry(msgspec.Struct, frozen=True):
     out_s: float | None = None
     duration_s: float | None = None
     url: str | None = None
+    catchup: bool = True
+    """Whether it may be seen again (回看) after it was on the air."""
 
     @property
     def length_s(self) -> float | None:
@@ -177,6 +179,11 @@ def _problems_of_line(line: Any) -> Iterator[Text]:
         )
     if line.get("kind") not in get_args(EntryKind):
         yield _not_one_of("kind", line.get("kind"), get_args(EntryKind))
+    if type(line.get("catchup", True)) is not bool:
+        yield Text(
+            f"catchup 须为 true 或 false，得到 {_quoted(line['catchup'])}",
+            f"catchup must be true or false, got {_quoted(line['catchup'])}",
+        )
     yield from _problems_of_start(line)
     yield from _problems_of_content(line)
 
@@ -296,6 +303,7 @@ def _entry(line: dict[str, Any], day: object, zone: str) -> Entry:
         out_s=line.get("out_s"),
         duration_s=line.get("duration_s"),
         url=line.get("url"),
+        catchup=line.get("catchup", True),
     )
 
 

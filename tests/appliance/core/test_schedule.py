@@ -52,6 +52,12 @@ def test_the_documented_example_is_read() -> None:
     assert schedule.assets_of(parsed) == (DIGEST,)
 
 
+def test_what_may_not_be_seen_again_says_so() -> None:
+    """A film that was bought for one showing; whatever says nothing may be seen again."""
+    parsed = schedule.parse_schedule(document(line(), line(2, "07:00:00", catchup=False)), ZONE, CHANNELS)
+    assert [entry.catchup for entry in parsed.entries] == [True, False]
+
+
 def test_a_byte_order_mark_and_bare_digests_are_taken() -> None:
     """Editors on Windows write the mark, and people copy hex without its prefix; neither is a reason to miss a day."""
     parsed = schedule.parse_schedule(b"\xef\xbb\xbf" + document(line(asset="ab" * 32)), ZONE, CHANNELS)
@@ -109,6 +115,8 @@ def test_a_byte_order_mark_and_bare_digests_are_taken() -> None:
         (document(line(in_s=5, out_s=5)), "at least a frame after"),
         (document(line(in_s=0, out_s=5, duration_s=50)), "does not agree"),
         (document(line(duration_s=0.01)), "less than a frame"),
+        (document(line(catchup="no")), "catchup must be true or false"),
+        (document(line(catchup=0)), "catchup must be true or false"),
         (document(line(url="http://x/")), "only a live entry"),
         (document(line(kind="filler", asset=None)), "an asset or a duration_s"),
         (document(line(kind="live", asset=None, duration_s=60)), "needs a url"),
