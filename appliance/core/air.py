@@ -141,6 +141,7 @@ class _Writer:
             reason=piece.reason,
             date=piece.date,
             version=piece.version,
+            catchup=piece.catchup,
         )
         if _continues(last, stretch):
             self.stretches[-1] = resized(last, last.frames + frames)

@@ -53,6 +53,8 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
     reason: Text | None = None
     date: str | None = None
     version: int | None = None
+    catchup: bool = True
+    """Whether it may be seen again (回看), as its entry said when this was committed."""
 
     @property
     def end_tick(self) -> int:

@@ -71,6 +71,7 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
     reason: Text | None = None
     date: str | None = None
     version: int | None = None
+    catchup: bool = True
 
     @property
     def end_tick(self) -> int:
@@ -232,6 +233,7 @@ def _piece(
         reason=reason,
         date=slot.date,
         version=slot.version,
+        catchup=entry.catchup if entry else True,
     )
 
 

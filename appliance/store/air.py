@@ -281,7 +281,7 @@ _LENGTHS: Final = """
 """
 _COLUMNS: Final = (
     "first_msn", "segments", "start_tick", "frames", "rendition", "first_segment", "source", "entry_id", "title",
-    "kind", "planned", "reason", "date", "version",
+    "kind", "planned", "reason", "date", "version", "catchup",
 )  # fmt: skip
 _PLACES: Final = ", ".join(f":{name}" for name in _COLUMNS)
 _INSERT: Final = f"INSERT INTO ledger (channel, {', '.join(_COLUMNS)}) VALUES (:channel, {_PLACES})"  # noqa: S608
@@ -310,7 +310,8 @@ def rows_between(db: Database, channel: str, from_tick: int, to_tick: int | None
 
 
 def _stretch(row: Row) -> Stretch:
-    return Stretch(**{**row, "planned": bool(row["planned"]), "reason": text_of(row["reason"])})
+    flags = {name: bool(row[name]) for name in ("planned", "catchup")}
+    return Stretch(**{**row, **flags, "reason": text_of(row["reason"])})
 
 
 def _columns(channel: str, stretch: Stretch) -> dict[str, Any]:

@@ -299,3 +299,9 @@ def keys_of_the_hub(db: Database) -> None:
             former TEXT PRIMARY KEY, sign_key TEXT NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL
         ) STRICT;
     """)
+
+
+@migrations()
+def what_may_be_seen_again(db: Database) -> None:
+    """Whether a stretch may be seen again (回看) when it was on the air, as its entry said."""
+    db.executescript("ALTER TABLE ledger ADD COLUMN catchup INTEGER NOT NULL DEFAULT 1;")

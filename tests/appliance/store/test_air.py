@@ -86,6 +86,14 @@ def test_what_is_compiled_is_what_readers_read(db: Database, tmp_path: Path) -> 
     assert on(db, "18:00:00") == ("slate", None)
 
 
+def test_what_may_not_be_seen_again_is_noted_where_it_aired(db: Database) -> None:
+    """A right that was bought for one showing goes with what was shown, whatever the schedule says later."""
+    schedule(db, entry(1, 1, "12:01:00", catchup=False), entry(2, 3))
+    recompile(db, NOON)
+    told = {row.entry_id: row.catchup for row in air.rows_between(db, "ch-1", 0, tick_of(NOON + 600 * SECOND))}
+    assert (told["e1"], told["e2"]) == (False, True)
+
+
 def test_compiling_twice_writes_nothing(db: Database) -> None:
     """Once a minute, for ever: a disk must not wear out over a schedule that stands."""
     schedule(db, *(entry(n, n % 8 + 1, f"12:{n:02}:00") for n in range(5, 60)))
