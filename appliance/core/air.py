@@ -11,17 +11,19 @@ over it, cut to the frame. Where the ledger ends, the slate goes on for ever: re
       past, never changes   │  rundown + insertions, compiled anew
              now ─ freeze ──┘
 
-A schedule's edit waits for FREEZE_TICKS, an emergency, a recall and their end only for URGENT_TICKS.
+A schedule's edit waits for FREEZE_TICKS; an emergency, a recall, their end and a live source only for URGENT_TICKS.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Final
 
 import msgspec
 
+from appliance.core import live
 from appliance.core.insertion import Break, Placement, placed
 from appliance.core.ledger import Channel, Stretch, boundary, resized, with_slate
+from appliance.core.live import Imported
 from appliance.core.rundown import SLATE, Packed, Piece, Slot, pieces
 from appliance.core.ts import FRAMES_PER_SEGMENT, SEGMENT_TICKS, TARGET_DURATION_S, TICKS_PER_FRAME, TICKS_PER_S
 
@@ -33,12 +35,13 @@ URGENT_TICKS: Final = 4 * TICKS_PER_S
 
 class Wants(msgspec.Struct, frozen=True):
     """All that decides what should play: the rundown's slots from before now to the horizon, what can air, insertions
-    in the order in which they came."""
+    in the order in which they came, what was imported of live sources."""
 
     slots: Sequence[Slot]
     ready: Mapping[str, Packed]
     fillers: Sequence[str] = ()
     breaks: Sequence[Break] = ()
+    live: Sequence[Imported] = ()
 
 
 class Compilation(msgspec.Struct, frozen=True):
@@ -50,6 +53,8 @@ class Compilation(msgspec.Struct, frozen=True):
     stretches: tuple[Stretch, ...]
     boundary_tick: int
     placements: tuple[Placement, ...]
+    live: tuple[Imported, ...] = ()
+    """`wants.live` with the moments at which the chunks air."""
 
 
 def compile_ledger(
@@ -64,15 +69,18 @@ def compile_ledger(
     timeline = with_slate(channel, committed, frozen + SEGMENT_TICKS)
     urgent = boundary(timeline, urgent_from)
     placements = placed(wants.breaks, wants.ready, urgent, now_tick)
-    begin = urgent if _is_urgent(timeline, wants, placements, urgent, frozen) else boundary(timeline, frozen)
+    imported = live.placed_all(wants.slots, wants.live, urgent)
+    is_urgent = _is_urgent(timeline, wants, placements, urgent, frozen) or live.is_urgent(wants.live, imported, frozen)
+    begin = urgent if is_urgent else boundary(timeline, frozen)
+    wants = msgspec.structs.replace(wants, live=imported)
     kept = [stretch for stretch in timeline if stretch.start_tick < begin]
     running = resized(kept[-1], (begin - kept[-1].start_tick) // TICKS_PER_FRAME)
-    plan = _Writer(running, _goes_on(timeline, begin, wants.ready))
+    plan = _Writer(running, _goes_on(timeline, begin, _airable(wants)))
     for layer in _layers(wants, placements, begin, horizon_tick):
         for piece in layer.pieces:
             plan.play(piece, layer.end_tick)
     first = _first_changed(committed, kept)
-    return Compilation((*kept[first:-1], *plan.stretches), begin, placements)
+    return Compilation((*kept[first:-1], *plan.stretches), begin, placements, imported)
 
 
 class _Layer(msgspec.Struct, frozen=True):
@@ -165,16 +173,16 @@ def _continues(last: Stretch, stretch: Stretch) -> bool:
     return stretch.first_segment == expected and same == last
 
 
-def _goes_on(timeline: Sequence[Stretch], tick: int, ready: Mapping[str, Packed]) -> int:
+def _goes_on(timeline: Sequence[Stretch], tick: int, airable: Collection[str]) -> int:
     """Frames that what runs at `tick` was to have beyond it, if it may still be shown."""
     running = next(stretch for stretch in reversed(timeline) if stretch.start_tick < tick)
-    if running.rendition not in _airable(ready):
+    if running.rendition not in airable:
         return 0
     return max(0, running.end_tick - tick) // TICKS_PER_FRAME
 
 
-def _airable(ready: Mapping[str, Packed]) -> set[str]:
-    return {SLATE, *(packed.rendition for packed in ready.values())}
+def _airable(wants: Wants) -> set[str]:
+    return {SLATE, *(packed.rendition for packed in wants.ready.values()), *live.renditions(wants.live)}
 
 
 def _first_changed(committed: Sequence[Stretch], kept: Sequence[Stretch]) -> int:
@@ -187,7 +195,7 @@ def _is_urgent(
     timeline: Sequence[Stretch], wants: Wants, placements: Sequence[Placement], urgent: int, frozen: int
 ) -> bool:
     """Whether what lies between the urgent boundary and the freeze must not be played as it was committed."""
-    airable = _airable(wants.ready)
+    airable = _airable(wants)
     near = [stretch for stretch in timeline if stretch.end_tick > urgent and stretch.start_tick < frozen]
     if any(stretch.rendition not in airable for stretch in near):
         return True
@@ -227,7 +235,14 @@ def _rundown(wants: Wants, low: int, high: int, *, is_last: bool) -> Iterator[_L
     for slot in wants.slots:
         if slot.end_tick > low and slot.start_tick < high:
             until = slot.end_tick if is_last and slot.entry is not None else min(slot.end_tick, high)
-            yield _Layer(_until(pieces(slot, wants.ready, wants.fillers, low), until), until)
+            yield _Layer(_until(_pieces(slot, wants, low), until), until)
+
+
+def _pieces(slot: Slot, wants: Wants, low: int) -> Iterator[Piece]:
+    if slot.entry is None or slot.entry.kind != "live":
+        return pieces(slot, wants.ready, wants.fillers, low)
+    found = (each for each in wants.live if (each.date, each.entry_id) == (slot.date, slot.entry.id))
+    return live.pieces_of_live(slot, next(found, None), wants.ready, wants.fillers, low)
 
 
 def _until(playing: Iterator[Piece], until: int) -> Iterator[Piece]:

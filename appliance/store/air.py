@@ -28,6 +28,7 @@ from appliance.core.moment import to_us
 from appliance.core.readiness import ComingEntry
 from appliance.core.rundown import SLATE, Day, Packed, Slot, slots, tick_of, us_of
 from appliance.core.schedule import Schedule, day_bounds_us, day_of, parse_schedule
+from appliance.store import live
 from appliance.store.assets import segments_of as table_of
 from appliance.store.database import Row, first, rows, text_json, text_of
 
@@ -143,11 +144,13 @@ def recompile(db: Database, channel: str, at_us: int, hours: int) -> None:
     now_tick, horizon_us = tick_of(at_us), at_us + hours * HOUR_US
     ready = ready_assets(db)
     breaks = _breaks(db, channel)
+    coming = channel_slots(db, channel, facts["zone"], at_us, horizon_us)
     wants = Wants(
-        slots=channel_slots(db, channel, facts["zone"], at_us, horizon_us),
+        slots=coming,
         ready=ready,
         fillers=[row["digest"] for row in rows(db, _FILLERS, (channel,))],
         breaks=breaks,
+        live=live.imported(db, channel, coming, at_us),
     )
     committed = rows_between(db, channel, min(now_tick, state.frozen_tick))
     made = compile_ledger(state, committed, wants, now_tick, tick_of(horizon_us))
@@ -156,6 +159,7 @@ def recompile(db: Database, channel: str, at_us: int, hours: int) -> None:
     )
     _replace(db, channel, committed, made.stretches)
     _keep_placements(db, breaks, made.placements)
+    live.keep_placed(db, channel, wants.live, made.live)
 
 
 def stretches(db: Database, channel: str, from_tick: int, to_tick: int) -> tuple[Stretch, ...]:

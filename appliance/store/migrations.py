@@ -305,3 +305,18 @@ def keys_of_the_hub(db: Database) -> None:
 def what_may_be_seen_again(db: Database) -> None:
     """Whether a stretch may be seen again (回看) when it was on the air, as its entry said."""
     db.executescript("ALTER TABLE ledger ADD COLUMN catchup INTEGER NOT NULL DEFAULT 1;")
+
+
+@migrations()
+def live_sources(db: Database) -> None:
+    """What came of live sources, chunk by chunk, where each airs; and what came of asking after a source."""
+    db.executescript("""
+        CREATE TABLE live_chunks (
+            channel TEXT NOT NULL, date TEXT NOT NULL, entry_id TEXT NOT NULL, number INTEGER NOT NULL,
+            rendition TEXT NOT NULL, frames INTEGER NOT NULL, burst_ms INTEGER NOT NULL, came_us INTEGER NOT NULL,
+            source_us INTEGER, start_tick INTEGER, begins INTEGER NOT NULL DEFAULT 0,
+            PRIMARY KEY (channel, date, entry_id, number)
+        ) STRICT;
+        CREATE INDEX live_chunks_rendition ON live_chunks (rendition);
+        CREATE TABLE live_sources (url TEXT PRIMARY KEY, asked_us INTEGER NOT NULL, reason TEXT) STRICT;
+    """)

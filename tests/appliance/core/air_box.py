@@ -11,6 +11,7 @@ from appliance.core import air, playlist
 from appliance.core.air import Compilation, Wants, compile_ledger
 from appliance.core.insertion import Break
 from appliance.core.ledger import PRE_ROLL_S, Channel, Stretch, with_slate
+from appliance.core.live import Chunk, Imported
 from appliance.core.moment import to_us
 from appliance.core.rundown import Day, Packed, slots, tick_of
 from appliance.core.schedule import Schedule, day_bounds_us, day_of, parse_schedule
@@ -29,6 +30,10 @@ def digest(number: int) -> str:
 
 def rendition(number: int) -> str:
     return f"sha256:{number + 4096:064x}"
+
+
+def live_rendition(number: int) -> str:
+    return f"sha256:{number + 65536:064x}"
 
 
 def clock(local: str) -> int:
@@ -51,6 +56,7 @@ class Box:
     missing: set[str] = field(default_factory=set)
     fillers: list[str] = field(default_factory=lambda: [digest(2), digest(4)])
     breaks: list[Break] = field(default_factory=list)
+    live: list[Imported] = field(default_factory=list)
     rows: list[Stretch] = field(default_factory=list)
     frozen: int = 0
     hours: int = 24
@@ -81,7 +87,15 @@ class Box:
             for source, frames in self.frames.items()
             if source not in self.missing
         }
-        return Wants(slots(days, self.frames), ready, self.fillers, self.breaks)
+        return Wants(slots(days, self.frames), ready, self.fillers, self.breaks, self.live)
+
+    def came(self, entry_id: str, number: int, now_us: int, burst_s: float = 2.0) -> None:
+        """A chunk of a live source came; the agent notes it and compiles."""
+        known = next((each for each in self.live if each.entry_id == entry_id), Imported(date=DATE, entry_id=entry_id))
+        chunk = Chunk(number=number, rendition=live_rendition(number), came_tick=tick_of(now_us), burst_s=burst_s)
+        others = [each for each in self.live if each.entry_id != entry_id]
+        self.live = [*others, msgspec.structs.replace(known, chunks=(*known.chunks, chunk))]
+        self.compile(now_us)
 
     def compile(self, now_us: int) -> Compilation:
         """Compile and commit, as the agent does."""
@@ -91,6 +105,7 @@ class Box:
         assert not kept or kept[-1].end_tick == made.stretches[0].start_tick
         self.rows = [*kept, *made.stretches]
         self.frozen = max(self.frozen, now + air.URGENT_TICKS)
+        self.live = list(made.live)
         states = {placement.id: placement for placement in made.placements}
         self.breaks = [
             msgspec.structs.replace(each, start_tick=states[each.id].start_tick, end_tick=states[each.id].end_tick)
