@@ -12,12 +12,14 @@ from sqlite_utils import Database
 from appliance.config import Config
 from appliance.core import command as commands
 from appliance.core import records, wire
+from appliance.core.asrun import Sighting
 from appliance.core.asset import Asset
 from appliance.core.command import Command
 from appliance.core.errors import Refused, Text
 from appliance.core.item import SECTIONS, Item, problems_of
 from appliance.core.moment import US, to_text, to_us
-from appliance.store import air, assets, desk, items, journals, needs, reasons
+from appliance.core.ts import TICKS_PER_FRAME
+from appliance.store import air, asrun, assets, desk, items, journals, needs, reasons
 from appliance.store.needs import TAKEN_WITHIN_US
 from edge_agent import redaction
 from edge_agent.faults import as_refusals
@@ -61,6 +63,8 @@ def _do(db: Database, config: Config, name: str, command: Command, files: Sequen
             _resume(db, config, channel)
         case commands.Asrun():
             _asrun(db, config, command, now_us)
+        case commands.Observed():
+            _observed(db, config, command, now_us)
         case commands.Import():
             # What it brings was kept page by page (edge_agent/carry.py); this notes that it is over.
             pass
@@ -167,6 +171,18 @@ def _asrun(db: Database, config: Config, command: commands.Asrun, now_us: int) -
     _check_channel(config, command.channel)
     rows = tuple({**row, "evidence": "engine", "by": command.by} for row in command.rows)
     say(db, config, "asrun", command.channel, records.AsRun(command.channel, rows), now_us)
+
+
+def _observed(db: Database, config: Config, command: commands.Observed, now_us: int) -> None:
+    _check_channel(config, command.channel)
+    seen = Sighting(
+        start_tick=command.first_tick,
+        end_tick=command.last_tick + TICKS_PER_FRAME,
+        evidence="ts_probe",
+        errors=command.continuity_errors,
+        output=command.output,
+    )
+    asrun.see(db, command.channel, seen, now_us)
 
 
 def _check_channel(config: Config, channel: str) -> None:

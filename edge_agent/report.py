@@ -7,11 +7,11 @@ import msgspec
 from sqlite_utils import Database
 
 from appliance.config import Config
-from appliance.core import records
+from appliance.core import records, wire
 from appliance.core.facts import as_facts
 from appliance.core.health import Agent, Clock
 from appliance.core.wire import SMALL_LINE_BYTES_MAX
-from appliance.store import air, asrun, facts
+from appliance.store import air, asrun, facts, histories
 from appliance.store.database import transaction
 from edge_agent import alarms, health
 from edge_agent.conversation import Conversation
@@ -32,8 +32,17 @@ def compile_air(db: Database, config: Config, now_us: int) -> None:
 
 
 def log_aired(db: Database, config: Config, now_us: int) -> None:
-    """Write what has aired, and tell the hub of it, in one transaction for each channel."""
+    """Write what has aired, and tell the hub of it, in one transaction for each channel.
+
+    A log that has not begun waits until it is known where this site's stream stands: it goes on from what the hub gives
+    back of it.
+    """
+    known = histories.standing(db, wire.stream_of_site(config.site))
+    with transaction(db):
+        air.keep_clock(db, config.clock)
     for channel in config.channels:
+        if known is not None and not known.is_sure and not asrun.has_begun(db, channel.id):
+            continue
         with transaction(db):
             asrun.log_aired(db, channel.id, now_us)
             while (body := asrun.unreported(db, channel.id)) is not None:

@@ -1,7 +1,7 @@
 """What this site said itself, done again on a box that had forgotten it: its own records, given back by the hub.
 
 A new machine with the old keys, or one that came back from an older copy, so has again what was taken, answered and
-sent up. What the hub has said on it meanwhile counts. What aired is not rebuilt: the hub holds the log of it.
+sent up. What the hub has said on it meanwhile counts. The log of what aired goes on where the hub has it.
 """
 
 from sqlite_utils import Database
@@ -11,7 +11,7 @@ from appliance.core.asset import Asset
 from appliance.core.errors import MissingParent, Text
 from appliance.core.item import Item
 from appliance.core.moment import to_us
-from appliance.store import assets, desk, histories, items, needs
+from appliance.store import asrun, assets, desk, histories, items, needs
 from appliance.store.needs import TAKEN_WITHIN_US
 
 
@@ -30,7 +30,7 @@ def retake(db: Database, site: str, body: records.FromSite, now_us: int) -> None
         case records.Submission():
             _submission(db, site, body, now_us)
         case records.AsRun():
-            pass
+            asrun.take_back(db, body)
 
 
 def receive_receipt(db: Database, body: records.Receipt, now_us: int) -> None:

@@ -90,7 +90,7 @@ def reports(count: int) -> Iterator[Said]:
                 "last_msn": aired * 30 + 29,
                 "status": ["Aired Without Discrepancy"],
                 "reason": None,
-                "evidence": "ledger",
+                "evidence": ["ledger"],
             }
             prev = hashlib.sha256(msgspec.json.encode(row)).hexdigest()
             yield "asrun", CHANNEL, records.encode(records.AsRun(CHANNEL, ({**row, "hash": prev},)))

@@ -11,10 +11,12 @@ from appliance.core.asset import parse_digest
 from appliance.core.errors import OperatorError, Text
 from appliance.core.item import ITEM_ID, SECTIONS, TITLE_CHARS_MAX
 from appliance.core.moment import to_us
+from appliance.core.ts import TICKS_PER_S
 
 COMMAND_BYTES_MAX: Final = 256 * 1024
 FILES_MAX: Final = 64
 ROWS_MAX: Final = 1000
+OBSERVED_TICKS_MAX: Final = 86_400 * TICKS_PER_S
 
 Via = Literal["cli", "tui", "web", "drop", "playout"]
 Short = Annotated[str, msgspec.Meta(max_length=200)]
@@ -89,6 +91,19 @@ class Asrun(Asked, frozen=True, kw_only=True):
     rows: Annotated[tuple[dict[str, Any], ...], msgspec.Meta(max_length=ROWS_MAX)]
 
 
+class Observed(Asked, frozen=True, kw_only=True):
+    """A probe received an output of a channel from the frame at one tick to the one at another: evidence of airing.
+
+    `output` is where it listened. One for each minute, and one when errors begin, is enough.
+    """
+
+    channel: Short
+    first_tick: Annotated[int, msgspec.Meta(ge=0)]
+    last_tick: Annotated[int, msgspec.Meta(ge=0)]
+    continuity_errors: Annotated[int, msgspec.Meta(ge=0)]
+    output: Short
+
+
 class Redact(Asked, frozen=True, kw_only=True):
     """Remove the words of a record of this site's own stream."""
 
@@ -103,7 +118,7 @@ class Import(Asked, frozen=True, kw_only=True):
     path: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 
 
-Command = Redact | Submit | Take | Untake | Answer | Insert | Resume | Tip | Asrun | Import
+Command = Redact | Submit | Take | Untake | Answer | Insert | Resume | Tip | Asrun | Observed | Import
 
 
 def kind_of(command: Command) -> str:
@@ -150,6 +165,10 @@ def _problems(command: Command) -> tuple[Text, ...]:
             problems.append(Text(f"稿件编号不合规：{item[:80]!r}", f"bad item id: {item[:80]!r}"))
         case Insert(digest=digest):
             problems += _refusal(parse_digest, digest)
+        case Observed(first_tick=first, last_tick=last) if not 0 <= last - first <= OBSERVED_TICKS_MAX:
+            problems.append(
+                Text("观测时段须在一天之内且不倒退", "what was observed ends before it begins, or lasts too long")
+            )
         case Import(path=path) if not path.startswith("/") or "\0" in path:
             problems.append(Text(f"须为绝对路径：{path[:80]!r}", f"an absolute path is needed: {path[:80]!r}"))
     return tuple(problems)

@@ -19,7 +19,7 @@ from appliance import slate
 from appliance.clock import SYSTEM_CLOCK, Clock
 from appliance.core import records, ts
 from appliance.core.air import URGENT_TICKS, Wants, compile_ledger
-from appliance.core.airtime import Mark, air_now_us, is_plausible, mark_now
+from appliance.core.airtime import Absence, Mark, absences, air_now_us, is_plausible, mark_now
 from appliance.core.errors import OperatorError, Refused, Text
 from appliance.core.health import OnAir
 from appliance.core.insertion import Break, Placement
@@ -51,13 +51,32 @@ def now_us(db: Database, clock: Clock = SYSTEM_CLOCK) -> int:
 
 
 def keep_clock(db: Database, clock: Clock = SYSTEM_CLOCK) -> int:
-    """Note what time it is on the air, for `now_us` to reckon from; the agent does so every few seconds."""
-    mark = mark_now(_mark(db), clock.wall_us(), clock.running_us())
+    """Note what time it is on the air, for `now_us` to reckon from; the agent does so every few seconds.
+
+    What cannot have gone out since it was last noted, or nobody can tell of, is noted too.
+    """
+    before, wall_us, running_us = _mark(db), clock.wall_us(), clock.running_us()
+    mark = mark_now(before, wall_us, running_us)
+    for each in absences(before, wall_us, running_us) if before is not None else ():
+        db.conn.execute(
+            "INSERT OR REPLACE INTO absences (start_us, end_us, kind) VALUES (?, ?, ?)",
+            (each.start_us, each.end_us, each.kind),
+        )
     db.conn.execute(
         "INSERT OR REPLACE INTO air_clock (id, air_us, running_us, rate) VALUES (1, ?, ?, ?)",
         (mark.air_us, mark.running_us, mark.rate),
     )
     return mark.air_us
+
+
+def absences_between(db: Database, from_us: int, until_us: int) -> tuple[Absence, ...]:
+    """The times for which nobody vouches, that touch this one."""
+    found = rows(
+        db,
+        "SELECT start_us, end_us, kind FROM absences WHERE end_us > ? AND start_us < ? ORDER BY start_us",
+        (from_us, until_us),
+    )
+    return tuple(Absence(**row) for row in found)
 
 
 def ensure_channel(db: Database, channel: str, zone: str, at_us: int) -> bool:

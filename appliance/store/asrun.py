@@ -1,52 +1,131 @@
 """As-run in the database: rows of what has ended, chained, each once reported to the hub."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
 from sqlite_utils import Database
 
 from appliance.core import records
-from appliance.core.asrun import NO_HASH, AiredRow, Planned, first_break, logged
-from appliance.core.ledger import LEDGER_ENDED, Stretch
-from appliance.core.rundown import content, tick_of
-from appliance.store.air import channel_slots, ready_assets, rows_between
+from appliance.core.asrun import (
+    NO_HASH,
+    AiredRow,
+    Meant,
+    Planned,
+    Sighting,
+    first_break,
+    logged,
+    parts,
+    with_preempted,
+)
+from appliance.core.ledger import Stretch
+from appliance.core.moment import US, to_us
+from appliance.core.rundown import Slot, content, tick_of, us_of
+from appliance.core.ts import TICKS_PER_FRAME, TICKS_PER_S
+from appliance.store import air
 from appliance.store.database import first, rows
 
 ROWS_PER_REPORT: Final = 200
+WORD_US: Final = 60 * US
+"""So long after a row has ended it is written, where somebody listens: what was heard of it comes once a minute."""
+HEARD_US: Final = 24 * 3600 * US
+SIGHTINGS_KEPT_US: Final = 31 * 86_400 * US
 
 
 def log_aired(db: Database, channel: str, at_us: int) -> int:
-    """Write the rows of what has ended by now and is not yet written; how many. Inside a transaction."""
+    """Write the rows of what has ended by now and is not yet written; how many. Inside a transaction.
+
+    Where somebody listens to the channel its word is waited for, a minute. Call `air.keep_clock` first: what was leapt
+    over must be known before it is written down as aired.
+    """
     facts = first(db, "SELECT * FROM channels WHERE id = ?", (channel,))
     if facts is None:
         return 0
     last = first(db, "SELECT seq, end_tick, hash FROM asrun WHERE channel = ? ORDER BY seq DESC LIMIT 1", (channel,))
     since = last["end_tick"] if last else facts["epoch_tick"]
-    now_tick = tick_of(at_us)
+    now_tick = tick_of(at_us - (WORD_US if _is_heard(db, channel, at_us) else 0))
     ended = [
         each
-        for each in rows_between(db, channel, since, now_tick)
+        for each in air.rows_between(db, channel, since, now_tick)
         if since <= each.start_tick and each.end_tick <= now_tick
     ]
+    if not ended:
+        return 0
+    until = ended[-1].end_tick
+    slots = _slots(db, channel, facts["zone"], since, until)
+    made = with_preempted(
+        parts(ended, since, air.absences_between(db, us_of(since), us_of(until))),
+        _breaks(db, channel, since, until),
+        tuple(_as_meant(slots, until)),
+    )
     seq, prev = (last["seq"], last["hash"]) if last else (0, NO_HASH)
-    made = list(logged(channel, ended, seq, prev, _planned(db, channel, facts["zone"], ended)))
+    written = list(logged(channel, made, seq, prev, _planned(db, slots, ended), sightings(db, channel, since, until)))
     db.conn.executemany(
         "INSERT INTO asrun (channel, seq, start_tick, end_tick, hash, document) VALUES (?, ?, ?, ?, ?, ?)",
         [
-            (channel, each.row.seq, stretch.start_tick, stretch.end_tick, each.hash, each.document)
-            for each, stretch in zip(made, ended, strict=True)
+            (channel, each.row.seq, tick_of(to_us(each.row.start)), each.end_tick, each.hash, each.document)
+            for each in written
         ],
     )
-    return len(made)
+    return len(written)
+
+
+def see(db: Database, channel: str, seen: Sighting, at_us: int) -> None:
+    """Keep what somebody saw of a channel; what is a month old goes. Inside a transaction."""
+    db.conn.execute(
+        "INSERT INTO sightings (channel, start_tick, end_tick, evidence, errors, output, asset)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (channel, seen.start_tick, seen.end_tick, seen.evidence, seen.errors, seen.output, seen.asset),
+    )
+    old_tick = tick_of(at_us - SIGHTINGS_KEPT_US)
+    db.conn.execute("DELETE FROM sightings WHERE channel = ? AND end_tick < ?", (channel, old_tick))
+
+
+def sightings(db: Database, channel: str, from_tick: int, to_tick: int) -> tuple[Sighting, ...]:
+    """What was seen of a channel in a time."""
+    found = rows(
+        db,
+        "SELECT start_tick, end_tick, evidence, errors, output, asset FROM sightings"
+        " WHERE channel = ? AND end_tick > ? AND start_tick < ? ORDER BY start_tick",
+        (channel, from_tick, to_tick),
+    )
+    return tuple(Sighting(**row) for row in found)
+
+
+def has_begun(db: Database, channel: str) -> bool:
+    """Whether a channel has any row."""
+    return first(db, "SELECT 1 FROM asrun WHERE channel = ? LIMIT 1", (channel,)) is not None
+
+
+def take_back(db: Database, body: records.AsRun) -> None:
+    """Rows that the hub has and this database has lost: the chain goes on from them. Inside a transaction.
+
+    What does not follow on is left with the hub; so is what another engine said, which has no chain.
+    """
+    for told in body.rows:
+        last = first(
+            db, "SELECT seq, hash FROM asrun WHERE channel = ? ORDER BY seq DESC LIMIT 1", (body.channel,)
+        ) or {"seq": 0, "hash": NO_HASH}
+        if (told.get("seq"), told.get("prev")) != (last["seq"] + 1, last["hash"]):
+            continue
+        document = msgspec.json.encode({key: value for key, value in told.items() if key != "hash"})
+        start, length = tick_of(to_us(told["start"])), round(told["duration_s"] * TICKS_PER_S)
+        db.conn.execute(
+            "INSERT INTO asrun (channel, seq, start_tick, end_tick, hash, document, from_hub)"
+            " VALUES (?, ?, ?, ?, ?, ?, 1)",
+            (body.channel, told["seq"], start, start + length, told["hash"], document),
+        )
 
 
 def unreported(db: Database, channel: str) -> records.AsRun | None:
     """The next rows that the hub has not been told, as the body of a record; None when it knows all."""
     found = rows(
         db,
-        "SELECT document, hash FROM asrun WHERE channel = ?"
-        " AND seq > (SELECT reported_seq FROM channels WHERE id = asrun.channel) ORDER BY seq LIMIT ?",
-        (channel, ROWS_PER_REPORT),
+        "SELECT document, hash FROM asrun WHERE channel = :channel"
+        " AND seq > (SELECT reported_seq FROM channels WHERE id = :channel)"
+        " AND seq > (SELECT coalesce(max(seq), 0) FROM asrun WHERE channel = :channel AND from_hub)"
+        " ORDER BY seq LIMIT :most",
+        {"channel": channel, "most": ROWS_PER_REPORT},
     )
     return records.AsRun(channel=channel, rows=tuple(_as_reported(row) for row in found)) if found else None
 
@@ -76,17 +155,59 @@ def _as_reported(row: dict[str, Any]) -> dict[str, Any]:
     return {**msgspec.json.decode(row["document"]), "hash": row["hash"]}
 
 
-def _planned(db: Database, channel: str, zone: str, ended: list[Stretch]) -> Planned:
-    """What the entries of these rows were to play; an entry of a schedule that was replaced since is not known."""
-    told = [each for each in ended if each.entry_id is not None and each.planned and each.reason != LEDGER_ENDED]
-    if not told:
-        return {}
-    from_us, to_us = (tick * 100 // 9 for tick in (told[0].start_tick, told[-1].end_tick))
-    frames = {packed.rendition: packed.frames for packed in ready_assets(db).values()}
-    whole = {(each.date, each.entry_id): frames.get(each.rendition) for each in told}
-    planned: dict[tuple[str, int, str], tuple[int, int]] = {}
-    for slot in channel_slots(db, channel, zone, from_us, to_us):
-        length = whole.get((slot.date, slot.entry.id)) if slot.entry is not None else None
-        if slot.entry is not None and slot.version is not None and length is not None:
-            planned[slot.date, slot.version, slot.entry.id] = content(slot.entry, length)
+def _slots(db: Database, channel: str, zone: str, since: int, until: int) -> tuple[Slot, ...]:
+    return air.channel_slots(db, channel, zone, us_of(since), us_of(until))
+
+
+def _is_heard(db: Database, channel: str, at_us: int) -> bool:
+    found = first(
+        db,
+        "SELECT 1 FROM sightings WHERE channel = ? AND end_tick > ? LIMIT 1",
+        (channel, tick_of(at_us - HEARD_US)),
+    )
+    return found is not None
+
+
+def _breaks(db: Database, channel: str, since: int, until: int) -> list[tuple[int, int]]:
+    """From when to when emergencies ran, those that follow each other joined."""
+    joined: list[tuple[int, int]] = []
+    for each in air.rows_between(db, channel, since - 86_400 * TICKS_PER_S, until):
+        if each.kind == "emergency" and joined and joined[-1][1] == each.start_tick:
+            joined[-1] = (joined[-1][0], each.end_tick)
+        elif each.kind == "emergency":
+            joined.append((each.start_tick, each.end_tick))
+    return joined
+
+
+def _as_meant(slots: Iterable[Slot], until: int) -> Iterator[Stretch]:
+    """The entries of the rundown as if they had aired as planned."""
+    for slot in slots:
+        if slot.entry is not None and slot.end_tick <= until:
+            yield Stretch(
+                first_msn=0,
+                segments=1,
+                start_tick=slot.start_tick,
+                frames=(slot.end_tick - slot.start_tick) // TICKS_PER_FRAME,
+                rendition="",
+                source=slot.entry.asset,
+                entry_id=slot.entry.id,
+                title=slot.entry.title,
+                kind=slot.entry.kind,
+                date=slot.date,
+                version=slot.version,
+            )
+
+
+def _planned(db: Database, slots: Iterable[Slot], ended: list[Stretch]) -> Planned:
+    """What the entries were to play; of a schedule that was replaced since, only how much time they had is known."""
+    frames = {packed.rendition: packed.frames for packed in air.ready_assets(db).values()}
+    whole = {(each.date, each.entry_id): frames.get(each.rendition) for each in ended if each.planned}
+    planned: dict[tuple[str, int, str], Meant] = {}
+    for slot in slots:
+        if slot.entry is not None and slot.version is not None:
+            length = whole.get((slot.date, slot.entry.id))
+            first_segment, meant = 0, (slot.end_tick - slot.start_tick) // TICKS_PER_FRAME
+            if length is not None:
+                first_segment, meant = content(slot.entry, length)
+            planned[slot.date, slot.version, slot.entry.id] = Meant(first_segment, meant, slot.start_tick)
     return planned

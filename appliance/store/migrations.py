@@ -320,3 +320,22 @@ def live_sources(db: Database) -> None:
         CREATE INDEX live_chunks_rendition ON live_chunks (rendition);
         CREATE TABLE live_sources (url TEXT PRIMARY KEY, asked_us INTEGER NOT NULL, reason TEXT) STRICT;
     """)
+
+
+@migrations()
+def who_saw_the_air(db: Database) -> None:
+    """What a probe or another engine saw of a channel, and when nobody kept watch: for the as-run rows of that time."""
+    db.executescript("""
+        CREATE TABLE sightings (
+            channel TEXT NOT NULL, start_tick INTEGER NOT NULL, end_tick INTEGER NOT NULL,
+            evidence TEXT NOT NULL CHECK (evidence IN ('ts_probe', 'engine_callback')),
+            errors INTEGER NOT NULL, output TEXT NOT NULL, asset TEXT
+        ) STRICT;
+        CREATE INDEX sightings_time ON sightings (channel, end_tick);
+        ALTER TABLE asrun ADD COLUMN from_hub INTEGER NOT NULL DEFAULT 0;
+        CREATE INDEX asrun_from_hub ON asrun (channel, seq) WHERE from_hub;
+        CREATE TABLE absences (
+            start_us INTEGER NOT NULL, end_us INTEGER NOT NULL,
+            kind TEXT NOT NULL CHECK (kind IN ('off', 'unattended')), PRIMARY KEY (start_us, kind)
+        ) STRICT;
+    """)

@@ -9,13 +9,14 @@ import pytest
 
 from appliance import files, spool
 from appliance.core.asset import parse_digest
-from appliance.core.command import Answer, Command, Insert, Submit, Take, Tip, Untake
+from appliance.core.command import Answer, Command, Insert, Observed, Submit, Take, Tip, Untake
 from appliance.core.errors import OperatorError, Text
 from appliance.core.records import Order
+from appliance.core.rundown import tick_of
 from appliance.core.scrub import next_reading
 from appliance.core.stock import RenditionState
 from appliance.core.ts import HOUSE_PROFILE
-from appliance.store import air, assets, cache, desk, items, journals, line_rates, work
+from appliance.store import air, asrun, assets, cache, desk, items, journals, line_rates, work
 from appliance.store.database import transaction
 from edge_agent import drop
 from edge_agent.children import Children
@@ -156,6 +157,9 @@ def test_what_people_ask_becomes_rows_and_records(tmp_path: Path) -> None:
         Answer(order="nothing", answer="done", by="x", via="cli", at=AT),
         Insert(channel="dengfeng-1", digest=digest("a"), by="x", via="cli", at=AT),
         Insert(channel="nothing", digest=digest("a"), by="x", via="cli", at=AT),
+        Observed(
+            channel="nothing", first_tick=0, last_tick=9, continuity_errors=0, output="", by="x", via="playout", at=AT
+        ),
     ],
     ids=lambda command: type(command).__name__,
 )
@@ -196,6 +200,19 @@ def test_a_break_in_from_the_desk_needs_a_clip_that_is_ready(tmp_path: Path) -> 
     take_commands(tmp_path, hub)
     with rig(tmp_path, hub) as box:
         assert box.rows("SELECT channel, digest, state FROM inserts") == [("dengfeng-1", digest("a"), "waiting")]
+
+
+def test_what_a_probe_received_is_kept_as_evidence(tmp_path: Path) -> None:
+    """The ledger says what was announced; only who listened can say what came out."""
+    hub = SimulatedHub()
+    with rig(tmp_path, hub) as box:
+        ticks = {"first_tick": tick_of(AT_US), "last_tick": tick_of(AT_US) + 59 * 90_000}
+        seen = {"channel": "dengfeng-1", "continuity_errors": 2, "output": "239.0.0.1:5000", **ticks}
+        put(box, Observed(**seen, **by()))  # type: ignore[arg-type]
+    take_commands(tmp_path, hub)
+    with rig(tmp_path, hub) as box:
+        (found,) = asrun.sightings(box.db, "dengfeng-1", ticks["first_tick"], ticks["last_tick"])
+        assert (found.evidence, found.errors, found.end_tick) == ("ts_probe", 2, ticks["last_tick"] + 3600)
 
 
 def test_a_file_that_is_not_what_it_says_is_refused_and_not_kept(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from appliance.core.command import (
     Asrun,
     Command,
     Insert,
+    Observed,
     Resume,
     Submit,
     Take,
@@ -28,6 +29,16 @@ EACH: tuple[Command, ...] = (
     Take(item="i1", by="x", via="cli", at=AT),
     Untake(item="i1", by="x", via="tui", at=AT),
     Answer(order="o1", answer="done", note="好", by="x", via="cli", at=AT),
+    Observed(
+        channel="c",
+        first_tick=0,
+        last_tick=9,
+        continuity_errors=0,
+        output="239.0.0.1:5000",
+        by="x",
+        via="playout",
+        at=AT,
+    ),
     Insert(channel="c", digest=digest("a"), reason="防汛", at_air=AT, until=AT, by="x", via="cli", at=AT),
     Resume(channel="c", by="x", via="cli", at=AT),
     Tip(text="路灯不亮", contact="138", by="x", via="web", at=AT),
@@ -55,6 +66,10 @@ def test_what_was_written_is_read(command: Command) -> None:
         Untake(item="", by="x", via="cli", at=AT),
         Answer(order="o1", answer="maybe", by="x", via="cli", at=AT),  # type: ignore[arg-type]
         Insert(channel="c", digest="../../keys/ssh", by="x", via="cli", at=AT),
+        Observed(channel="c", first_tick=9, last_tick=8, continuity_errors=0, output="", by="x", via="playout", at=AT),
+        Observed(
+            channel="c", first_tick=0, last_tick=2**40, continuity_errors=0, output="", by="x", via="playout", at=AT
+        ),
         Insert(channel="c", digest=digest("a"), until="25:00", by="x", via="cli", at=AT),
         Tip(text="", by="x", via="web", at=AT),
         Tip(text="t" * 4001, by="x", via="web", at=AT),
@@ -65,7 +80,7 @@ def test_what_was_written_is_read(command: Command) -> None:
         Asrun(channel="c", rows=({"a": "b" * COMMAND_BYTES_MAX},), by="x", via="playout", at=AT),
         Asrun(channel="c", rows=({},) * 1001, by="x", via="playout", at=AT),
     ],
-    ids=range(18),
+    ids=range(20),
 )
 def test_a_command_out_of_bounds_is_refused_where_it_is_made(command: Command) -> None:
     """Whoever makes the mistake is still there to be told."""
