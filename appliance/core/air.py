@@ -24,7 +24,7 @@ from appliance.core import live
 from appliance.core.insertion import Break, Placement, placed
 from appliance.core.ledger import Channel, Stretch, boundary, resized, with_slate
 from appliance.core.live import Imported
-from appliance.core.rundown import SLATE, Packed, Piece, Slot, pieces
+from appliance.core.rundown import SLATE, Packed, Piece, Slot, Stock, pieces
 from appliance.core.ts import FRAMES_PER_SEGMENT, SEGMENT_TICKS, TARGET_DURATION_S, TICKS_PER_FRAME, TICKS_PER_S
 
 FREEZE_S: Final = max(3 * TARGET_DURATION_S, 15)
@@ -38,10 +38,14 @@ class Wants(msgspec.Struct, frozen=True):
     in the order in which they came, what was imported of live sources."""
 
     slots: Sequence[Slot]
-    ready: Mapping[str, Packed]
-    fillers: Sequence[str] = ()
+    stock: Stock
     breaks: Sequence[Break] = ()
     live: Sequence[Imported] = ()
+
+    @property
+    def ready(self) -> Mapping[str, Packed]:
+        """What can air, by its source."""
+        return self.stock.ready
 
 
 class Compilation(msgspec.Struct, frozen=True):
@@ -150,6 +154,7 @@ class _Writer:
             date=piece.date,
             version=piece.version,
             catchup=piece.catchup,
+            plan=piece.plan,
         )
         if _continues(last, stretch):
             self.stretches[-1] = resized(last, last.frames + frames)
@@ -240,9 +245,9 @@ def _rundown(wants: Wants, low: int, high: int, *, is_last: bool) -> Iterator[_L
 
 def _pieces(slot: Slot, wants: Wants, low: int) -> Iterator[Piece]:
     if slot.entry is None or slot.entry.kind != "live":
-        return pieces(slot, wants.ready, wants.fillers, low)
+        return pieces(slot, wants.stock, low)
     found = (each for each in wants.live if (each.date, each.entry_id) == (slot.date, slot.entry.id))
-    return live.pieces_of_live(slot, next(found, None), wants.ready, wants.fillers, low)
+    return live.pieces_of_live(slot, next(found, None), wants.stock, low)
 
 
 def _until(playing: Iterator[Piece], until: int) -> Iterator[Piece]:

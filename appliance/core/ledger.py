@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from appliance.core.errors import Text
-from appliance.core.rundown import SLATE, StretchKind
+from appliance.core.rundown import SLATE, Plan, StretchKind
 from appliance.core.ts import (
     AIR_LEAD_TICKS,
     FILE_PTS_TICKS,
@@ -36,7 +36,7 @@ KIND_NAMES: Final = {
 class Stretch(msgspec.Struct, frozen=True, kw_only=True):
     """A row of the ledger. Each segment has 50 frames but the last; those of the slate are all its segment 0.
 
-    `kind` and `planned` tell what the schedule meant: see `Piece`. `date` and `version` name the schedule.
+    `kind` and `planned` tell what the schedule meant: see `Piece`. `plan`, `date` and `version` name the schedule.
     """
 
     first_msn: int
@@ -55,6 +55,7 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
     version: int | None = None
     catchup: bool = True
     """Whether it may be seen again (回看), as its entry said when this was committed."""
+    plan: Plan = ""
 
     @property
     def end_tick(self) -> int:

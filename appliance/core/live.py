@@ -14,13 +14,13 @@ A run is a row of chunks that air without a filler between them.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
 
 from appliance.core.errors import Text
-from appliance.core.rundown import Packed, Piece, Slot, pieces
+from appliance.core.rundown import Piece, Slot, Stock, pieces
 from appliance.core.ts import FRAMES_PER_SEGMENT, TARGET_DURATION_S, TICKS_PER_FRAME, TICKS_PER_S
 
 CHUNKS_MORE_MAX: Final = 4
@@ -122,15 +122,13 @@ def renditions(live: Iterable[Imported]) -> set[str]:
     return {chunk.rendition for imported in live for chunk in imported.chunks}
 
 
-def pieces_of_live(
-    slot: Slot, imported: Imported | None, ready: Mapping[str, Packed], fillers: Sequence[str], from_tick: int
-) -> Iterator[Piece]:
+def pieces_of_live(slot: Slot, imported: Imported | None, stock: Stock, from_tick: int) -> Iterator[Piece]:
     """What plays in a live entry's slot, without a hole: chunks where they air, and filler, never planned, elsewhere.
 
     What ends by `from_tick` may be left out. After a loss a filler begins anew where the last chunk ends.
     """
     if imported is None:
-        yield from pieces(slot, ready, fillers, from_tick)
+        yield from pieces(slot, stock, from_tick)
         return
     tick, runs = _since(slot, imported.end_tick), imported.runs
     for chunk in imported.chunks:
@@ -138,10 +136,10 @@ def pieces_of_live(
             continue
         runs += chunk.begins
         if chunk.end_tick > from_tick:
-            yield from _filled(slot, tick, chunk.air_tick, runs - chunk.begins, ready, fillers, from_tick)
+            yield from _filled(slot, tick, chunk.air_tick, runs - chunk.begins, stock, from_tick)
             yield _piece(slot, chunk)
         tick = chunk.end_tick
-    yield from _filled(slot, tick, slot.end_tick, runs, ready, fillers, from_tick)
+    yield from _filled(slot, tick, slot.end_tick, runs, stock, from_tick)
 
 
 def _returning(waiting: Sequence[Chunk], runs: int, start: int, until: int) -> list[Chunk]:
@@ -175,15 +173,13 @@ def _since(slot: Slot, tick: int | None) -> int:
     return slot.start_tick if tick is None else min(max(slot.start_tick, tick), slot.end_tick)
 
 
-def _filled(
-    slot: Slot, begin: int, end: int, runs: int, ready: Mapping[str, Packed], fillers: Sequence[str], from_tick: int
-) -> Iterator[Piece]:
+def _filled(slot: Slot, begin: int, end: int, runs: int, stock: Stock, from_tick: int) -> Iterator[Piece]:
     """Filler for the rest of a slot from `begin` on, as far as `end`: what is committed before a chunk comes is the
     same as after."""
     if begin >= min(end, slot.end_tick):
         return
     rest = msgspec.structs.replace(slot, start_tick=begin, turn=slot.turn + runs)
-    for piece in pieces(rest, ready, fillers, from_tick):
+    for piece in pieces(rest, stock, from_tick):
         if piece.start_tick >= end:
             return
         frames = min(piece.frames, (end - piece.start_tick) // TICKS_PER_FRAME)
@@ -203,4 +199,5 @@ def _piece(slot: Slot, chunk: Chunk) -> Piece:
         catchup=slot.entry.catchup,
         date=slot.date,
         version=slot.version,
+        plan=slot.plan,
     )

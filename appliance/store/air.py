@@ -26,7 +26,7 @@ from appliance.core.insertion import Break, Placement
 from appliance.core.ledger import PRE_ROLL_S, Channel, Stretch, with_slate
 from appliance.core.moment import to_us
 from appliance.core.readiness import ComingEntry
-from appliance.core.rundown import SLATE, Day, Packed, Slot, slots, tick_of, us_of
+from appliance.core.rundown import SLATE, Day, Packed, Slot, Stock, slots, tick_of, us_of
 from appliance.core.schedule import Schedule, day_bounds_us, day_of, parse_schedule
 from appliance.store import live
 from appliance.store.assets import segments_of as table_of
@@ -161,13 +161,11 @@ def recompile(db: Database, channel: str, at_us: int, hours: int) -> None:
         return
     state = Channel(facts["epoch_tick"], facts["first_msn"], facts["frozen_tick"])
     now_tick, horizon_us = tick_of(at_us), at_us + hours * HOUR_US
-    ready = ready_assets(db)
     breaks = _breaks(db, channel)
     coming = channel_slots(db, channel, facts["zone"], at_us, horizon_us)
     wants = Wants(
         slots=coming,
-        ready=ready,
-        fillers=[row["digest"] for row in rows(db, _FILLERS, (channel,))],
+        stock=stock_of(db, channel),
         breaks=breaks,
         live=live.imported(db, channel, coming, at_us),
     )
@@ -281,6 +279,11 @@ def schedule_of(db: Database, channel: str, date: str, zone: str) -> Schedule | 
     return None
 
 
+def stock_of(db: Database, channel: str) -> Stock:
+    """What a channel can play now."""
+    return Stock(ready_assets(db), [row["digest"] for row in rows(db, _FILLERS, (channel,))])
+
+
 def ready_assets(db: Database) -> dict[str, Packed]:
     """What can air: assets whose rendition is on disk, verified, and not recalled, by their own digest."""
     return {row["source"]: Packed(row["digest"], row["frames"]) for row in rows(db, _READY, (ts.HOUSE_PROFILE,))}
@@ -304,7 +307,7 @@ _LENGTHS: Final = """
 """
 _COLUMNS: Final = (
     "first_msn", "segments", "start_tick", "frames", "rendition", "first_segment", "source", "entry_id", "title",
-    "kind", "planned", "reason", "date", "version", "catchup",
+    "kind", "planned", "reason", "date", "version", "catchup", "plan",
 )  # fmt: skip
 _PLACES: Final = ", ".join(f":{name}" for name in _COLUMNS)
 _INSERT: Final = f"INSERT INTO ledger (channel, {', '.join(_COLUMNS)}) VALUES (:channel, {_PLACES})"  # noqa: S608

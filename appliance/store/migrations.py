@@ -339,3 +339,15 @@ def who_saw_the_air(db: Database) -> None:
             kind TEXT NOT NULL CHECK (kind IN ('off', 'unattended')), PRIMARY KEY (start_us, kind)
         ) STRICT;
     """)
+
+
+@migrations()
+def whose_plan_airs(db: Database) -> None:
+    """What a day goes by that has no schedule: templates in force. Of each row of the ledger whose plan it follows."""
+    db.executescript("""
+        ALTER TABLE ledger ADD COLUMN plan TEXT NOT NULL DEFAULT '';
+        CREATE TABLE templates (
+            channel TEXT NOT NULL, version INTEGER NOT NULL, document BLOB NOT NULL, assets TEXT NOT NULL,
+            received_at_us INTEGER NOT NULL, PRIMARY KEY (channel, version)
+        ) STRICT;
+    """)

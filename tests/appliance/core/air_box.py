@@ -13,7 +13,7 @@ from appliance.core.insertion import Break
 from appliance.core.ledger import PRE_ROLL_S, Channel, Stretch, with_slate
 from appliance.core.live import Chunk, Imported
 from appliance.core.moment import to_us
-from appliance.core.rundown import Day, Packed, slots, tick_of
+from appliance.core.rundown import Day, Packed, Stock, slots, tick_of
 from appliance.core.schedule import Schedule, day_bounds_us, day_of, parse_schedule
 
 ZONE = "Asia/Shanghai"
@@ -87,7 +87,7 @@ class Box:
             for source, frames in self.frames.items()
             if source not in self.missing
         }
-        return Wants(slots(days, self.frames), ready, self.fillers, self.breaks, self.live)
+        return Wants(slots(days, self.frames), Stock(ready, self.fillers), self.breaks, self.live)
 
     def came(self, entry_id: str, number: int, now_us: int, burst_s: float = 2.0) -> None:
         """A chunk of a live source came; the agent notes it and compiles."""

@@ -76,20 +76,19 @@ def test_a_hard_start_drops_what_would_begin_after_it() -> None:
 
 
 def test_gaps_are_filled_in_turn_and_closed_to_the_frame() -> None:
-    """Fillers take turns from gap to gap; the rest gets one that fits or the slate, never a hole."""
+    """Fillers take turns from gap to gap; the last one ends, or is cut, where the next programme begins."""
     box = Box(clock("11:59:00"))
     box.write(entry(1, 5, "12:00:00"), entry(2, 5, "12:01:07"), entry(3, 5, "12:01:50"))
     box.compile(box.born_us)
     gaps = [row for row in box.rows if clock("12:00:02") <= us_of(row.start_tick) < clock("12:01:50")]
     told = [(row.kind, int(row.source[7:]) if row.source else None, row.frames) for row in gaps]
     assert told == [
-        *[("filler", 4, 133), ("filler", 2, 750), ("filler", 4, 133)],
-        *[("filler", 4, 133)] * 4,
-        ("slate", None, 77),
+        *[("filler", 4, 133), ("filler", 2, 750), ("filler", 2, 742)],
         ("programme", 5, 50),
-        *[("filler", 2, 750), ("filler", 4, 133), ("filler", 4, 133), ("slate", None, 9)],
+        *[("filler", 4, 133)] * 7,
+        ("filler", 4, 94),
     ]
-    assert all(row.planned and row.reason is None for row in gaps)
+    assert all(row.planned and row.reason is None and row.plan == "schedule" for row in gaps)
 
 
 def test_a_long_rest_gets_a_filler_cut_short() -> None:
@@ -102,7 +101,8 @@ def test_a_long_rest_gets_a_filler_cut_short() -> None:
 
 def test_fillers_are_used_fairly() -> None:
     """No filler is worn out while another is never seen."""
-    box = Box(clock("11:59:00"), fillers=[digest(2), digest(4), digest(5)])
+    box = Box(clock("11:59:00"), fillers=[digest(1), digest(2), digest(3)])
+    box.frames |= {digest(1): 400, digest(2): 500, digest(3): 550}
     box.write(*(entry(n, 5, f"12:{n:02}:00") for n in range(1, 60)))
     box.compile(box.born_us)
     firsts = [after.source for before, after in pairwise(box.rows) if before.kind == "programme"][:57]

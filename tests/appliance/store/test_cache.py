@@ -41,7 +41,9 @@ def plays(db: Database, rendition: str, start_us: int, title: str = "新闻", ch
     """A stretch of two seconds in the ledger."""
     msn = 1 + (db.execute("SELECT max(first_msn) FROM ledger").fetchone()[0] or 0)
     db.execute(
-        "INSERT INTO ledger VALUES (?, ?, 1, ?, 50, ?, 0, NULL, NULL, ?, 'programme', 1, NULL, NULL, NULL, 1)",
+        "INSERT INTO ledger (channel, first_msn, segments, start_tick, frames, rendition, first_segment,"
+        " title, kind, planned)"
+        " VALUES (?, ?, 1, ?, 50, ?, 0, ?, 'programme', 1)",
         (channel, msn, tick_of(start_us), rendition, title),
     )
 
