@@ -56,6 +56,8 @@ class ChannelConfig:
 
     id: str
     name: str
+    kind: str = "tv"
+    """`tv` or `radio`: of a radio channel only the sound is served."""
 
 
 def _limit(default: float, low: float, high: float) -> Any:
@@ -84,6 +86,8 @@ class Limits:
     """Within how many days everything on disk is read again and checked."""
     ledger_hours: int = _limit(26, 24, 168)
     """How far ahead the air ledger reaches: a day, and the time to notice that the agent is dead."""
+    catchup_days: int = _limit(7, 0, 30)
+    """How long a programme can be seen again after it has ended (回看), while the disk has room; 0 for not at all."""
 
 
 @dataclass(frozen=True)
@@ -203,6 +207,8 @@ def render(config: Config) -> str:
         lines += ["", "[[timetable]]", *(f"{key} = {_toml(value)}" for key, value in table_of(period).items())]
     for channel in config.channels:
         lines += ["", "[[channels]]", f"id = {_toml(channel.id)}", f"name = {_toml(channel.name)}"]
+        if channel.kind != ChannelConfig.kind:
+            lines.append(f"kind = {_toml(channel.kind)}")
     return "\n".join(lines) + "\n"
 
 
@@ -301,9 +307,11 @@ def _problems_of_channels(channels: Any) -> Iterator[Text]:
         yield _bad("channels", channels, "[[channels]]")
         return
     for number, channel in enumerate(channels, start=1):
-        yield from _unknown(channel, {"id", "name"}, f"channels[{number}].")
+        yield from _unknown(channel, {"id", "name", "kind"}, f"channels[{number}].")
         yield from _text(channel, "id", f"channels[{number}].", CHANNEL_ID, "dengfeng-1")
         yield from _text(channel, "name", f"channels[{number}].", re.compile(r"[^\x00-\x1f]{1,80}"), "登封综合")
+        if "kind" in channel:
+            yield from _text(channel, "kind", f"channels[{number}].", re.compile("tv|radio"), "radio")
     named = [str(channel.get("id")) for channel in channels]
     for twice in sorted({identity for identity in named if named.count(identity) > 1}):
         yield Text(f"频道 {twice} 出现两次", f"channel {twice} is there twice")

@@ -265,7 +265,8 @@ def _space(
     has_room = space.free_bytes - space.reserve_bytes >= max(needed, default=0)
     if has_room and not over_quota_bytes(space.cache_bytes + sum(needed), space.cache_bytes_max):
         return space
-    loose = order_of_eviction(cache.on_disk(db, now_us), cache.pinned(db, now_us))
+    pinned = cache.pinned(db, now_us, config.limits.catchup_days)
+    loose = order_of_eviction(cache.on_disk(db, now_us), pinned)
     return msgspec.structs.replace(space, evictable=tuple((each.digest, each.size_bytes) for each in loose))
 
 

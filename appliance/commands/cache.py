@@ -82,13 +82,14 @@ def report_of(config: Config, wall_us: int) -> Report:
     with reading(config.database) as db:
         air_us = air.now_us(db)
         held = {each.digest: each for each in cached.on_disk(db, air_us)}
-        pinned = cached.pinned(db, air_us)
+        pinned = cached.pinned(db, air_us, config.limits.catchup_days)
         unread = cached.unread(db, air_us)
     order = {each.digest: place for place, each in enumerate(order_of_eviction(held.values(), pinned), start=1)}
     airs_us = {each.digest: each.airs_us for each in unread}
+    kept = pinned.keys() - order.keys()
     return Report(
         storage=look(config, wall_us).storage,
-        pinned_bytes=sum(each.size_bytes for each in held.values() if each.digest in pinned),
+        pinned_bytes=sum(each.size_bytes for each in held.values() if each.digest in kept),
         loose_bytes=sum(held[each].size_bytes for each in order),
         verified=progress(unread, air_us, config.limits.verify_days * DAY_US),
         quarantine=files.quarantined(config),
@@ -193,7 +194,9 @@ def _about(each: Kept, zone: str) -> list[Text]:
     for pin in each.pins:
         word, at = words(pin), f" {clock_of(pin.at_us, zone)}" if pin.at_us is not None else ""
         told.append(Text(f"  在用：{word.zh}{at}", f"  in use: {word.en}{at}"))
-    if each.goes is not None:
+    if each.goes is not None and each.pins:
+        told.append(Text(f"  空间不足时第 {each.goes} 个清退", f"  when room is short it goes as number {each.goes}"))
+    elif each.goes is not None:
         told.append(Text(f"  无人使用，第 {each.goes} 个清退", f"  nothing uses it, it would go as number {each.goes}"))
     return told
 

@@ -18,8 +18,8 @@ from appliance.core.errors import Text
 from appliance.core.moment import US
 from appliance.core.stock import Holding
 
-Why = Literal["air", "insert", "schedule", "filler", "item", "submission", "transfer"]
-"""Why an asset stays, the most pressing reason first."""
+Why = Literal["air", "insert", "schedule", "filler", "item", "submission", "transfer", "catchup"]
+"""Why an asset stays, the most pressing reason first. What is kept for `catchup` alone goes when room is short."""
 
 
 class Pin(msgspec.Struct, frozen=True):
@@ -66,13 +66,17 @@ def pins(
     return {digest: tuple(sorted(each, key=_pressing)) for digest, each in pinned.items()}
 
 
-def order_of_eviction(holdings: Iterable[Holding], pinned: Collection[str]) -> tuple[Holding, ...]:
-    """What is on disk and not pinned, in the order in which it goes.
+def order_of_eviction(holdings: Iterable[Holding], pinned: Mapping[str, Collection[Pin]]) -> tuple[Holding, ...]:
+    """What is on disk and may go, in the order in which it goes: what nothing uses, then what can only be seen again.
 
     Oldest last use first; of the same age the larger, so that fewer go; then by digest, so that two boxes choose alike.
     """
-    loose = (holding for holding in holdings if holding.state == "here" and holding.digest not in pinned)
-    return tuple(sorted(loose, key=lambda holding: (holding.last_used_us, -holding.size_bytes, holding.digest)))
+    loose = (
+        (bool(pinned.get(holding.digest)), holding.last_used_us, -holding.size_bytes, holding.digest, holding)
+        for holding in holdings
+        if holding.state == "here" and all(pin.why == "catchup" for pin in pinned.get(holding.digest, ()))
+    )
+    return tuple(holding for *_, holding in sorted(loose, key=lambda each: each[:4]))
 
 
 def quarantine_over(
@@ -127,6 +131,7 @@ _WORDS: Final[dict[Why, Text]] = {
     "item": Text("稿件", "item"),
     "submission": Text("回传未回执，", "submission without receipt,"),
     "transfer": Text("正在传输", "transfer"),
+    "catchup": Text("回看", "seen again,"),
 }
 
 

@@ -5,7 +5,7 @@ stand in the ledger and never change.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from appliance.core.asset import hex_of
 from appliance.core.ledger import Segment, Stretch, segments_of
@@ -19,14 +19,31 @@ DVR_WINDOW_S: Final = 2 * 3600
 CONTENT_TYPE: Final = "application/vnd.apple.mpegurl"
 
 
-def live(stretches: Sequence[Stretch], now_tick: int) -> str:
+class Form(NamedTuple):
+    """In what its segments come: MPEG-TS, packed audio or fragmented MP4, which needs `map_uri`, its init segment."""
+
+    ending: str
+    version: int = 3
+    map_uri: str | None = None
+
+
+TS: Final = Form("ts")
+AUDIO: Final = Form("aac")
+
+
+def cmaf(map_uri: str) -> Form:
+    """Fragmented MP4 with its init segment at an address relative to the list."""
+    return Form("m4s", 7, map_uri)
+
+
+def live(stretches: Sequence[Stretch], now_tick: int, form: Form = TS) -> str:
     """The list that players follow. `stretches` must reach back LIVE_WINDOW_S and a segment, or to the beginning."""
-    return text_of(segments_at(stretches, now_tick, LIVE_WINDOW_S * TICKS_PER_S))
+    return text_of(segments_at(stretches, now_tick, LIVE_WINDOW_S * TICKS_PER_S), form)
 
 
-def dvr(stretches: Sequence[Stretch], now_tick: int) -> str:
+def dvr(stretches: Sequence[Stretch], now_tick: int, form: Form = TS) -> str:
     """The list that reaches two hours back."""
-    return text_of(segments_at(stretches, now_tick, DVR_WINDOW_S * TICKS_PER_S))
+    return text_of(segments_at(stretches, now_tick, DVR_WINDOW_S * TICKS_PER_S), form)
 
 
 def reach_ticks(window_s: int) -> int:
@@ -46,27 +63,56 @@ def segments_at(stretches: Sequence[Stretch], now_tick: int, window_ticks: int) 
     return tuple(reversed(found))
 
 
-def text_of(segments: Sequence[Segment]) -> str:
-    """The list's text; every segment carries its time, so that a line once given never changes."""
-    lines = [
-        "#EXTM3U",
-        "#EXT-X-VERSION:3",
-        f"#EXT-X-TARGETDURATION:{TARGET_DURATION_S}",
-        f"#EXT-X-MEDIA-SEQUENCE:{segments[0].msn if segments else 0}",
-        "#EXT-X-INDEPENDENT-SEGMENTS",
-    ]
+def text_of(segments: Sequence[Segment], form: Form = TS) -> str:
+    """The text of a list that slides; every segment carries its time, so that a line once given never changes."""
+    lines = _head(segments, form)
     for segment in segments:
-        lines += (
-            f"#EXT-X-PROGRAM-DATE-TIME:{_moment(segment.start_tick)}",
-            f"#EXTINF:{segment.frames // FRAMES_PER_S}.{segment.frames % FRAMES_PER_S * 1000 // FRAMES_PER_S:03d},",
-            address_of(segment),
-        )
+        lines += _lines(segment, form, "")
     return "\n".join(lines) + "\n"
 
 
-def address_of(segment: Segment) -> str:
-    """Relative to the list: everything that is needed to make the segment from the file of its rendition."""
-    return f"{segment.offset_ticks}/{segment.frames}/{hex_of(segment.rendition)}/{segment.number}.ts"
+def complete(segments: Sequence[Segment], form: Form, place: str) -> str:
+    """The text of a list that is over and will not change: a programme seen again. `place` leads to the segments.
+
+    Where one does not follow the other (something between may not be shown again) stands a discontinuity.
+    """
+    lines = _head(segments, form)
+    lines.insert(2, "#EXT-X-PLAYLIST-TYPE:VOD")
+    end_tick = segments[0].start_tick if segments else 0
+    for segment in segments:
+        if segment.start_tick != end_tick:
+            lines.append("#EXT-X-DISCONTINUITY")
+        lines += _lines(segment, form, place)
+        end_tick = segment.end_tick
+    return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"
+
+
+def address_of(segment: Segment, form: Form = TS) -> str:
+    """Relative to the list: everything that is needed to make the segment from the file of its rendition.
+
+    The times of MPEG-TS have 33 bits, so its address tells by how much they move; the others tell when it begins.
+    """
+    when = segment.offset_ticks if form.ending == TS.ending else segment.start_tick
+    return f"{when}/{segment.frames}/{hex_of(segment.rendition)}/{segment.number}.{form.ending}"
+
+
+def _head(segments: Sequence[Segment], form: Form) -> list[str]:
+    return [
+        "#EXTM3U",
+        f"#EXT-X-VERSION:{form.version}",
+        f"#EXT-X-TARGETDURATION:{TARGET_DURATION_S}",
+        f"#EXT-X-MEDIA-SEQUENCE:{segments[0].msn if segments else 0}",
+        "#EXT-X-INDEPENDENT-SEGMENTS",
+        *((f'#EXT-X-MAP:URI="{form.map_uri}"',) if form.map_uri is not None else ()),
+    ]
+
+
+def _lines(segment: Segment, form: Form, place: str) -> tuple[str, str, str]:
+    return (
+        f"#EXT-X-PROGRAM-DATE-TIME:{_moment(segment.start_tick)}",
+        f"#EXTINF:{segment.frames // FRAMES_PER_S}.{segment.frames % FRAMES_PER_S * 1000 // FRAMES_PER_S:03d},",
+        f"{place}{address_of(segment, form)}",
+    )
 
 
 def _ended(stretches: Sequence[Stretch], now_tick: int) -> Iterator[Segment]:

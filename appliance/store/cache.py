@@ -19,7 +19,8 @@ from appliance.store.needs import DAYS_BACK_US
 from appliance.store.work import LISTED_US
 
 DVR_US: Final = 4 * 3600 * US
-"""So long a segment that aired can be had, as far as there is room."""
+"""So long a segment that aired can be had."""
+DAY_US: Final = 86_400 * US
 
 _RECALLED: Final = """
     SELECT target AS digest FROM tombstones WHERE target LIKE 'sha256:%' UNION
@@ -50,6 +51,11 @@ _PINS: Final = f"""
     SELECT asset.value ->> 'digest', 'submission', title, submissions.id, NULL
     FROM submissions, json_each(document, '$.assets') AS asset WHERE submissions.state NOT IN ('accepted', 'refused')
     UNION ALL SELECT digest, 'transfer', '', direction, NULL FROM transfers
+    UNION ALL
+    SELECT rendition, 'catchup', max(title), channel, NULL FROM ledger
+    WHERE start_tick + frames * 3600 BETWEEN :catchup_tick AND :now_tick AND catchup = 1
+        AND kind IN ('programme', 'live') AND rendition NOT IN (SELECT digest FROM recalled)
+    GROUP BY rendition, channel
 """  # noqa: S608
 _LAST_USED: Final = """
     WITH aired AS (
@@ -69,13 +75,14 @@ _LAST_USED: Final = """
 """
 
 
-def pinned(db: Database, now_us: int) -> dict[str, tuple[Pin, ...]]:
+def pinned(db: Database, now_us: int, catchup_days: int = 0) -> dict[str, tuple[Pin, ...]]:
     """What may not go, and why: see `appliance.core.cache`."""
     values = {
         "now_us": now_us,
         "now_tick": tick_of(now_us),
         "listed_tick": tick_of(now_us - LISTED_US),
         "dvr_tick": tick_of(now_us - DVR_US),
+        "catchup_tick": tick_of(now_us - catchup_days * DAY_US),
         "since_us": now_us - DAYS_BACK_US,
     }
     made = rows(db, "SELECT source, digest FROM renditions WHERE digest IS NOT NULL")

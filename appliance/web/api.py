@@ -14,11 +14,11 @@ from werkzeug.exceptions import Gone, HTTPException, NotFound
 from appliance.config import ChannelConfig, Config
 from appliance.core.asset import Asset
 from appliance.core.errors import Text
+from appliance.core.guide import Programme
 from appliance.core.item import ITEM_ID, Item
 from appliance.core.moment import to_text, to_us
 from appliance.store import items
 from appliance.web import openapi, shapes, stories
-from appliance.web.epg import Programme
 from appliance.web.guides import Guides
 from appliance.web.listing import Asked, read_asked
 from appliance.web.memory import MARK
@@ -59,8 +59,8 @@ def blueprint(config: Config, reading: Reading, guides: Guides) -> Blueprint:
             raise NotFound()
         zone = ZoneInfo(config.zone)
         day = read_day(request.args.get("date"), datetime.now(UTC).astimezone(zone).date())
-        found = guides.of_day(channel.id, day)
-        programmes = [programme_entry(each) for each in found]
+        found = guides.with_addresses(channel.id, day, time.time_ns() // 1000)
+        programmes = [programme_entry(each, address) for each, address in found]
         return answer(shapes.Guide(channel.id, channel.name, day.isoformat(), config.zone, programmes))
 
     @api.post("/tips")
@@ -173,19 +173,21 @@ def channel_entry(channel: ChannelConfig, guides: Guides, now_us: int) -> shapes
     return shapes.ChannelEntry(
         channel.id,
         channel.name,
+        "radio" if channel.kind == "radio" else "tv",
         page,
         f"{page}/index.m3u8",
         f"{page}/dvr.m3u8",
+        None if channel.kind == "radio" else f"{page}/cmaf.m3u8",
         None if now is None else programme_entry(now),
         None if following is None else programme_entry(following),
     )
 
 
-def programme_entry(programme: Programme) -> shapes.ProgrammeEntry:
-    """A line of the guide."""
-    return shapes.ProgrammeEntry(
-        programme.title, programme.kind, to_text(programme.start_us), to_text(programme.end_us)
-    )
+def programme_entry(programme: Programme, address: str | None = None) -> shapes.ProgrammeEntry:
+    """A line of the guide; `address`: where it can be seen again."""
+    entry = f"{programme.date}/{programme.entry_id}" if programme.entry_id is not None else None
+    start, end = to_text(programme.start_us), to_text(programme.end_us)
+    return shapes.ProgrammeEntry(programme.title, programme.kind, start, end, entry, address)
 
 
 def read_day(given: str | None, today: date) -> date:

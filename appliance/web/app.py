@@ -2,9 +2,10 @@
 
     create_app(config).wsgi_app is a Front:
         /media/…                 media.py    files, no database
-        /live/…{.m3u8,.ts}       live.py     playlists and segments from the air ledger
+        /live/…{.m3u8,.ts,…}     live.py     playlists and segments from the air ledger
+        /catchup/…               catchup.py  programmes that are over
         /static/…                static_files.py
-        everything else          Flask:      pages.py  api.py  status.py
+        everything else          Flask:      pages.py  api.py  status.py  xmltv.py
 
 Nothing happens at import time. The database is opened when a request first needs it, and may be missing until then.
 """
@@ -17,7 +18,8 @@ from werkzeug.exceptions import HTTPException
 
 from appliance.config import Config
 from appliance.core.errors import WorldError
-from appliance.web import api, pages, status
+from appliance.web import api, pages, status, xmltv
+from appliance.web.catchup import Catchup
 from appliance.web.front import Front, Quick
 from appliance.web.guides import Guides
 from appliance.web.language import COOKIE, COOKIE_S, LANGUAGES, TEXTS, catalogues, language
@@ -63,12 +65,18 @@ def create_app(config: Config) -> Flask:
     app.jinja_env.globals["static"] = static.address
     app.register_blueprint(pages.blueprint(making))
     app.register_blueprint(api.blueprint(config, reading, guides))
+    app.register_blueprint(xmltv.blueprint(config, guides))
     app.register_blueprint(status.blueprint(config, reading))
     app.register_error_handler(HTTPException, lambda error: api.problem(error) if _is_api() else making.error(error))
     app.register_error_handler(WorldError, lambda error: app.handle_user_exception(_unavailable(error)))
     app.after_request(_compress)
     app.after_request(_guard)
-    quick: dict[str, Quick] = {"/media/": Media(config.public), "/live/": Live(config, reading), "/static/": static}
+    quick: dict[str, Quick] = {
+        "/media/": Media(config.public),
+        "/live/": Live(config, reading),
+        "/catchup/": Catchup(config, reading),
+        "/static/": static,
+    }
     front = Front(quick, app.wsgi_app, Memory(config.database))
     app.wsgi_app = front  # type: ignore[method-assign]
     return app

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 READ_BYTES: Final = 64 * 1024
+LIVE_ENDINGS: Final = (".m3u8", ".ts", ".aac", ".m4s", ".mp4")
 
 
 class Request(NamedTuple):
@@ -107,7 +108,7 @@ class Front:
         prefix = path[: path.find("/", 1) + 1]
         part = self._quick.get(prefix)
         # /live/<channel> is a page; what ends in a media name is not.
-        return None if prefix == "/live/" and not path.endswith((".m3u8", ".ts")) else part
+        return None if prefix == "/live/" and not path.endswith(LIVE_ENDINGS) else part
 
 
 def plain(status: str, *headers: tuple[str, str]) -> Reply:

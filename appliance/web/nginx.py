@@ -119,7 +119,7 @@ server {{
     }}
 
     # What a playlist lists is the same for ever; it is kept for a minute only, so that a recall is not outlived here.
-    location ~ ^/live/.+\\.ts$ {{
+    location ~ ^/live/.+\\.(ts|aac|m4s|mp4)$ {{
         proxy_pass http://songshan;
         proxy_cache songshan_segments;
         proxy_cache_key $uri;
@@ -127,7 +127,7 @@ server {{
         proxy_cache_valid 200 1m;
     }}
 
-    location ~ ^/live/.+\\.m3u8$ {{
+    location ~ ^/(live|catchup)/.+\\.m3u8$ {{
         proxy_pass http://songshan;
         proxy_cache songshan_answers;
         proxy_cache_key $uri|$songshan_coding;

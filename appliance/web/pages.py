@@ -13,12 +13,12 @@ from werkzeug.exceptions import HTTPException, NotFound
 from appliance.config import Config
 from appliance.core.asset import Asset
 from appliance.core.errors import WorldError
+from appliance.core.guide import Programme
 from appliance.core.item import SECTION_NAMES, SECTIONS, Item
 from appliance.core.moment import US, to_text
 from appliance.store import items
 from appliance.web import stories
-from appliance.web.api import find_item
-from appliance.web.epg import Programme
+from appliance.web.api import find_item, read_day
 from appliance.web.guides import Guides
 from appliance.web.language import HTML_LANG, Language, age, day, language, length, local, say, size, when
 from appliance.web.listing import Asked, read_asked
@@ -71,6 +71,7 @@ class Line(NamedTuple):
     percent: int
     is_filler: bool
     shift_ms: int | None
+    catchup_url: str | None
 
 
 class Pages:
@@ -131,16 +132,33 @@ class Pages:
             raise NotFound()
         now_us = _now_us()
         today = local(now_us, self._zone)
+        asked = read_day(request.args.get("date"), today.date())
+        shown = [today, today + timedelta(days=1)]
+        if asked != today.date():
+            shown = [today + (asked - today.date())]
+        names = {today: say("Today"), today + timedelta(days=1): say("Tomorrow")}
         days = []
-        for at, words in ((today, say("Today")), (today + timedelta(days=1), say("Tomorrow"))):
-            found = [self._line(each, now_us) for each in self._guides.of_day(channel_id, at.date())]
+        for at in shown:
+            words = names.get(at, "")
+            found = [
+                self._line(each, now_us, address)
+                for each, address in self._guides.with_addresses(channel_id, at.date(), now_us)
+            ]
             # What only joins programmes is told while it is on, lest the guide seem to stand still.
             told = [line for line in found if not line.is_filler or line.state == "current"]
-            earlier = [line for line in told if line.state == "past" and line.shift_ms is None]
+            folded = [line for line in told if line.state == "past" and line.shift_ms is None]
+            earlier = folded if at == today else []
             if told:
                 later = told[len(earlier) :]
-                days.append({"words": f"{words} {day(at)}", "earlier": earlier, "programmes": later})
-        return self._page("live.html", "live", channel=self._channel(channel_id, now_us), days=days)
+                days.append({"words": f"{words} {day(at)}".strip(), "earlier": earlier, "programmes": later})
+        return self._page(
+            "live.html",
+            "live",
+            channel=self._channel(channel_id, now_us),
+            days=days,
+            chosen=asked.isoformat(),
+            other_days=[(each.isoformat(), day(today + (each - today.date()))) for each in self._guides.days(now_us)],
+        )
 
     def tip(self) -> str:
         """The form for a tip."""
@@ -229,11 +247,12 @@ class Pages:
         return {
             "id": channel.id,
             "name": channel.name,
+            "is_radio": channel.kind == "radio",
             "now": None if now is None else self._line(now, now_us),
             "next": None if following is None else self._line(following, now_us),
         }
 
-    def _line(self, programme: Programme, now_us: int) -> Line:
+    def _line(self, programme: Programme, now_us: int, catchup_url: str | None = None) -> Line:
         start_us, end_us = programme.start_us, programme.end_us
         state = "past" if end_us <= now_us else "coming" if start_us > now_us else "current"
         can_shift = state == "past" and start_us > now_us - SHIFT_US and programme.kind != "filler"
@@ -247,6 +266,7 @@ class Pages:
             max(0, min(100, 100 * (now_us - start_us) // max(1, end_us - start_us))),
             programme.kind == "filler",
             start_us // 1000 if can_shift else None,
+            catchup_url,
         )
 
 

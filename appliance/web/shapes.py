@@ -67,22 +67,31 @@ class ItemDocument(msgspec.Struct, frozen=True):
 
 
 class ProgrammeEntry(msgspec.Struct, frozen=True):
-    """A line of the guide; a `filler` has no title."""
+    """A line of the guide; a `filler` has no title.
+
+    `entry` is the day and the id of the schedule's entry, `2026-11-24/e1`; `catchup` an HLS playlist of the programme,
+    from the moment when it has ended, for as long as it can be seen again.
+    """
 
     title: str
     kind: Literal["programme", "live", "filler"]
     start: str
     end: str
+    entry: str | None = None
+    catchup: str | None = None
 
 
 class ChannelEntry(msgspec.Struct, frozen=True):
-    """A channel; `live` and `dvr` are HLS playlists, the second reaching two hours back."""
+    """A channel; `live` and `dvr` are HLS playlists, the second reaching two hours back; `cmaf` the first as fragmented
+    MP4, which a radio channel does not have: its playlists are packed audio."""
 
     id: str
     name: str
+    kind: Literal["tv", "radio"]
     url: str
     live: str
     dvr: str
+    cmaf: str | None
     now: ProgrammeEntry | None
     next: ProgrammeEntry | None
 

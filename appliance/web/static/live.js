@@ -1,23 +1,26 @@
 // The channel's player. What hls.js cannot repair by itself is repaired here, for as long as the page is open:
 // a network error that it gives up on (the box restarts) is started again, a media error is recovered, and a list that it
-// could not read is loaded anew.
+// could not read is loaded anew. What is not repaired by that within a few seconds begins anew.
 
 "use strict";
 
 (() => {
   const stage = document.querySelector("[data-live]");
-  const video = stage.querySelector("video");
+  const video = stage.querySelector("video, audio");
   const say = stage.querySelector(".say");
   const words = stage.dataset;
   const RETRY_MS = 1500;
   const REFRESH_MS = 60000;
+  const AGAIN_MS = 5000;
   const events = [];
   let hls = null;
   let source = words.live;
   let shifted = false;
+  let recoveredAt = -Infinity;
+  let retry = 0;
 
   // What happened to the player, for support and for tests.
-  window.songshanPlayer = { video, events, hls: () => hls, shift };
+  window.songshanPlayer = { video, events, hls: () => hls, shift, seeAgain };
 
   function note(kind, detail) {
     events.push({ at: Date.now(), kind, detail });
@@ -28,20 +31,31 @@
     say.textContent = text;
   }
 
+  // One repair at a time: errors come in swarms, and each would undo the repair of the one before.
+  function soon(repair) {
+    clearTimeout(retry);
+    retry = setTimeout(repair, RETRY_MS);
+  }
+
   function recover(data) {
     note(data.fatal ? "fatal" : "error", data.details);
     if (!data.fatal) return;
     show(words.again);
-    if (data.details === "levelParsingError") {
-      setTimeout(() => play(source), RETRY_MS);
-    } else if (data.type === Hls.ErrorTypes.MEDIA_ERROR) {
-      hls.recoverMediaError();
-    } else if (data.details === "manifestLoadError" || data.details === "manifestLoadTimeOut" ||
-               data.details === "manifestParsingError") {
-      setTimeout(() => play(source), RETRY_MS);
+    if (data.type === Hls.ErrorTypes.MEDIA_ERROR) {
+      const again = performance.now() - recoveredAt < AGAIN_MS;
+      recoveredAt = performance.now();
+      if (again) soon(() => play(source, at()));
+      else hls.recoverMediaError();
+    } else if (data.details.startsWith("manifest") || data.details === "levelParsingError") {
+      soon(() => play(source, at()));
     } else {
-      setTimeout(() => hls.startLoad(), RETRY_MS);
+      soon(() => hls.startLoad());
     }
+  }
+
+  // Where the viewer is, when that is not the live end: in milliseconds since 1970.
+  function at() {
+    return source !== words.live && hls && hls.playingDate ? hls.playingDate.getTime() : undefined;
   }
 
   function play(url, from) {
@@ -51,6 +65,7 @@
       startPlaying();
       return;
     }
+    clearTimeout(retry);
     if (hls) hls.destroy();
     hls = new Hls({
       workerPath: words.worker,
@@ -87,12 +102,25 @@
   video.addEventListener("playing", () => show(video.muted && say.textContent === words.muted ? words.muted : ""));
   video.addEventListener("waiting", () => { note("waiting"); show(words.wait); });
   video.addEventListener("volumechange", () => { if (!video.muted) show(""); });
-  video.addEventListener("error", () => note("media", video.error && video.error.message));
+  video.addEventListener("error", () => {
+    note("media", video.error && video.error.message);
+    // A browser that plays lists by itself does not try again.
+    if (!hls) soon(() => play(source));
+  });
 
   // Watch again what was on at a moment, in milliseconds since 1970.
   function shift(from) {
+    away(words.dvr, from);
+  }
+
+  // Watch a programme that is over, from its beginning.
+  function seeAgain(url) {
+    away(url);
+  }
+
+  function away(url, from) {
     shifted = true;
-    play(words.dvr, from);
+    play(url, from);
     markShifted();
     stage.scrollIntoView();
   }
@@ -105,6 +133,7 @@
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (button && button.dataset.from) shift(Number(button.dataset.from));
+    if (button && button.dataset.catchup) seeAgain(button.dataset.catchup);
     if (button && "back" in button.dataset) {
       shifted = false;
       play(words.live);

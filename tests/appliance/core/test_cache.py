@@ -116,13 +116,13 @@ def test_a_quota_of_nothing_is_none(held: int, most: int) -> None:
 def test_the_longest_unused_goes_first_then_the_larger_then_by_digest() -> None:
     """Two boxes with the same history choose alike."""
     given_ = [held("a", 2), held("b", 1, 5), held("c", 1, 50), held("e", 0), held("d", 0)]
-    assert [each.digest for each in order_of_eviction(given_, ())] == [digest(letter) for letter in "decba"]
+    assert [each.digest for each in order_of_eviction(given_, {})] == [digest(letter) for letter in "decba"]
 
 
 @given(holdings=HOLDINGS, pinned=st.sets(st.sampled_from([digest(letter) for letter in "0123456789abcdef"])))
 def test_everything_on_disk_is_either_pinned_or_in_the_order_once(holdings: list[Holding], pinned: set[str]) -> None:
     """A pinned asset let go is a hole in the air; what is not on the disk frees nothing."""
-    found = order_of_eviction(holdings, pinned)
+    found = order_of_eviction(holdings, {each: (Pin("air"),) for each in pinned})
     here = {holding.digest for holding in holdings if holding.state == "here"}
     assert sorted(each.digest for each in found) == sorted(here - pinned)
     assert [each.last_used_us for each in found] == sorted(each.last_used_us for each in found)

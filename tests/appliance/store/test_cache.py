@@ -64,7 +64,7 @@ def test_each_reason_has_the_name_that_people_know_it_by(db: Database) -> None:
     items.keep(db, item("i1", assets=(asset("d"),), title="嵩山", until=to_text(AT_US + DAY_US)), "published", AT_US)
     desk.add_submission(db, "s1", item("i2", assets=(asset("e"),), title="投稿"), "e.mp4", AT_US)
     needs.queue_up(db, digest("e"), 5, AT_US)
-    found = cache.pinned(db, AT_US)
+    found = cache.pinned(db, AT_US, 0)
     date = to_text(AT_US)[:10]
     assert found == {
         digest("1"): (Pin("air", "新闻", "dengfeng-1", AT_US + HOUR_US),),
@@ -79,15 +79,15 @@ def test_only_the_newest_version_of_a_schedule_keeps_anything(db: Database) -> N
     """What was taken out of tonight's programme is in nobody's way."""
     scheduled(db, 1, "旧", "a")
     scheduled(db, 2, "新", "b")
-    assert set(cache.pinned(db, AT_US)) == {digest("b")}
+    assert set(cache.pinned(db, AT_US, 0)) == {digest("b")}
 
 
 def test_what_aired_stays_for_the_hours_that_it_can_be_had(db: Database) -> None:
     """Viewers wind back; after that it is loose."""
     here(db, "a", made="1")
     plays(db, digest("1"), AT_US)
-    assert set(cache.pinned(db, AT_US + cache.DVR_US)) == {digest("1")}
-    assert cache.pinned(db, AT_US + cache.DVR_US + 3 * S) == {}
+    assert set(cache.pinned(db, AT_US + cache.DVR_US, 0)) == {digest("1")}
+    assert cache.pinned(db, AT_US + cache.DVR_US + 3 * S, 0) == {}
 
 
 def test_a_recalled_asset_is_kept_only_until_what_was_announced_is_over(db: Database) -> None:
@@ -96,15 +96,38 @@ def test_a_recalled_asset_is_kept_only_until_what_was_announced_is_over(db: Data
     plays(db, digest("1"), AT_US)
     scheduled(db, 1, "撤", "a")
     needs.bury(db, digest("a"), "误发", AT_US)
-    assert set(cache.pinned(db, AT_US + S)) == {digest("1")}
-    assert cache.pinned(db, AT_US + 120 * S) == {}
+    assert set(cache.pinned(db, AT_US + S, 0)) == {digest("1")}
+    assert cache.pinned(db, AT_US + 120 * S, 0) == {}
+
+
+def test_what_may_be_seen_again_goes_only_when_all_else_is_too_little(db: Database) -> None:
+    """A week of programmes is kept as long as there is room for what comes; what may not be seen again is not."""
+    for letter in "abc":
+        here(db, letter, made={"a": "1", "b": "2", "c": "3"}[letter])
+    plays(db, digest("1"), AT_US - DAY_US, "剧一")
+    plays(db, digest("2"), AT_US - 2 * DAY_US, "剧二")
+    plays(db, digest("3"), AT_US - 3 * DAY_US, "买断一次")
+    db.execute("UPDATE ledger SET catchup = 0 WHERE rendition = ?", (digest("3"),))
+    found = cache.pinned(db, AT_US, 7)
+    assert {each: [pin.why for pin in pins] for each, pins in found.items()} == {
+        digest("1"): ["catchup"],
+        digest("2"): ["catchup"],
+    }
+    assert found[digest("1")] == (Pin("catchup", "剧一", "dengfeng-1"),)
+    order = [each.digest for each in order_of_eviction(cache.on_disk(db, AT_US), found)]
+    assert order[-2:] == [digest("2"), digest("1")]
+    assert set(order[:-2]) == {digest(letter) for letter in "abc3"}
+    assert cache.pinned(db, AT_US, 0) == {}
+    assert set(cache.pinned(db, AT_US + 6 * DAY_US - 3 * S, 7)) == {digest("1")}
+    needs.bury(db, digest("a"), "误发", AT_US)
+    assert set(cache.pinned(db, AT_US, 7)) == {digest("2")}
 
 
 def test_an_item_whose_time_is_over_keeps_nothing(db: Database) -> None:
     """Nor does one of the supermarket that nobody took."""
     items.keep(db, item("i1", assets=(asset("a"),), until=to_text(AT_US)), "published", AT_US - DAY_US)
     items.keep(db, item("i2", assets=(asset("b"),)), "offered", AT_US)
-    assert cache.pinned(db, AT_US) == {}
+    assert cache.pinned(db, AT_US, 0) == {}
 
 
 def test_what_aired_or_was_shown_last_goes_last(db: Database) -> None:
@@ -116,7 +139,7 @@ def test_what_aired_or_was_shown_last_goes_last(db: Database) -> None:
     items.keep(db, item("i2", assets=(asset("d"),)), "offered", AT_US - 8 * DAY_US)
     items.take(db, "i2", AT_US - 7 * DAY_US)
     items.untake(db, "i2", AT_US - 3 * DAY_US)
-    order = order_of_eviction(cache.on_disk(db, AT_US), cache.pinned(db, AT_US))
+    order = order_of_eviction(cache.on_disk(db, AT_US), cache.pinned(db, AT_US, 0))
     assert [each.digest for each in order] == [digest(letter) for letter in "adc1b"]
     assert order[-1].last_used_us == AT_US - DAY_US + 2 * S
 

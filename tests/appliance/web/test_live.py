@@ -15,14 +15,14 @@ import pytest
 from flask.testing import FlaskClient
 
 from appliance import files
-from appliance.core import ts
+from appliance.core import playlist, ts
 from appliance.core.asset import Asset, hex_of
-from appliance.core.ledger import Segment, Stretch, segments_of
+from appliance.core.ledger import Stretch, segments_of
 from appliance.core.moment import US
 from appliance.core.rundown import SLATE, tick_of
 from appliance.store import air
 from appliance.web.app import create_app
-from appliance.web.live import FETCHABLE_TICKS, holds, started_tick
+from appliance.web.segments import FETCHABLE_TICKS, asked_for, holds, starts
 from tests.appliance.core.hls_lint import HlsLint, parse
 from tests.appliance.web.conftest import CHANNEL
 from tests.appliance.web.county import County, now_us
@@ -32,6 +32,7 @@ LIVE = f"/live/{CHANNEL.id}"
 POLLED_S = 9
 SMALL = "small"
 LONG = "long"
+FORMS = (playlist.TS, playlist.AUDIO, playlist.cmaf("init.mp4"))
 
 
 @pytest.fixture(scope="module")
@@ -259,14 +260,31 @@ def test_a_segment_is_found_again_by_its_address_on_any_turn_of_the_clock(turns:
     )
     for number, one in enumerate(segments_of(stretch)):
         for later in (0, ts.TICKS_PER_S, FETCHABLE_TICKS):
-            asked = Segment(0, 0, one.frames, one.rendition, one.number, one.offset_ticks)
-            found = started_tick(asked, one.start_tick + later)
-            assert found == start + number * ts.SEGMENT_TICKS
-            assert holds([stretch], found, asked)
-            assert not holds([stretch], found - ts.TICKS_PER_FRAME, asked)
+            for form in FORMS:
+                asked = asked_for(f"/live/ch-1/{playlist.address_of(one, form)}")
+                assert asked is not None
+                found = starts(asked, one.start_tick + later, FETCHABLE_TICKS + 1)
+                assert list(found) == [start + number * ts.SEGMENT_TICKS]
+                assert holds([stretch], found[0], asked)
+                assert not holds([stretch], found[0] - ts.TICKS_PER_FRAME, asked)
     slate = Stretch(first_msn=0, segments=5, start_tick=start, frames=250, rendition=SLATE)
     for one in segments_of(slate):
-        assert started_tick(one, one.start_tick + 1) == one.start_tick
+        asked = asked_for(f"/live/ch-1/{playlist.address_of(one)}")
+        assert asked is not None
+        assert list(starts(asked, one.start_tick + 1, FETCHABLE_TICKS)) == [one.start_tick]
+
+
+def test_an_address_of_last_week_is_looked_for_on_every_turn_since() -> None:
+    """What is seen again has the address that it had: in seven days the clock turns six times, each may be meant."""
+    start, week = 1_795_500_000 * ts.TICKS_PER_S, 7 * 86_400 * ts.TICKS_PER_S
+    stretch = Stretch(first_msn=7, segments=1, start_tick=start, frames=50, rendition="sha256:" + "a" * 64)
+    (one,) = segments_of(stretch)
+    asked = asked_for(f"/live/ch-1/{playlist.address_of(one)}")
+    assert asked is not None
+    found = list(starts(asked, start + week - ts.TICKS_PER_S, week))
+    assert found[-1] == start
+    assert len(found) == 7
+    assert list(starts(asked, start + week, week))[-1] > start
 
 
 def test_no_file_stays_open_after_a_segment(viewer: FlaskClient) -> None:
