@@ -57,10 +57,8 @@ def take_back(journals: HubJournals, name: str, since: Position, given: Sequence
     if judgement.verdict is not Verdict.ACCEPTED:
         raise Refused(judgement.reason)
     stream = journals.stream(name)
-    with journals.folder.locked():
+    with journals.writing(name):
         tail = stream.tail()
-        if not tail.is_covered:
-            journals.sign(name, tail.place)
         place = stream.find(since)
         if end is not None and stream.find(end) is not None:
             return _hold_against(journals, stream, place, given, signed)
@@ -102,7 +100,7 @@ def issue_again(journals: HubJournals, name: str) -> int:
     """Issue again, in a new epoch, what was given up of a stream of the hub's; how many records. Each once."""
     stream = journals.stream(name)
     issued = 0
-    with journals.folder.locked():
+    with journals.writing(name):
         for path, branch in _branches(stream):
             if branch.what == "lost" and not branch.is_issued_again:
                 epoch = int(branch.last.partition(":")[0])
