@@ -198,6 +198,10 @@ class Conversation:
             case Greeted():
                 self._greet(event, now_us)
                 return [Reached()]
+            case RecordsArrived(stream) | CheckpointArrived(stream) | SnapshotArrived(stream) | Asked(stream) if (
+                not self._session.still_reads(stream)
+            ):
+                return []
             case SnapshotArrived(stream, statement):
                 self._expect(stream, statement, now_us)
             case RecordsArrived(stream, records, checkpoint) if checkpoint is None and self._snapshots.is_expected(

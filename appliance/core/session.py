@@ -171,6 +171,11 @@ class Session:
         self._closed.add(stream)
         self._say(wire.Refuse(stream, verdict, reason))
 
+    def still_reads(self, stream: str) -> bool:
+        """Whether what has arrived of a stream is to be judged. What came in one breath with something that made us
+        refuse the stream is not."""
+        return stream not in self._closed
+
     def is_asking(self, stream: str) -> bool:
         """Whether a question is under way."""
         return stream in self._asked

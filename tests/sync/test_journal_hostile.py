@@ -240,6 +240,50 @@ def test_j16_a_delivery_that_is_cut_off_anywhere_counts_whole_or_not_at_all(leng
     assert _accepted(LINE[:length]) == (list(HEADERS) if length == len(LINE) else [])
 
 
+def test_j16_what_comes_in_one_breath_with_what_is_refused_changes_nothing_at_the_hub(pair: World) -> None:
+    """Two lines in one read: the first makes the hub refuse the stream, so it does not look at the second."""
+    hub, box = HubConversation(pair.hub.folder, SITE), Session.box(SITE, {}, genesis(REPORT), "", pair.clock.us)
+    hub.receive(box.data_to_send())
+    box.receive(hub.data_to_send())
+    tip = append(genesis(REPORT), "tip", "t1", records.encode(records.Tip(id="t1", text="路灯", at=AT)), 0)
+    box.offer(REPORT, (), sign_checkpoint(position_after(tip), 0, 0, KEY_AFTER))
+    box.offer(REPORT, (tip,), sign_checkpoint(position_after(tip), 0, 0, KEY))
+    hub.receive(box.data_to_send())
+    said = [type(event).__name__ for event in box.receive(hub.data_to_send())]
+    assert (pair.hub.keys(REPORT), said) == ([], ["RefusedBy"])
+
+
+def test_j16_what_comes_in_one_breath_with_what_is_refused_changes_nothing_at_the_box(pair: World) -> None:
+    """And its agent goes on."""
+    with pair.box() as box:
+        box.talk()
+        session = _meet_a_stranger(pair, box)
+        order = append(genesis(CONTROL), "order", "o1", records.encode(records.Order(id="o1", title="x")), box.clock.us)
+        until_us = box.clock.us + 600 * US
+        session.offer(CONTROL, (), sign_checkpoint(position_after(order), box.clock.us, until_us, KEY_AFTER))
+        signed = sign_checkpoint(position_after(order), box.clock.us, until_us, pair.hub.journals.key)
+        session.offer(CONTROL, (order,), signed)
+        box.talk(5)
+        assert box.orders() == []
+        assert box.stranger is not None
+        assert box.stranger.refused() == {CONTROL: "broken"}
+
+
+def test_j01_a_machine_that_greets_and_writes_in_one_breath_writes_nothing_once_it_is_fenced(pair: World) -> None:
+    """It has heard the hub's greeting before its own was read: that must not let one batch through."""
+    for machine in (ONE, OTHER):
+        HubConversation(pair.hub.folder, SITE).receive(
+            Session.box(SITE, {}, genesis(REPORT), "", pair.clock.us, machine).data_to_send()
+        )
+    hub, box = HubConversation(pair.hub.folder, SITE), Session.box(SITE, {}, genesis(REPORT), "", pair.clock.us, ONE)
+    box.receive(hub.data_to_send())
+    tip = append(genesis(REPORT), "tip", "t1", records.encode(records.Tip(id="t1", text="路灯", at=AT)), 0)
+    box.offer(REPORT, (tip,), sign_checkpoint(position_after(tip), 0, 0, KEY))
+    hub.receive(box.data_to_send())
+    assert pair.hub.fenced(SITE) == (OTHER, ONE)
+    assert pair.hub.keys(REPORT) == []
+
+
 @given(st.lists(st.sampled_from([(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]), max_size=6))
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_j16_doubled_and_reordered_batches_are_done_once_and_in_order(pieces: list[tuple[int, int]]) -> None:
