@@ -22,6 +22,7 @@ from provisioning.hub.folder import HubFolder
 from provisioning.hub.journals import HubJournals
 from provisioning.hub.library import Library
 from provisioning.hub.sites import all_sites
+from tests.simulation.forging import WAYS
 from tests.simulation.oracle import Oracle
 from tests.simulation.pair import Pair
 from tests.simulation.sides import SITE, clip_of
@@ -56,12 +57,15 @@ class Scene:
         self.streams: dict[str, str] = {}
         self.images: dict[str, Path] = {}
         self.restored = 0
+        self.by = pair.box
+        """Whose people are at work: the site may have two machines."""
 
     def act(self) -> None:
         """Do one thing."""
         names = list(ACTIONS)
         name = self.chance.choices(names, [ACTIONS[each][0] for each in names])[0]
         self.pair.trace(name)
+        self.by = self.chance.choice(self.pair.boxes)
         ACTIONS[name][1](self)
 
     def next(self, word: str) -> str:
@@ -167,17 +171,17 @@ class Scene:
     # --- the county's people ---
 
     def put(self, command: commands.Command, files: list[str] | None = None) -> None:
-        config = self.pair.box.config
+        config, put = self.by.config, self.oracle.at(self.by).put
         attachments = [self.desk / each for each in files or ()]
 
         def work() -> None:
             name = spool.put(config, command, attachments)
-            self.oracle.put[name] = type(command).__name__
+            put[name] = type(command).__name__
 
-        self.pair.person(work)
+        self.pair.person(work, self.by)
 
     def at(self) -> str:
-        return moment.to_text(self.pair.box.clock.wall_us())
+        return moment.to_text(self.by.clock.wall_us())
 
     def submit(self) -> None:
         files = self.files(1)
@@ -186,8 +190,8 @@ class Scene:
 
     def drop(self) -> None:
         content = self.chance.randbytes(self.chance.randint(1, BYTES_MAX))
-        path = self.pair.box.config.drop / self.next("投稿")
-        self.pair.person(lambda: write_atomically(path, content))
+        path = self.by.config.drop / self.next("投稿")
+        self.pair.person(lambda: write_atomically(path, content), self.by)
 
     def tip(self) -> None:
         self.put(commands.Tip(text=self.next("线索"), by=BY, via="cli", at=self.at()))
@@ -209,7 +213,7 @@ class Scene:
     # --- faults ---
 
     def cut(self) -> None:
-        self.pair.cut()
+        self.pair.cut(self.by)
 
     def line(self) -> None:
         self.pair.is_line_up = not self.pair.is_line_up
@@ -218,24 +222,24 @@ class Scene:
         self.pair.trace(f"  line {'up' if self.pair.is_line_up else 'down'}")
 
     def kill(self) -> None:
-        volume = self.chance.choice((self.pair.box.volume, self.pair.box.volume, self.pair.hub.volume))
+        volume = self.chance.choice((self.by.volume, self.by.volume, self.pair.hub.volume))
         self.pair.power_goes = self.chance.random() < 0.6
         volume.kill_after(self.chance.randint(0, KILL_WITHIN))
 
     def power_cut(self) -> None:
         if self.chance.random() < 0.6:
-            self.pair.box_dies(with_power=True)
+            self.pair.box_dies(self.by, with_power=True)
         else:
             self.pair.hub_dies(with_power=True)
 
     def fill(self) -> None:
-        volume = self.chance.choice((self.pair.box.volume, self.pair.hub.volume))
+        volume = self.chance.choice((self.by.volume, self.pair.hub.volume))
         with self.pair.disk.on(volume):
             volume.set_full(not volume.full)
         self.pair.trace(f"  {volume.root.name} {'is full' if volume.full else 'has room'}")
 
     def fail(self) -> None:
-        volume = self.chance.choice((self.pair.box.volume, self.pair.hub.volume))
+        volume = self.chance.choice((self.by.volume, self.pair.hub.volume))
         volume.failing = self.chance.randint(0, 20)
 
     def flip(self) -> None:
@@ -244,7 +248,7 @@ class Scene:
 
     def _flip_arrived(self) -> None:
         site = self.pair.hub.folder.site(SITE)
-        found = [path for folder in (self.pair.box.config.incoming, site.incoming) for path in folder.iterdir()]
+        found = [path for folder in (self.by.config.incoming, site.incoming) for path in folder.iterdir()]
         found = sorted(path for path in found if len(path.name) == 64 and path.stat().st_size)
         if found:
             self._turn_a_bit(self.chance.choice(found))
@@ -253,13 +257,13 @@ class Scene:
         content = bytearray(path.read_bytes())
         content[self.chance.randrange(len(content))] ^= 1 << self.chance.randrange(8)
         rewrite(path, bytes(content))
-        for volume in (self.pair.box.volume, self.pair.hub.volume):
+        for volume in self.pair.volumes:
             if path.stat().st_ino in volume.contents:
                 volume.contents[path.stat().st_ino] = bytes(content)
         self.pair.trace(f"  {path.parent.name}/{path.name[:8]}")
 
     def _flip_asset(self) -> None:
-        media = self.pair.box.config.media
+        media = self.by.config.media
         found = sorted(path for path in media.glob("[0-9a-f][0-9a-f]/*") if len(path.name) == 64)
         # The only copy of what has still to go up cannot be had again from anywhere.
         found = [path for path in found if f"sha256:{path.name}" in self.oracle.at_hub.kept_by_hub()]
@@ -267,10 +271,10 @@ class Scene:
             return
         path = self.chance.choice(found)
         self._turn_a_bit(path)
-        self.oracle.flipped |= {str(path), str(self.pair.box.config.public / path.name)}
+        self.oracle.flipped |= {str(path), str(self.by.config.public / path.name)}
 
     def clock(self) -> None:
-        clock = self.chance.choice((self.pair.box.clock, self.pair.hub.clock))
+        clock = self.chance.choice((self.by.clock, self.pair.hub.clock))
         to_us = self.chance.choice((IN_1970, IN_2037, clock.now_us - 3600 * SECOND, START_US + DAY))
         clock.step_to(to_us)
         self.pair.trace(f"  to {moment.to_text(to_us)}")
@@ -281,6 +285,8 @@ class Scene:
 
     def keep_image(self) -> None:
         """Somebody copies a disk, or the backup runs: between two turns, as a snapshot of the file system has it."""
+        if self.oracle.twins:
+            return
         side = self.chance.choice((self.pair.box.volume, self.pair.hub.volume))
         image = side.root.with_name(f"{side.root.name}.image")
         shutil.rmtree(image, ignore_errors=True)
@@ -290,7 +296,7 @@ class Scene:
 
     def restore(self) -> None:
         """A disk breaks, and the machine comes back with the copy."""
-        if not self.images or self.restored >= RESTORES_MOST:
+        if not self.images or self.restored >= RESTORES_MOST or self.oracle.twins:
             return
         self.restored += 1
         name = self.chance.choice(sorted(self.images))
@@ -303,8 +309,24 @@ class Scene:
             self.pair.box_dies(with_power=True)
             self.pair.box.put_back(self.images[name])
 
+    def clone(self) -> None:
+        """A copy of the box's disk runs in another machine beside it: the spare that somebody set up, and started."""
+        if self.oracle.is_one_history:
+            self.oracle.was_cloned(self.pair.clone())
+
+    def choose(self) -> None:
+        """The operator at the hub sees two machines, and says which one it is."""
+        if self.oracle.twins:
+            self.oracle.twins.choose()
+
     def say_again(self) -> None:
         self.pair.say_again()
+
+    def forge(self) -> None:
+        """Somebody on the line, or the memory of a machine on the way, makes another batch of the next."""
+        way = self.chance.choice(WAYS)
+        self.pair.trace(f"  {way}")
+        self.pair.forge(way)
 
 
 Action = Callable[[Scene], None]
@@ -331,8 +353,11 @@ ACTIONS: Final[dict[str, tuple[int, Action]]] = {
     "clock": (3, Scene.clock),
     "wait": (4, Scene.wait),
     "say again": (4, Scene.say_again),
+    "forge": (6, Scene.forge),
     "keep image": (7, Scene.keep_image),
     "restore": (6, Scene.restore),
+    "clone": (1, Scene.clone),
+    "choose": (1, Scene.choose),
 }
 
 

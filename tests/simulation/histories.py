@@ -13,7 +13,7 @@ from appliance.core import wire
 from appliance.core.journal import Record, parse_record
 from provisioning.hub.journals import HubJournals
 from tests.simulation.pair import Pair
-from tests.simulation.sides import SITE
+from tests.simulation.sides import SITE, Box
 
 OWN = wire.stream_of_site(SITE)
 STREAMS = (*wire.streams_of_hub(SITE), OWN)
@@ -22,8 +22,9 @@ STREAMS = (*wire.streams_of_hub(SITE), OWN)
 class Histories:
     """Of one pair, from the first time that a side comes back."""
 
-    def __init__(self, pair: Pair) -> None:
-        self._pair = pair
+    def __init__(self, pair: Pair, box: Box | None = None) -> None:
+        """`box` is the one that stands for the site, where there are two."""
+        self._pair, self._box = pair, box or pair.box
         self._promised: dict[str, dict[str, Record]] = {name: {} for name in STREAMS}
 
     def begin_anew(self, *, hub: bool) -> None:
@@ -36,7 +37,7 @@ class Histories:
         for name in STREAMS:
             if hub:
                 self._promise(name, self._at_hub(name))
-            if box and self._pair.box.agent is not None:
+            if box and self._box.agent is not None:
                 self._promise(name, self._at_box(name))
 
     def open_ends(self) -> Iterator[str]:
@@ -57,8 +58,15 @@ class Histories:
     def _at_hub(self, name: str) -> list[Record]:
         return list(HubJournals(self._pair.hub.folder).stream(name).records())
 
+    def promise_lost(self) -> None:
+        """What the box gave up of its own stream is not lost either."""
+        rows: list[Any] = self._box.db.conn.execute(
+            "SELECT header, body FROM lost WHERE stream = ? AND body IS NOT NULL", (OWN,)
+        ).fetchall()
+        self._promise(OWN, [parse_record(header, body) for header, body in rows])
+
     def _at_box(self, name: str) -> list[Record]:
-        rows: list[Any] = self._pair.box.db.conn.execute(
+        rows: list[Any] = self._box.db.conn.execute(
             "SELECT header, body FROM journal WHERE stream = ? ORDER BY epoch, seq", (name,)
         ).fetchall()
         return [parse_record(header, body) for header, body in rows]

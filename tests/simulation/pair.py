@@ -1,16 +1,22 @@
-"""A hub and a box with the line between them, in one thread: rounds of a turn each, and what befalls them."""
+"""A hub and a box with the line between them, in one thread: rounds of a turn each, and what befalls them.
+
+The box may be there twice: a copy of its disk in another machine, with the same key.
+"""
 
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from shutil import copytree
 
+from appliance.config import Config
 from appliance.core.errors import SongshanError
 from provisioning.hub.folder import HubFolder
-from tests.simulation.sides import SITE, UNREACHABLE, Box, Hub, config_of
+from tests.simulation.forging import forged
+from tests.simulation.sides import ONE, OTHER, SITE, UNREACHABLE, Box, Hub, config_of
 from tests.simulators.children import SimulatedChildren
 from tests.simulators.clock import SimulatedClock
 from tests.simulators.disk import Killed, SimulatedDisk, Volume
@@ -19,32 +25,71 @@ from tests.simulators.line import REMEMBERED, REPLAYABLE, SimulatedLine
 
 @dataclass
 class Pair:
-    """`is_line_up` says whether a session can begin; `heard` what was said on the line, for whoever watches."""
+    """`is_line_up` says whether a session can begin; `watchers` are told what is said on the line, and by which box."""
 
     disk: SimulatedDisk
     chance: Random
     hub: Hub
-    box: Box
+    boxes: list[Box] = field(default_factory=list)
     is_line_up: bool = True
     is_calm: bool = False
-    box_boots_in: int = 0
+    is_forged: bool = False
     power_goes: bool = False
     """Whether the kill that was armed takes the machine's power with it, or only the process."""
-    line: SimulatedLine | None = None
     trace: Callable[[str], None] = lambda _text: None
-    watchers: list[Callable[[str, bytes], None]] = field(default_factory=list)
+    watchers: list[Callable[[Box, str, bytes], None]] = field(default_factory=list)
     said: dict[str, deque[bytes]] = field(
         default_factory=lambda: {"up": deque(maxlen=REMEMBERED), "down": deque(maxlen=REMEMBERED)}
     )
 
+    @property
+    def box(self) -> Box:
+        """The one that was there first."""
+        return self.boxes[0]
+
+    @property
+    def volumes(self) -> list[Volume]:
+        """Every machine's disk, the hub's last."""
+        return [*(box.volume for box in self.boxes), self.hub.volume]
+
     def round(self, passed_us: int) -> None:
-        """Time passes, the box does a turn, the hub does one."""
-        for clock in (self.hub.clock, self.box.clock):
+        """Time passes, each box does a turn, the hub does one."""
+        for clock in (self.hub.clock, *(box.clock for box in self.boxes)):
             clock.pass_us(passed_us)
-        self._box_turn()
-        self._carry()
+        for box in self.boxes:
+            self._box_turn(box)
+            self._carry()
         self._hub_turn()
         self._carry()
+
+    def clone(self) -> Box:
+        """Somebody copies the disk as it lies, and puts the copy into another machine."""
+        first = self.box
+        home = first.config.home.with_name(f"clone-{len(self.boxes)}")
+        copytree(first.config.home, home)
+        clock = replace(first.clock)
+        clock.start_anew()
+        made = self.add(config_of(home.parent, clock, home.name), clock, OTHER)
+        made.boots_in = self.chance.randint(0, 2)
+        return made
+
+    def add(self, config: Config, clock: SimulatedClock, machine: str) -> Box:
+        """A machine with a box's disk in it."""
+        volume = Volume(config.home)
+
+        def children() -> SimulatedChildren:
+            return SimulatedChildren(
+                config,
+                self.hub.folder.site(SITE).path,
+                self.disk,
+                (volume, self.hub.volume),
+                lambda: self.is_line_up and box.line is not None and not box.line.is_cut,
+                self.chance,
+            )
+
+        box = Box(config, clock, volume, self.disk, lambda: self.connect(box), children, machine)
+        self.boxes.append(box)
+        return box
 
     def operator(self, work: Callable[[HubFolder], object]) -> bool:
         """A command at the hub, in a process of its own. False when it was killed or failed."""
@@ -59,29 +104,31 @@ class Pair:
             return False
         return True
 
-    def person(self, work: Callable[[], None]) -> bool:
+    def person(self, work: Callable[[], None], box: Box | None = None) -> bool:
         """Somebody's process on the box. False when it was killed or failed."""
+        box = box or self.box
         try:
-            with self.disk.on(self.box.volume):
+            with self.disk.on(box.volume):
                 work()
         except Killed:
-            self.box_dies()
+            self.box_dies(box)
             return False
         except (SongshanError, OSError) as error:
             self.trace(f"  refused: {error}")
             return False
         return True
 
-    def box_dies(self, *, with_power: bool | None = None) -> None:
+    def box_dies(self, box: Box | None = None, *, with_power: bool | None = None) -> None:
         """The agent's process ends without a last word, or the whole machine does."""
+        box = box or self.box
         power = self.power_goes if with_power is None else with_power
-        self.trace(f"  box dies{' with its power' if power else ''}")
-        self.box.leave()
-        self.cut()
+        self.trace(f"  {box.config.home.name} dies{' with its power' if power else ''}")
+        box.leave()
+        self.cut(box)
         if power:
-            self.box.lose_power(self.chance)
-        self.box.volume.boot()
-        self.box_boots_in = 0 if self.is_calm else self.chance.randint(0, 2)
+            box.lose_power(self.chance)
+        box.volume.boot()
+        box.boots_in = 0 if self.is_calm else self.chance.randint(0, 2)
 
     def hub_dies(self, *, with_power: bool | None = None) -> None:
         """What runs at the hub ends, or its whole machine."""
@@ -92,53 +139,70 @@ class Pair:
             self.hub.volume.cut(self.chance)
         self.hub.volume.boot()
 
-    def cut(self) -> None:
-        """The line breaks, with what is on it."""
-        if self.line is not None:
-            self.line.cut(self.chance)
-            self.line = None
+    def cut(self, box: Box | None = None) -> None:
+        """The line breaks, with what is on it: that of one box, or every one."""
+        for each in [box] if box is not None else self.boxes:
+            if each.line is not None:
+                each.line.cut(self.chance)
+                each.line = None
 
     def say_again(self) -> None:
         """Lines of before come once more, in any order."""
-        if self.line is None or self.line.is_cut:
+        lines = [box.line for box in self.boxes if box.line is not None and not box.line.is_cut]
+        if not lines:
             return
-        way = self.chance.choice(("up", "down"))
+        on, way = self.chance.choice(lines), self.chance.choice(("up", "down"))
         for line in self.chance.sample(list(self.said[way]), min(2, len(self.said[way]))):
             self.trace(f"  again, {way}: {line[:60].decode(errors='replace')}")
-            self.line.repeat(way, line)
+            on.repeat(way, line)
 
-    def connect(self) -> SimulatedLine:
+    def forge(self, how: str) -> None:
+        """Let the next batch of which that can be made arrive as another one. Whoever reads it closes the stream until
+        it is greeted anew; so the line is cut when it is calm."""
+        lines = [box.line for box in self.boxes if box.line is not None]
+        if not lines:
+            return
+        self.is_forged = True
+
+        def made(way: str, line: bytes) -> bytes | None:
+            other = forged(how, line, self.chance)
+            if other is not None:
+                self.trace(f"  forged, {way}: {line[:60].decode(errors='replace')}")
+            return other
+
+        self.chance.choice(lines).forge = made
+
+    def connect(self, box: Box) -> SimulatedLine:
         if not self.is_line_up:
             raise UNREACHABLE
-        line = SimulatedLine(self._heard)
+        line = SimulatedLine(partial(self._heard, box))
         running = self.disk._running
         if not self.hub.answer(line):
             if self.hub.volume.dead:
                 self.hub_dies()
             assert self.disk._running is running
             raise UNREACHABLE
-        self.line = line
+        box.line = line
         return line
 
-    def _box_turn(self) -> None:
-        box = self.box
+    def _box_turn(self, box: Box) -> None:
         try:
             if box.agent is None:
-                if self.box_boots_in > 0:
-                    self.box_boots_in -= 1
+                if box.boots_in > 0:
+                    box.boots_in -= 1
                     return
                 box.boot()
-                self.trace("  box boots")
+                self.trace(f"  {box.config.home.name} boots")
             box.turn()
         except Killed:
-            self.box_dies()
+            self.box_dies(box)
         except (SongshanError, OSError) as error:
             # The agent ended with an error, as on a full disk; systemd starts it again.
             self.trace(f"  agent ends: {error}")
             box.leave()
-            self.cut()
+            self.cut(box)
             box.volume.boot()
-            self.box_boots_in = 1
+            box.boots_in = 1
 
     def _hub_turn(self) -> None:
         if self.hub.volume.dead:
@@ -149,19 +213,18 @@ class Pair:
             self.hub_dies()
 
     def _carry(self) -> None:
-        if self.line is None:
-            return
-        if self.is_calm:
-            for way in (self.line.up, self.line.down):
+        for line in (box.line for box in self.boxes if box.line is not None):
+            if not self.is_calm:
+                line.carry(self.chance)
+                continue
+            for way in (line.up, line.down):
                 way.carry(len(way.on_the_way))
-        else:
-            self.line.carry(self.chance)
 
-    def _heard(self, way: str, line: bytes) -> None:
+    def _heard(self, box: Box, way: str, line: bytes) -> None:
         if line.startswith(REPLAYABLE):
             self.said[way].append(line)
         for watch in self.watchers:
-            watch(way, line)
+            watch(box, way, line)
 
 
 @contextmanager
@@ -169,27 +232,13 @@ def pair(root: Path, seed: int) -> Iterator[Pair]:
     """A copy of the template `root/template`, with the disk in force."""
     place = root / f"{seed}"
     copytree(root / "template", place)
-    chance = Random(seed)
     with SimulatedDisk().in_force() as disk:
         hub_clock, box_clock = SimulatedClock(), SimulatedClock()
         hub = Hub(HubFolder(place / "hub", hub_clock), hub_clock, Volume(place / "hub"), disk)
-        config = config_of(place, box_clock)
-        volume = Volume(place / "box")
-        made: list[Pair] = []
-
-        def children() -> SimulatedChildren:
-            return SimulatedChildren(
-                config,
-                hub.folder.site(SITE).path,
-                disk,
-                (volume, hub.volume),
-                lambda: made[0].is_line_up and hub.line is not None,
-                chance,
-            )
-
-        box = Box(config, box_clock, volume, disk, lambda: made[0].connect(), children)
-        made.append(Pair(disk, chance, hub, box))
+        made = Pair(disk, Random(seed), hub)
+        made.add(config_of(place, box_clock), box_clock, ONE)
         try:
-            yield made[0]
+            yield made
         finally:
-            box.leave()
+            for box in made.boxes:
+                box.leave()

@@ -4,7 +4,7 @@ import logging
 import random
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,8 +13,12 @@ import structlog
 from appliance import spool
 from appliance.store import journals
 from tests.simulation.actions import SECOND, Scene, pause_us
-from tests.simulation.oracle import HUB_STREAMS, OWN, Oracle, Violation
+from tests.simulation.at_box import HUB_STREAMS, OWN
+from tests.simulation.histories import Histories
+from tests.simulation.model import Violation
+from tests.simulation.oracle import Oracle
 from tests.simulation.pair import Pair, pair
+from tests.simulation.sides import Box
 
 ACTIONS_MOST = 16
 CALM_ROUNDS = 60
@@ -60,32 +64,61 @@ def _calm(both: Pair, oracle: Oracle) -> None:
     """Liveness: no more faults, and in so many rounds both sides have and show the same."""
     both.trace("calm")
     both.is_calm, both.is_line_up = True, True
-    both.box_boots_in = 0
-    for volume in (both.box.volume, both.hub.volume):
+    if both.is_forged:
+        both.cut()
+    for box in both.boxes:
+        box.boots_in = 0
+    for volume in both.volumes:
         volume.countdown = volume.failing = None
         with both.disk.on(volume):
             volume.set_full(False)
-    open_ends = ["not looked yet"]
+    if oracle.twins:
+        _until_none(both, oracle, oracle.twins.open_ends)
+        oracle.twins.choose()
+        chosen = oracle.twins.chosen()
+        assert chosen is not None
+        _until_none(both, oracle, lambda: (f"{box.config.home.name} is down" for box in both.boxes if not box.agent))
+        if oracle.histories is None:
+            oracle.histories = Histories(both, chosen)
+            oracle.histories.note()
+            oracle.histories.promise_lost()
+    _until_none(both, oracle, lambda: _open_ends(both, oracle))
+
+
+def _until_none(both: Pair, oracle: Oracle, open_ends: Callable[[], Iterable[str]]) -> None:
+    left = ["not looked yet"]
     for _round in range(CALM_ROUNDS):
         both.round(60 * SECOND if _round % 2 else SECOND)
         oracle.look()
-        open_ends = list(_open_ends(both, oracle))
-        if not open_ends:
+        left = list(open_ends())
+        if not left:
             return
-    raise Violation(f"no agreement in {CALM_ROUNDS} rounds: {'; '.join(open_ends)}")
+    raise Violation(f"no agreement in {CALM_ROUNDS} rounds: {'; '.join(left)}")
 
 
 def _open_ends(both: Pair, oracle: Oracle) -> Iterator[str]:
     """What is not as it must be in the end."""
-    box = both.box
-    if box.agent is None:
-        yield "the box is down"
-        return
+    for box in both.boxes:
+        if box.agent is None:
+            yield f"{box.config.home.name} is down"
+            return
+        # A copy of before does not know what it was asked since.
+        for name in oracle.at(box).put if oracle.histories is None or oracle.twins else ():
+            if box.db.conn.execute("SELECT 1 FROM commands WHERE name = ?", (name,)).fetchone() is None:
+                yield f"never carried out: {name}"
     if oracle.histories is not None:
+        box = (oracle.twins.chosen() if oracle.twins else None) or both.box
         yield from oracle.histories.open_ends()
         if spool.pending(box.config) or journals.unsent(box.db, OWN):
             yield "something waits"
+        if oracle.twins:
+            yield from oracle.twins.others_are_told()
         return
+    yield from _not_the_same(both.box, oracle)
+
+
+def _not_the_same(box: Box, oracle: Oracle) -> Iterator[str]:
+    """Of a box that is alone with its key."""
     for name in HUB_STREAMS:
         seq = journals.cursor(box.db, name).position.seq
         if seq != len(oracle.signed[name]):
@@ -106,9 +139,6 @@ def _open_ends(both: Pair, oracle: Oracle) -> Iterator[str]:
     names = {f"sha256:{path.name}" for path in box.config.public.iterdir()}
     for digest in sorted((oracle.at_hub.digests() & oracle.at_hub.kept_by_hub()) - names):
         yield f"not shown: {digest[:15]}"
-    for name in oracle.put:
-        if box.db.conn.execute("SELECT 1 FROM commands WHERE name = ?", (name,)).fetchone() is None:
-            yield f"never carried out: {name}"
 
 
 @contextmanager

@@ -36,6 +36,8 @@ SITE = "dengfeng"
 CLIP = Path(slate.__file__).with_name("sound.ts")
 """A packaged file that the software brings along."""
 MEMORY = Path("/dev/shm")
+ONE, OTHER = "a" * 64, "b" * 64
+"""Two machines."""
 _CHANNELS = (ChannelConfig("dengfeng-1", "登封综合"),)
 
 
@@ -93,7 +95,7 @@ def _make_box(template: Path) -> None:
     config = config_of(template, SimulatedClock())
     config.keys.mkdir(parents=True)
     identity.make_key_files(config.sign_key, "sign")
-    with running(config, once=False, machine=Machine(watched=unwatched)):
+    with running(config, once=False, machine=Machine(watched=unwatched, fingerprint=lambda: ONE)):
         pass
     folder = HubFolder(template / "hub", SimulatedClock())
     site = Site(
@@ -113,10 +115,10 @@ def site_key(config: Config) -> Ed25519PrivateKey:
     return identity.read_private(config.sign_key)
 
 
-def config_of(root: Path, clock: SimulatedClock) -> Config:
-    """The box's config beside the hub `root/hub`."""
+def config_of(root: Path, clock: SimulatedClock, name: str = "box") -> Config:
+    """The config of the box `name` beside the hub `root/hub`."""
     sign_key = public_key_text(identity.read_private(HubFolder(root / "hub").sign_key).public_key())
-    home = root / "box"
+    home = root / name
     return Config(
         home=home,
         run=home / "run",
@@ -142,23 +144,32 @@ def _put_back(image: Path, volume: Volume) -> None:
 
 
 @dataclass
+class Gate:
+    """The process of one session at the hub. `is_followed`: a newer session of the site has begun, which this one sees
+    when it looks, once a second."""
+
+    conversation: Conversation
+    line: SimulatedLine
+    is_followed: bool = False
+
+
+@dataclass
 class Hub:
-    """The hub's machine. `conversation` lives as long as its line does."""
+    """The hub's machine. A gate lives as long as its line does, or a turn longer than the next one's beginning."""
 
     folder: HubFolder
     clock: SimulatedClock
     volume: Volume
     disk: SimulatedDisk
-    is_up: bool = True
-    conversation: Conversation | None = None
-    line: SimulatedLine | None = None
+    gates: list[Gate] = field(default_factory=list)
 
     def answer(self, line: SimulatedLine) -> bool:
         """The gate of a new session; the one before ends. False when it could not begin."""
-        self.hang_up()
+        for gate in self.gates:
+            gate.is_followed = True
         with self.disk.on(self.volume):
             try:
-                self.conversation, self.line = Conversation(self.folder, SITE), line
+                self.gates.append(Gate(Conversation(self.folder, SITE), line))
             except (SongshanError, OSError):
                 return False
             except Killed:
@@ -166,32 +177,39 @@ class Hub:
         return True
 
     def turn(self) -> None:
-        """What the gate does when it wakes. Raises Killed."""
-        conversation, line = self.conversation, self.line
-        if conversation is None or line is None:
-            return
+        """What the gates do when they wake. Raises Killed."""
+        for gate in list(self.gates):
+            self._turn(gate)
+
+    def _turn(self, gate: Gate) -> None:
+        conversation, line = gate.conversation, gate.line
         try:
             with self.disk.on(self.volume):
                 data = line.up.take()
                 if data:
                     conversation.receive(data)
+                if gate.is_followed:
+                    conversation.bye(_FOLLOWED)
                 conversation.turn()
                 line.say("down", conversation.data_to_send())
         except (SongshanError, OSError):
             # The gate ends with an error, and sshd closes the line.
-            self.hang_up()
+            self._end(gate)
             return
         if line.is_cut or conversation.is_over:
-            self.hang_up()
+            self._end(gate)
 
     def put_back(self, image: Path) -> None:
         """After `hang_up`: the disk is an older copy of itself."""
         _put_back(image, self.volume)
 
     def hang_up(self) -> None:
-        if self.line is not None:
-            self.line.is_cut = True
-        self.conversation = self.line = None
+        for gate in list(self.gates):
+            self._end(gate)
+
+    def _end(self, gate: Gate) -> None:
+        gate.line.is_cut = True
+        self.gates.remove(gate)
 
 
 @dataclass
@@ -220,7 +238,12 @@ class Box:
     disk: SimulatedDisk
     connect: Callable[[], SimulatedLine]
     children: Callable[[], SimulatedChildren]
+    machine: str = ONE
+    """What the hub tells this machine from another by."""
     agent: Agent | None = None
+    line: SimulatedLine | None = None
+    boots_in: int = 0
+    """Rounds until the machine starts it again."""
     _stack: ExitStack = field(default_factory=ExitStack)
     _before: bytes = b""
     """The database as it was at the last boot."""
@@ -236,7 +259,8 @@ class Box:
         self.volume.boot()
         self._before = self.config.database.read_bytes()
         self._stack = ExitStack()
-        machine = Machine(self.children, lambda _hub, _key, _wake: Dialled(self.connect), unwatched)
+        dial = lambda _hub, _key, _wake: Dialled(self.connect)  # noqa: E731
+        machine = Machine(self.children, dial, unwatched, lambda: self.machine)
         try:
             with self.disk.on(self.volume):
                 self.agent = self._stack.enter_context(running(self.config, once=False, machine=machine))
@@ -271,4 +295,5 @@ class Box:
         self._stack = ExitStack()
 
 
+_FOLLOWED = Text("新会话已开始", "followed by a newer session")
 UNREACHABLE = HubUnreachable(Text("连不上嵩山云", "the hub cannot be reached"))

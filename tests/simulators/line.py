@@ -39,6 +39,8 @@ class SimulatedLine:
         self._heard = heard
         """Told of each whole line as it is said, with `up` or `down`."""
         self._half = {"up": bytearray(), "down": bytearray()}
+        self.forge: Callable[[str, bytes], bytes | None] | None = None
+        """Somebody on the line: makes another line of the one that is said, or None and waits for the next."""
 
     def fileno(self) -> int:
         raise AssertionError("nobody waits in a simulation")
@@ -59,13 +61,25 @@ class SimulatedLine:
 
     def say(self, way: str, data: bytes) -> None:
         """Put bytes on the line."""
-        (self.up if way == "up" else self.down).put(data)
+        (self.up if way == "up" else self.down).put(self._forged(way, data))
         half = self._half[way]
         half += data
         *lines, rest = bytes(half).split(b"\n")
         self._half[way] = bytearray(rest)
         for line in lines:
             self._heard(way, line)
+
+    def _forged(self, way: str, data: bytes) -> bytes:
+        """What arrives in the place of what was said; where that is no whole lines, it is let through."""
+        if self.forge is None or self._half[way] or not data.endswith(b"\n"):
+            return data
+        lines = data.splitlines(keepends=True)
+        for number, line in enumerate(lines):
+            other = self.forge(way, line)
+            if other is not None:
+                self.forge, lines[number] = None, other
+                break
+        return b"".join(lines)
 
     def repeat(self, way: str, line: bytes) -> None:
         """An old line once more, between two others, where the writer has said only whole ones."""

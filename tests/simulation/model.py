@@ -1,0 +1,64 @@
+"""What the records say, folded by the oracle's own rules and not by the product's: items, recalls, takes."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+EVER = datetime.min.replace(tzinfo=UTC)
+
+
+class Violation(AssertionError):
+    """An invariant does not hold."""
+
+
+class Model:
+    """Of one reader of the streams."""
+
+    def __init__(self) -> None:
+        self.items: dict[str, dict[str, Any]] = {}
+        self.offers: dict[str, dict[str, Any]] = {}
+        self.recalled: dict[str, datetime] = {}
+        self.taken: set[str] = set()
+
+    def fold(self, kind: str, key: str, body: bytes) -> None:
+        match kind:
+            case "item":
+                self.items[key] = json.loads(body)
+            case "offer":
+                self.offers[key] = json.loads(body)
+            case "recall":
+                said = json.loads(body)
+                self.recalled[said["target"]] = max(_at(said["at"]), self.recalled.get(said["target"], EVER))
+            case "take":
+                self.taken.add(key)
+            case "untake":
+                self.taken.discard(key)
+
+    def is_live(self, item: dict[str, Any]) -> bool:
+        at = self.recalled.get(item["id"])
+        return at is None or _at(item["created_at"]) > at
+
+    def shown(self) -> dict[str, dict[str, Any]]:
+        """Items that this site shows: published to it, or offered and taken."""
+        taken = {key: offer for key, offer in self.offers.items() if key in self.taken}
+        return {key: item for key, item in {**taken, **self.items}.items() if self.is_live(item)}
+
+    def digests(self) -> set[str]:
+        """What this site may show: an item without one of its assets goes on without it."""
+        return self.digests_of(set(self.shown()))
+
+    def digests_of(self, names: set[str]) -> set[str]:
+        """The assets of these items, as far as neither is recalled."""
+        known = {**self.offers, **self.items}
+        live = [known[name] for name in names if self.is_live(known[name])]
+        return {asset["digest"] for item in live for asset in item.get("assets", ())} - self.recalled.keys()
+
+    def kept_by_hub(self) -> set[str]:
+        """Digests of every item and offer that is live."""
+        every = [*self.items.values(), *self.offers.values()]
+        kept = [[asset["digest"] for asset in item.get("assets", ())] for item in every if self.is_live(item)]
+        return {digest for digests in kept if self.recalled.keys().isdisjoint(digests) for digest in digests}
+
+
+def _at(text: str) -> datetime:
+    return datetime.fromisoformat(text)
