@@ -11,7 +11,9 @@ from pathlib import Path
 import structlog
 
 from appliance import spool
+from appliance.core.health import Machine
 from appliance.store import journals
+from edge_agent import health
 from tests.simulation.actions import SECOND, Scene, pause_us
 from tests.simulation.at_box import HUB_STREAMS, OWN
 from tests.simulation.histories import Histories
@@ -143,15 +145,17 @@ def _not_the_same(box: Box, oracle: Oracle) -> Iterator[str]:
 
 @contextmanager
 def decided_by(seed: int) -> Iterator[None]:
-    """The seed decides what the product draws too; its log goes nowhere."""
+    """The seed decides what the product draws too, and no figure of this machine goes into what is said; its log goes
+    nowhere."""
     random.seed(seed)
     tokens = random.Random(seed)
-    real = secrets.token_hex
+    real, measured = secrets.token_hex, health.machine
+    health.machine = lambda: Machine(memory_total_bytes=1 << 34)
     secrets.token_hex = lambda nbytes=None: tokens.randbytes(nbytes or 32).hex()
     configured = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:
         yield
     finally:
-        secrets.token_hex = real
+        secrets.token_hex, health.machine = real, measured
         structlog.configure(**configured)

@@ -21,6 +21,8 @@ from typing import Any
 
 DATABASE = "box.db"
 SECTOR_BYTES = 512
+BLOCKS = 1 << 28
+"""Of a volume: a terabyte, half of it free."""
 SYNCHRONOUS_FULL = 2
 
 
@@ -336,11 +338,11 @@ class SimulatedDisk:
         volume.synced_file(descriptor, facts)
 
     def _statvfs(self, path: Any) -> os.statvfs_result:
-        found = _REAL_STATVFS(path)
-        if self._running is None or not self._running.full:
-            return found
-        values = list(found)
-        values[3] = values[4] = 0
+        """Of a simulated volume what it would say of itself, not how much the others on this machine have left."""
+        values = list(_REAL_STATVFS(path))
+        if self._running is not None:
+            values[2], values[5], values[6], values[7] = BLOCKS, BLOCKS, BLOCKS, BLOCKS
+            values[3] = values[4] = 0 if self._running.full else BLOCKS // 2
         return os.statvfs_result(values)
 
     def _connect(self, *args: Any, **named: Any) -> sqlite3.Connection:
