@@ -9,7 +9,7 @@
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -17,14 +17,17 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from appliance.clock import SYSTEM_CLOCK, Clock
+from appliance.core.cbr import RATE_DEFAULT
 from appliance.core.errors import OperatorError, SongshanError, Text
 from appliance.core.journal import SITE_ID, parse_public_key
 from appliance.core.timetable import Allowance, Period, allowance_at, periods_of, problems_of, steps, table_of
+from appliance.core.udp import problems_of_udp
 
 CHANNEL_ID: Final = re.compile(r"[a-z][a-z0-9-]{1,63}")
 INSTALLED_HOME: Final = Path("/var/lib/songshan")
 INSTALLED_CONFIG: Final = Path("/etc/songshan/appliance.toml")
 INSTALLED_RUN: Final = Path("/run/songshan")
+INSTALLED_PLAYOUT: Final = Path("/run/songshan-playout")
 CONFIG_BYTES_MAX: Final = 256 * 1024
 
 _HOST: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:-]{0,252}")
@@ -52,12 +55,22 @@ class HubAddress:
 
 @dataclass(frozen=True)
 class ChannelConfig:
-    """A linear service of the site."""
+    """A linear service of the site; with `udp` also for a modulator."""
 
     id: str
     name: str
     kind: str = "tv"
     """`tv` or `radio`: of a radio channel only the sound is served."""
+    udp: str = ""
+    """Where the sender sends to, "239.0.0.1:5000"; "" for a channel that is HLS alone."""
+    udp_bits_per_s: int = RATE_DEFAULT
+    """The constant rate of the whole transport stream: what the modulator expects."""
+    udp_from: str = ""
+    """The address of the card to send from; "" for what the routes say."""
+    udp_ttl: int = 4
+    """Over how many routers multicast may go."""
+    udp_copy: str = ""
+    """A second address that gets the same: what the probe listens to, where `udp` is one other machine."""
 
 
 def _limit(default: float, low: float, high: float) -> Any:
@@ -144,6 +157,11 @@ class Config:
         return self.home / "library"
 
     @property
+    def playout(self) -> Path:
+        """Where senders and probes tell of themselves; outlives the agent's own folder, which goes when it stops."""
+        return INSTALLED_PLAYOUT if self.run == INSTALLED_RUN else self.run / "playout"
+
+    @property
     def keys(self) -> Path:
         return self.home / "keys"
 
@@ -206,10 +224,13 @@ def render(config: Config) -> str:
     for period in config.timetable:
         lines += ["", "[[timetable]]", *(f"{key} = {_toml(value)}" for key, value in table_of(period).items())]
     for channel in config.channels:
-        lines += ["", "[[channels]]", f"id = {_toml(channel.id)}", f"name = {_toml(channel.name)}"]
-        if channel.kind != ChannelConfig.kind:
-            lines.append(f"kind = {_toml(channel.kind)}")
+        lines += ["", "[[channels]]", *_channel_lines(channel)]
     return "\n".join(lines) + "\n"
+
+
+def _channel_lines(channel: ChannelConfig) -> list[str]:
+    told = [each for each in fields(channel) if each.default is MISSING or getattr(channel, each.name) != each.default]
+    return [f"{each.name} = {_toml(getattr(channel, each.name))}" for each in told]
 
 
 def _document(path: Path) -> dict[str, Any]:
@@ -307,11 +328,12 @@ def _problems_of_channels(channels: Any) -> Iterator[Text]:
         yield _bad("channels", channels, "[[channels]]")
         return
     for number, channel in enumerate(channels, start=1):
-        yield from _unknown(channel, {"id", "name", "kind"}, f"channels[{number}].")
+        yield from _unknown(channel, {option.name for option in fields(ChannelConfig)}, f"channels[{number}].")
         yield from _text(channel, "id", f"channels[{number}].", CHANNEL_ID, "dengfeng-1")
         yield from _text(channel, "name", f"channels[{number}].", re.compile(r"[^\x00-\x1f]{1,80}"), "登封综合")
         if "kind" in channel:
             yield from _text(channel, "kind", f"channels[{number}].", re.compile("tv|radio"), "radio")
+        yield from problems_of_udp(channel, f"channels[{number}].")
     named = [str(channel.get("id")) for channel in channels]
     for twice in sorted({identity for identity in named if named.count(identity) > 1}):
         yield Text(f"频道 {twice} 出现两次", f"channel {twice} is there twice")

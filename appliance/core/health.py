@@ -2,6 +2,7 @@
 
     Snapshot
       on_air       per channel: now, next, planned or not, how far the air ledger reaches
+      outputs      per channel with one: who sends to the modulator, and what the probe found
       coming       what is not ready of the next 24 hours
       link         the hub: connected, offline, locked out; since when
       sync         streams, what waits to go up and down
@@ -200,6 +201,32 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     at_us: int | None = None
 
 
+class OutputFact(msgspec.Struct, frozen=True, kw_only=True):
+    """A channel's output for a modulator. `sender` is who sends now, None when nobody does.
+
+    `fault` is what the probe found last, and `is_probed` whether it listens; counts are since the parts were started.
+    """
+
+    channel: str
+    name: str
+    address: str
+    sender: Literal["main", "standby"] | None = None
+    sent_until_us: int | None = None
+    told_at_us: int | None = None
+    standby: Literal["none", "ready", "gone"] = "none"
+    network: Text | None = None
+    note: Text | None = None
+    lost_datagrams: int = 0
+    late_pictures: int = 0
+    skipped_us: int = 0
+    is_probed: bool = False
+    probe_at_us: int | None = None
+    continuity_errors: int | None = None
+    pcr_interval_max_ms: float | None = None
+    fault: Text | None = None
+    fault_at_us: int | None = None
+
+
 class SubmissionFact(msgspec.Struct, frozen=True, kw_only=True):
     """Something that this site sends up, until the hub's receipt and after. `digest` is its first asset."""
 
@@ -238,6 +265,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     now_us: int
     version: str
     on_air: tuple[OnAir, ...] = ()
+    outputs: tuple[OutputFact, ...] = ()
     coming: tuple[NotReady, ...] = ()
     link: Link = Link()
     sync: Sync = Sync()

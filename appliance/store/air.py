@@ -47,7 +47,7 @@ class Named(Protocol):
 
 def now_us(db: Database, clock: Clock = SYSTEM_CLOCK) -> int:
     """What time it is on the air; every process that asks gets the same answer, and it never goes back."""
-    return air_now_us(_mark(db), clock.wall_us(), clock.running_us())
+    return air_now_us(clock_mark(db), clock.wall_us(), clock.running_us())
 
 
 def keep_clock(db: Database, clock: Clock = SYSTEM_CLOCK) -> int:
@@ -55,7 +55,7 @@ def keep_clock(db: Database, clock: Clock = SYSTEM_CLOCK) -> int:
 
     What cannot have gone out since it was last noted, or nobody can tell of, is noted too.
     """
-    before, wall_us, running_us = _mark(db), clock.wall_us(), clock.running_us()
+    before, wall_us, running_us = clock_mark(db), clock.wall_us(), clock.running_us()
     mark = mark_now(before, wall_us, running_us)
     for each in absences(before, wall_us, running_us) if before is not None else ():
         db.conn.execute(
@@ -402,6 +402,7 @@ def _exists(db: Database, channel: str) -> bool:
     return first(db, "SELECT id FROM channels WHERE id = ?", (channel,)) is not None
 
 
-def _mark(db: Database) -> Mark | None:
+def clock_mark(db: Database) -> Mark | None:
+    """What `now_us` reckons from; None before the agent has noted anything."""
     row = first(db, "SELECT air_us, running_us, rate FROM air_clock")
     return Mark(**row) if row else None

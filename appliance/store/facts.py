@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from sqlite_utils import Database
 
+from appliance import senders
 from appliance.config import Config
 from appliance.core.alarms import Thresholds, alarms, findings
 from appliance.core.errors import Text, WorldError
@@ -155,6 +156,7 @@ def _bare(config: Config, now_us: int) -> Snapshot:
         now_us=now_us,
         version=version(),
         storage=_storage(config, None, now_us),
+        outputs=senders.outputs(config, now_us),
         link=Link() if config.hub else Link(state="alone"),
         sync=Sync(spool_waiting=_spool_waiting(config)),
     )

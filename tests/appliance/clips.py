@@ -16,6 +16,10 @@ MADE = {
     "odd": ("mandelbrot=s=320x240:r=50:end_pts=200,trim=duration=3.33", "sine=f=880:r=48000:d=3.1"),
 }
 
+DENSE = "dense"
+"""Noise, which takes all the bits that the encoder may spend; not among the `names`."""
+_NOISE = ("color=gray:s=640x360:r=25:d=4,noise=alls=100:allf=t", "sine=f=220:r=48000:d=4")
+
 
 @functools.cache
 def folder() -> Path:
@@ -30,10 +34,10 @@ _KEPT: list[tempfile.TemporaryDirectory[str]] = []
 
 @functools.cache
 def clip(name: str) -> Path:
-    """One of MADE, or a real clip by its file name."""
-    if name not in MADE:
+    """One of MADE, DENSE, or a real clip by its file name."""
+    if name not in MADE and name != DENSE:
         return REAL / name
-    video, audio = MADE[name]
+    video, audio = _NOISE if name == DENSE else MADE[name]
     return make(f"{name}.mp4", video=video, audio=audio)
 
 

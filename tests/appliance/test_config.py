@@ -32,7 +32,14 @@ CONFIGS = st.builds(
         ),
     ),
     channels=st.lists(
-        st.builds(ChannelConfig, id=st.from_regex(r"[a-z][a-z0-9-]{1,63}", fullmatch=True), name=NAMES),
+        st.builds(
+            ChannelConfig,
+            id=st.from_regex(r"[a-z][a-z0-9-]{1,63}", fullmatch=True),
+            name=NAMES,
+            udp=st.sampled_from(("", "239.0.0.1:5000", "127.0.0.1:65535")),
+            udp_bits_per_s=st.integers(3_500_000, 60_000_000),
+            udp_from=st.sampled_from(("", "192.168.10.2")),
+        ),
         max_size=3,
         unique_by=lambda channel: channel.id,
     ).map(tuple),
@@ -151,3 +158,24 @@ def test_every_option_is_in_the_formats_document() -> None:
     text = (Path(__file__).parents[2] / "docs/formats.md").read_text()
     names = [field.name for field in (*dataclasses.fields(Limits), *dataclasses.fields(HubAddress))]
     assert [name for name in names if f"`{name}`" not in text] == []
+
+
+def test_an_output_that_could_not_be_sent_is_refused(tmp_path: Path) -> None:
+    """A name that is looked up, or a rate below the house format's peak, would be found out on the air."""
+    told = problems(
+        tmp_path,
+        """
+site = "dengfeng"
+name = "登封"
+[[channels]]
+id = "dengfeng-1"
+name = "登封综合"
+udp = "modulator:5000"
+udp_copy = "127.0.0.1:0"
+udp_from = "eth1"
+udp_bits_per_s = 2000000
+udp_ttl = 0
+""",
+    )
+    for option in ("udp: 'modulator:5000'", "udp_copy: ", "udp_from: ", "udp_bits_per_s must be", "udp_ttl must be"):
+        assert any(f"channels[1].{option}" in line for line in told), (option, told)

@@ -1,0 +1,121 @@
+"""The probe: hears the output of a channel as a modulator does, and tells what is wrong with it."""
+
+import os
+import socket
+import struct
+import threading
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Final
+
+from appliance import senders
+from appliance.config import ChannelConfig, Config
+from appliance.core.errors import Text, WorldError
+from appliance.core.probe import Listening, Window
+from appliance.durable import world_error
+from appliance.playout.notify import tell
+
+LISTEN_S: Final = 0.2
+RECEIVE_BUFFER_BYTES: Final = 4 * 1024 * 1024
+DATAGRAM_BYTES_MAX: Final = 65536
+_STAMP: Final = struct.Struct("@qq")
+_SO_TIMESTAMPNS: Final = 35
+
+
+def watch(config: Config, channel: ChannelConfig, ended: threading.Event) -> None:
+    """Listen until `ended`. Raises WorldError when the address cannot be listened at."""
+    address = channel.udp_copy or channel.udp
+    listening = Listening(channel.udp_bits_per_s)
+    report = _Reporting(config, channel, address, listening)
+    with open_listener(address, channel.udp_from) as line:
+        tell("READY=1")
+        while not ended.is_set():
+            try:
+                datagram, at_us = receive(line)
+                listening.hear(datagram, at_us)
+            except TimeoutError:
+                listening.wait(config.clock.wall_us())
+            report.tell_if_due(config.clock.running_us())
+
+
+def open_listener(address: str, own: str) -> socket.socket:
+    """A socket that hears what is sent to this address, with the kernel's time of arrival. Raises WorldError."""
+    host, _colon, port = address.rpartition(":")
+    line = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        line.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        line.settimeout(LISTEN_S)
+        line.bind((host, int(port)))
+        if IPv4Address(host).is_multicast:
+            member = socket.inet_aton(host) + (socket.inet_aton(own) if own else bytes(4))
+            line.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
+    except OSError as error:
+        line.close()
+        problem = world_error(error, Path(address))
+        raise WorldError(
+            *problem.problems,
+            hint=Text(
+                "探针只能听组播或本机地址；输出到别的机器时请设 udp_copy",
+                "a probe hears multicast and this machine's own addresses; for an output elsewhere set udp_copy",
+            ),
+        ) from error
+    return line
+
+
+def receive(line: socket.socket) -> tuple[bytes, int]:
+    """A datagram and when the kernel had it, in microseconds since 1970. Raises TimeoutError."""
+    datagram, ancillary, _flags, _address = line.recvmsg(DATAGRAM_BYTES_MAX, 64)
+    for _level, kind, data in ancillary:
+        if kind == _SO_TIMESTAMPNS:
+            seconds, nanoseconds = _STAMP.unpack(data[: _STAMP.size])
+            return datagram, seconds * 1_000_000 + nanoseconds // 1000
+    raise AssertionError("the kernel was asked for the time of arrival")
+
+
+class _Reporting:
+    """Tells everybody what was heard."""
+
+    def __init__(self, config: Config, channel: ChannelConfig, address: str, listening: Listening) -> None:
+        self._config, self._channel, self._address, self._listening = config, channel, address, listening
+        self._started_at_us = config.clock.wall_us()
+        self._due_us = 0
+        self._fault: Text | None = None
+        self._fault_at_us: int | None = None
+
+    def tell_if_due(self, running_us: int) -> None:
+        """Every second."""
+        if running_us < self._due_us:
+            return
+        self._due_us = running_us + senders.TOLD_EVERY_US
+        tell("WATCHDOG=1")
+        now_us = self._config.clock.wall_us()
+        if self._listening.faults:
+            self._fault, self._fault_at_us = self._listening.faults[-1], now_us
+            self._listening.faults.clear()
+        try:
+            senders.tell(self._config, self._channel.id, self._report(now_us, self._listening.take_window()))
+        except WorldError:
+            return
+
+    def _report(self, now_us: int, window: Window) -> senders.Probe:
+        heard = self._listening.heard
+        return senders.Probe(
+            pid=os.getpid(),
+            at_us=now_us,
+            started_at_us=self._started_at_us,
+            output=self._address,
+            packets=heard.packets,
+            bits_per_s=window.packets * 188 * 8,
+            sync_errors=heard.sync_errors,
+            continuity_errors=heard.continuity_errors,
+            pcr_steps=heard.pcr_steps,
+            pts_steps=heard.pts_steps,
+            blackouts=heard.blackouts,
+            blackout_us=heard.blackout_us,
+            pcr_interval_max_ms=round(window.pcr_interval_max_ms, 2),
+            pcr_jitter_max_us=window.jitter_us,
+            last_fault_at_us=self._fault_at_us,
+            last_fault=self._fault,
+        )

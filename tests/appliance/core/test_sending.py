@@ -1,0 +1,165 @@
+"""What is due, whatever clock and ledger do: nothing stale, nothing twice, and the screen as whole as it can be."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from appliance import slate
+from appliance.core.cbr import DATAGRAM_PACKETS, Laid, Rate
+from appliance.core.mux import PACKET
+from appliance.core.rundown import us_of
+from appliance.core.sending import LATE_US, Sending
+from tests.appliance.core.test_cbr import packets, payload, pcrs
+from tests.appliance.core.timelines import START, heard, timeline
+
+RATE = Rate(4_000_000)
+BATCH_US = 10_000
+BEGIN_US = us_of(START) + 8_000_000
+"""When tests begin to send: the timeline has begun before."""
+DATAGRAM_BITS = DATAGRAM_PACKETS * PACKET * 8
+
+
+@pytest.fixture(scope="module")
+def shelf() -> Mapping[int, Laid]:
+    rows = [("long", 0, 205), ("odd", 0, 83), ("slate", 0, 30), ("long", 0, 205), ("odd", 0, 83), ("long", 0, 205)]
+    return {each.segment.start_tick: each for each in timeline(rows)}
+
+
+class Sent:
+    """A sender on a clock that a test sets."""
+
+    def __init__(self, shelf: Mapping[int, Laid], at_us: int = BEGIN_US, sent_until: int = 0) -> None:
+        self.sending = Sending(RATE, slate.slate_path().read_bytes())
+        self.shelf, self.air_us, self.running_us, self.sent_until = shelf, at_us, 5_000_000, sent_until
+
+    def go(self, seconds: float) -> bytes:
+        parts = []
+        for _ in range(round(seconds * 1_000_000 / BATCH_US)):
+            parts.append(self.look())
+            self.air_us += BATCH_US
+            self.running_us += BATCH_US
+        return b"".join(parts)
+
+    def look(self) -> bytes:
+        self.sending.advance(self.air_us, self.running_us, self.shelf)
+        data = self.sending.unsent(self.sent_until)
+        self.sent_until = self.sending.slot
+        return data
+
+    def stall(self, seconds: float) -> None:
+        self.air_us += round(seconds * 1_000_000)
+        self.running_us += round(seconds * 1_000_000)
+
+
+def lag_us(sent: Sent, data: bytes) -> int:
+    """How far the oldest clock in what was just sent is behind the air."""
+    _place, pcr = pcrs(data)[0]
+    return (sent.air_us * 27 - pcr) % (300 << 33) // 27
+
+
+def keyframe_first(data: bytes) -> bool:
+    first = next(payload(one) for _, one in packets(data, 0x100) if one[1] & 0x40)
+    return b"\x00\x00\x01\x65" in first
+
+
+def test_what_is_sent_is_the_present_at_the_rate(shelf: Mapping[int, Laid]) -> None:
+    """The sender's clock is the air's, and its rate is what the modulator was told."""
+    sent = Sent(shelf)
+    data = sent.go(4)
+    assert abs(len(data) * 8 - 4 * RATE.bits_per_s) <= 2 * BATCH_US * RATE.bits_per_s // 1_000_000
+    assert len(data) % (DATAGRAM_PACKETS * PACKET) == 0
+    assert lag_us(sent, data) // 1_000_000 == 3
+    found = heard(data, RATE)
+    assert (found.continuity_errors, found.pts_steps, found.pts_late) == (0, 0, 0)
+
+
+def test_a_short_stall_is_made_up_for_and_loses_nothing(shelf: Mapping[int, Laid]) -> None:
+    """A busy machine wakes a process late; a modulator's buffer does not mind, a hole it would."""
+    sent = Sent(shelf)
+    before = sent.go(1)
+    sent.stall(0.15)
+    whole = before + sent.go(1)
+    found = heard(whole, RATE)
+    assert (found.continuity_errors, found.pcr_steps, found.pts_steps) == (0, 0, 0)
+    assert sent.sending.counts.skips == 0
+
+
+def test_what_is_stale_is_never_sent(shelf: Mapping[int, Laid]) -> None:
+    """After a stop of some seconds the past is past: the next packet is of the present moment."""
+    for stopped_s in (0.3, 1.0, 4.0):
+        sent = Sent(shelf)
+        sent.go(1)
+        sent.stall(stopped_s)
+        after = sent.go(0.03)
+        assert 0 <= lag_us(sent, after) <= LATE_US
+        assert sent.sending.counts.skipped_us == pytest.approx(stopped_s * 1_000_000, abs=2 * BATCH_US)
+
+
+def test_after_a_stop_the_picture_comes_back_with_a_keyframe(shelf: Mapping[int, Laid]) -> None:
+    """What depends on pictures that nobody received would be rubbish; clock and sound go on meanwhile."""
+    sent = Sent(shelf)
+    sent.go(1)
+    sent.stall(2.5)
+    after = sent.go(2.2)
+    assert keyframe_first(after)
+    found = heard(after, RATE)
+    assert (found.pcr_late, found.pcr_steps, found.pts_late) == (0, 0, 0)
+
+
+def test_a_leap_of_the_clock_is_told_and_begins_with_a_keyframe(shelf: Mapping[int, Laid]) -> None:
+    """The box was late by three seconds and is set right: the channel is where the wall clock says."""
+    sent = Sent(shelf)
+    sent.go(1)
+    sent.air_us += 3_000_000
+    after = sent.go(2.2)
+    told = [one for _, one in packets(after, 0x100) if one[3] & 0x20 and one[4] and one[5] & 0x80]
+    assert len(told) == 1 and sent.sending.counts.leaps == 1
+    assert keyframe_first(after)
+    assert abs(lag_us(sent, after) - 2_200_000) <= LATE_US
+
+
+def test_a_segment_that_is_missing_is_the_slate_until_the_next_one(shelf: Mapping[int, Laid]) -> None:
+    """A file that went bad costs its own frames; the timeline does not move by one."""
+    at = min(tick for tick in shelf if us_of(tick) > BEGIN_US + 1_000_000)
+    sent = Sent({tick: each for tick, each in shelf.items() if tick != at})
+    found = heard(sent.go(6), RATE)
+    assert (found.continuity_errors, found.pts_steps, found.blackouts) == (0, 0, 0)
+    assert sent.sending.counts.slate_segments == 1
+
+
+def test_with_nothing_at_hand_the_slate_goes_on_and_the_ledger_is_joined_at_its_first_boundary(
+    shelf: Mapping[int, Laid],
+) -> None:
+    """A box that boots without its database is on the air, and needs no restart when it is there again."""
+    sent = Sent({})
+    first = sent.go(3)
+    sent.shelf = shelf
+    found = heard(first + sent.go(4), RATE)
+    assert (found.continuity_errors, found.pts_steps, found.blackouts) == (0, 0, 0)
+    assert found.pictures > 6 * 25 - 60
+
+
+def test_whoever_takes_over_sends_what_the_other_did_not(shelf: Mapping[int, Laid]) -> None:
+    """Killed between two batches, the first sender leaves a few packets: the second one has them."""
+    whole = Sent(shelf).go(4)
+    first, second = Sent(shelf), Sent(shelf)
+    one = first.go(2)
+    for _ in range(203):
+        second.sending.advance(second.air_us, second.running_us, shelf)
+        second.air_us += BATCH_US
+        second.running_us += BATCH_US
+    second.sent_until = first.sent_until
+    two = second.go(1)
+    assert (one + two) == whole[: len(one + two)]
+
+
+def test_a_restarted_sender_goes_on_with_the_pictures_whose_keyframe_is_out(shelf: Mapping[int, Laid]) -> None:
+    """A sender that comes back within the same two seconds costs only the frames of the gap."""
+    first = Sent(shelf)
+    first.go(0.5)
+    key_us = us_of(next(tick for tick in sorted(shelf) if us_of(tick) > first.air_us))
+    first.go((key_us - first.air_us) / 1_000_000 + 0.4)
+    second = Sent(shelf, first.air_us + 500_000, first.sent_until)
+    after = second.go(0.5)
+    assert second.sending.tally.lost_pictures <= 1
+    assert heard(after, RATE).pictures >= 8
