@@ -1,4 +1,4 @@
-"""The air in the database: channels, schedules, fillers, insertions, the ledger, and the clock of it all.
+"""The air in the database: channels, schedules, fillers, insertions, the ledger. Its clock: air_clock.py.
 
     ensure_channel, receive_schedule, set_fillers, add_insert, resume    what changes what should play
     recompile                                                            brings the ledger in line with it
@@ -16,10 +16,9 @@ import msgspec
 from sqlite_utils import Database
 
 from appliance import slate
-from appliance.clock import SYSTEM_CLOCK, Clock
 from appliance.core import records, ts
 from appliance.core.air import URGENT_TICKS, Wants, compile_ledger
-from appliance.core.airtime import Absence, Mark, absences, air_now_us, is_plausible, mark_now
+from appliance.core.airtime import is_plausible
 from appliance.core.errors import OperatorError, Refused, Text
 from appliance.core.health import OnAir
 from appliance.core.insertion import Break, Placement
@@ -29,6 +28,10 @@ from appliance.core.readiness import ComingEntry
 from appliance.core.rundown import SLATE, Day, Packed, Slot, Stock, slots, tick_of, us_of
 from appliance.core.schedule import Schedule, day_bounds_us, day_of, parse_schedule
 from appliance.store import live
+from appliance.store.air_clock import absences_between as absences_between
+from appliance.store.air_clock import clock_mark as clock_mark
+from appliance.store.air_clock import keep_clock as keep_clock
+from appliance.store.air_clock import now_us as now_us
 from appliance.store.assets import segments_of as table_of
 from appliance.store.database import Row, first, rows, text_json, text_of
 
@@ -43,40 +46,6 @@ class Named(Protocol):
     def id(self) -> str: ...
     @property
     def name(self) -> str: ...
-
-
-def now_us(db: Database, clock: Clock = SYSTEM_CLOCK) -> int:
-    """What time it is on the air; every process that asks gets the same answer, and it never goes back."""
-    return air_now_us(clock_mark(db), clock.wall_us(), clock.running_us())
-
-
-def keep_clock(db: Database, clock: Clock = SYSTEM_CLOCK) -> int:
-    """Note what time it is on the air, for `now_us` to reckon from; the agent does so every few seconds.
-
-    What cannot have gone out since it was last noted, or nobody can tell of, is noted too.
-    """
-    before, wall_us, running_us = clock_mark(db), clock.wall_us(), clock.running_us()
-    mark = mark_now(before, wall_us, running_us)
-    for each in absences(before, wall_us, running_us) if before is not None else ():
-        db.conn.execute(
-            "INSERT OR REPLACE INTO absences (start_us, end_us, kind) VALUES (?, ?, ?)",
-            (each.start_us, each.end_us, each.kind),
-        )
-    db.conn.execute(
-        "INSERT OR REPLACE INTO air_clock (id, air_us, running_us, rate) VALUES (1, ?, ?, ?)",
-        (mark.air_us, mark.running_us, mark.rate),
-    )
-    return mark.air_us
-
-
-def absences_between(db: Database, from_us: int, until_us: int) -> tuple[Absence, ...]:
-    """The times for which nobody vouches, that touch this one."""
-    found = rows(
-        db,
-        "SELECT start_us, end_us, kind FROM absences WHERE end_us > ? AND start_us < ? ORDER BY start_us",
-        (from_us, until_us),
-    )
-    return tuple(Absence(**row) for row in found)
 
 
 def ensure_channel(db: Database, channel: str, zone: str, at_us: int) -> bool:
@@ -400,9 +369,3 @@ def _tick(moment_us: int | None) -> int | None:
 
 def _exists(db: Database, channel: str) -> bool:
     return first(db, "SELECT id FROM channels WHERE id = ?", (channel,)) is not None
-
-
-def clock_mark(db: Database) -> Mark | None:
-    """What `now_us` reckons from; None before the agent has noted anything."""
-    row = first(db, "SELECT air_us, running_us, rate FROM air_clock")
-    return Mark(**row) if row else None
