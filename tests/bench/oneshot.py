@@ -166,17 +166,21 @@ class Rclone(OneShot):
     """bisync keeps both trees alike by the listings of last time; the first run is its `--resync`."""
 
     def argv(self) -> list[str]:
-        hub = f"host=127.0.0.1,port={self.port},user={getpass.getuser()},key_file={self.account.folder}/key"
-        remote = f":sftp,{hub},disable_hashcheck=true,shell_type=unix:{self.hub}"
+        # By a name: the listings of last time are filed under what the remote is called, and its port may be another.
+        config = self.folder / "rclone.conf"
+        config.write_text(
+            f"[hub]\ntype = sftp\nhost = 127.0.0.1\nport = {self.port}\nuser = {getpass.getuser()}\n"
+            f"key_file = {self.account.folder}/key\ndisable_hashcheck = true\nshell_type = unix\n"
+        )
         argv = [
             "rclone",
             "bisync",
-            remote,
+            f"hub:{self.hub}",
             str(self.box),
             "--workdir",
             f"{self.folder}/listings",
             "--config",
-            "/dev/null",
+            str(config),
         ]
         # It refuses to go on where every file was changed, as it is where there is only one.
         return [*argv, "--resync" if self.is_fresh else "--force"]
