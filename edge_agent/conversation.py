@@ -190,7 +190,7 @@ class Conversation:
 
     def _hear(self, event: Event, now_us: int) -> list[Outcome]:
         assert self._session is not None
-        if self._is_leaving:
+        if self._is_leaving or self._session.is_void(event):
             return []
         if not isinstance(event, Pong):
             self._stir()
@@ -198,10 +198,6 @@ class Conversation:
             case Greeted():
                 self._greet(event, now_us)
                 return [Reached()]
-            case RecordsArrived(stream) | CheckpointArrived(stream) | SnapshotArrived(stream) | Asked(stream) if (
-                not self._session.still_reads(stream)
-            ):
-                return []
             case SnapshotArrived(stream, statement):
                 self._expect(stream, statement, now_us)
             case RecordsArrived(stream, records, checkpoint) if checkpoint is None and self._snapshots.is_expected(

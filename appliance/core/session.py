@@ -171,10 +171,10 @@ class Session:
         self._closed.add(stream)
         self._say(wire.Refuse(stream, verdict, reason))
 
-    def still_reads(self, stream: str) -> bool:
-        """Whether what has arrived of a stream is to be judged. What came in one breath with something that made us
-        refuse the stream is not."""
-        return stream not in self._closed
+    def is_void(self, event: Event) -> bool:
+        """Whether an event is not to be acted on: it came in one breath with what made us refuse its stream."""
+        arrived = RecordsArrived | CheckpointArrived | SnapshotArrived | Asked
+        return isinstance(event, arrived) and event.stream in self._closed
 
     def is_asking(self, stream: str) -> bool:
         """Whether a question is under way."""

@@ -113,7 +113,8 @@ class Conversation:
         self.session.bye(reason)
 
     def _act_on(self, event: Event) -> None:
-        reads = self.session.still_reads
+        if self.session.is_void(event):
+            return
         match event:
             case Acked(position):
                 self.acked[position.stream] = position
@@ -121,8 +122,6 @@ class Conversation:
                 self.acked = dict(have)
                 self._note_acked(0, trusts)
                 self._begin(have, machine, trusts)
-            case RecordsArrived(stream) | CheckpointArrived(stream) | Asked(stream) if not reads(stream):
-                return
             case RecordsArrived(stream, arrived, checkpoint):
                 self._judge(stream, arrived, checkpoint)
             case CheckpointArrived(stream, checkpoint):
