@@ -15,11 +15,13 @@ from typing import Final, Literal
 
 import msgspec
 
+from appliance import senders
 from appliance.command import Box
 from appliance.config import Config
 from appliance.core.alarms import YEAR_2025_US
 from appliance.core.errors import SongshanError, Text, WorldError
 from appliance.core.moment import to_text
+from appliance.core.outputs import line_of, of_outputs
 from appliance.store.database import open_read_only, reading
 from appliance.store.facts import look
 from appliance.store.journals import parked
@@ -28,6 +30,10 @@ CONNECT_TIMEOUT_S: Final = 3.0
 BANNER_BYTES: Final = 64
 PROGRAMS: Final = ("rsync", "ssh", "ffmpeg", "ffprobe", "setpriv")
 PARKED_SHOWN: Final = 5
+_LOOKED_AT: Final = {
+    "agent", "database", "clock", "output", "output-network", "output-slate", "output-rate", "output-standby", "probe",
+}  # fmt: skip
+"""Alarms of what is looked at here anyway."""
 
 State = Literal["good", "warning", "bad"]
 
@@ -49,7 +55,7 @@ def all_checks(box: Box, now_us: int) -> tuple[Check, ...]:
         broken = tuple(Check(name="config", state="bad", found=problem, hint=error.hint) for problem in error.problems)
         return (*broken, *_programs(), _clock(now_us))
     checks: tuple[Callable[[Config, int], Iterator[Check]], ...] = (
-        _config, _folders, _keys, _disk, _database, _agent, _spool, _hub, _web, _parked, _alarms,
+        _config, _folders, _keys, _disk, _database, _agent, _spool, _hub, _web, _outputs, _parked, _alarms,
     )  # fmt: skip
     found = [check for each in checks for check in each(config, now_us)]
     return (*found, *_programs(), _clock(now_us))
@@ -184,6 +190,17 @@ def _web(config: Config, _now_us: int) -> Iterator[Check]:
         yield _check("web", "warning", text, Text("songshan web", "songshan web"))
 
 
+def _outputs(config: Config, now_us: int) -> Iterator[Check]:
+    """From what the senders tell themselves: nothing else needs to run."""
+    found = senders.outputs(config, now_us)
+    for finding in of_outputs(found, now_us):
+        yield _check("output", "bad" if finding.severity == "red" else "warning", finding.text, finding.hint)
+    wrong = {finding.id.partition(":")[2] for finding in of_outputs(found, now_us)}
+    for output in found:
+        if output.channel not in wrong:
+            yield Check(name="output", state="good", found=line_of(output))
+
+
 def _parked(config: Config, _now_us: int) -> Iterator[Check]:
     try:
         with reading(config.database) as db:
@@ -198,7 +215,7 @@ def _parked(config: Config, _now_us: int) -> Iterator[Check]:
 
 def _alarms(config: Config, now_us: int) -> Iterator[Check]:
     for alarm in look(config, now_us).alarms:
-        if alarm.severity != "info" and alarm.id not in ("agent", "database", "clock"):
+        if alarm.severity != "info" and alarm.id.partition(":")[0] not in _LOOKED_AT:
             yield _check("alarm", "bad" if alarm.severity == "red" else "warning", alarm.text, alarm.hint)
 
 

@@ -8,6 +8,7 @@ from appliance.core.errors import Text
 from appliance.core.health import Alarm, OnAir, Queue, Snapshot
 from appliance.core.ledger import KIND_NAMES
 from appliance.core.moment import US
+from appliance.core.outputs import line_of
 
 _LINK = {
     "alone": Text("独立运行", "stands alone"),
@@ -35,6 +36,7 @@ def lines(seen: Snapshot) -> tuple[Text, ...]:
         ),
         *(_alarm(alarm, seen.zone) for alarm in seen.alarms),
         *(_on_air(channel, seen.zone) for channel in seen.on_air),
+        *(line_of(output) for output in seen.outputs),
         *_coming(seen),
         _link(seen),
         _queue(seen.sync.down, Text("下行", "down")),

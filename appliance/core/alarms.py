@@ -11,6 +11,7 @@ import msgspec
 from appliance.core.errors import Text
 from appliance.core.health import Alarm, Finding, OnAir, Severity, Snapshot, StreamFact
 from appliance.core.moment import US, to_text
+from appliance.core.outputs import of_outputs
 
 YEAR_2025_US: Final = 1_735_689_600 * US
 """Before this software was written: a clock that says so is wrong."""
@@ -42,6 +43,7 @@ def findings(seen: Snapshot, thresholds: Thresholds) -> tuple[Finding, ...]:
         *_of_clock(seen, thresholds),
         *_of_storage(seen),
         *_of_air(seen, thresholds),
+        *of_outputs(seen.outputs, seen.now_us),
         *_of_coming(seen, thresholds),
         *_of_risk(seen, thresholds),
         *_of_link(seen, thresholds),

@@ -91,6 +91,8 @@ class Listening:
         self.faults: list[Text] = []
         """What was found since somebody took them away, at most FAULTS_MAX."""
         self.window = Window()
+        self.tick: int | None = None
+        """The last PCR's base: 90 kHz, modulo 2^33."""
         self._bits_per_s = bits_per_s
         self._counters: dict[int, tuple[int, bytes]] = {}
         self._pmt_pid = self._clock_pid = self._video_pid = self._audio_pid = -1
@@ -185,7 +187,7 @@ class Listening:
                 self._found("pcr_steps", f"PCR 跳变 {shown_ms} 毫秒", f"the PCR stepped by {shown_ms} ms")
             else:
                 self._measure(step, packets)
-        self._pcr, self._pcr_packet = pcr, heard.packets
+        self._pcr, self._pcr_packet, self.tick = pcr, heard.packets, pcr // 300
         if heard.since_us is None:
             heard.since_us = pcr * 1_000_000 // CLOCK_HZ
         heard.until_us = pcr * 1_000_000 // CLOCK_HZ

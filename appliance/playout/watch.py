@@ -4,13 +4,15 @@ import os
 import socket
 import struct
 import threading
+from contextlib import suppress
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final
 
-from appliance import senders
+from appliance import senders, spool
 from appliance.config import ChannelConfig, Config
-from appliance.core.errors import Text, WorldError
+from appliance.core.errors import SongshanError, Text, WorldError
+from appliance.core.evidence import Evidence
 from appliance.core.probe import Listening, Window
 from appliance.durable import world_error
 from appliance.playout.notify import tell
@@ -26,7 +28,7 @@ def watch(config: Config, channel: ChannelConfig, ended: threading.Event) -> Non
     """Listen until `ended`. Raises WorldError when the address cannot be listened at."""
     address = channel.udp_copy or channel.udp
     listening = Listening(channel.udp_bits_per_s)
-    report = _Reporting(config, channel, address, listening)
+    report, evidence = _Reporting(config, channel, address, listening), Evidence(channel.id, address)
     with open_listener(address, channel.udp_from) as line:
         tell("READY=1")
         while not ended.is_set():
@@ -35,7 +37,10 @@ def watch(config: Config, channel: ChannelConfig, ended: threading.Event) -> Non
                 listening.hear(datagram, at_us)
             except TimeoutError:
                 listening.wait(config.clock.wall_us())
-            report.tell_if_due(config.clock.running_us())
+            if report.tell_if_due(config.clock.running_us()):
+                for observed in evidence.of(listening, config.clock.wall_us()):
+                    with suppress(SongshanError):
+                        spool.put(config, observed)
 
 
 def open_listener(address: str, own: str) -> socket.socket:
@@ -84,20 +89,19 @@ class _Reporting:
         self._fault: Text | None = None
         self._fault_at_us: int | None = None
 
-    def tell_if_due(self, running_us: int) -> None:
-        """Every second."""
+    def tell_if_due(self, running_us: int) -> bool:
+        """Every second; whether it was due."""
         if running_us < self._due_us:
-            return
+            return False
         self._due_us = running_us + senders.TOLD_EVERY_US
         tell("WATCHDOG=1")
         now_us = self._config.clock.wall_us()
         if self._listening.faults:
             self._fault, self._fault_at_us = self._listening.faults[-1], now_us
             self._listening.faults.clear()
-        try:
+        with suppress(WorldError):
             senders.tell(self._config, self._channel.id, self._report(now_us, self._listening.take_window()))
-        except WorldError:
-            return
+        return True
 
     def _report(self, now_us: int, window: Window) -> senders.Probe:
         heard = self._listening.heard

@@ -34,6 +34,7 @@ from appliance.core.health import (
     Sync,
 )
 from appliance.core.moment import US
+from appliance.core.outputs import of_outputs
 from appliance.core.readiness import not_ready
 from appliance.core.scrub import LATE_US
 from appliance.store import air
@@ -68,7 +69,7 @@ def look(config: Config, now_us: int, thresholds: Thresholds = Thresholds()) -> 
             text=Text("；".join(each.zh for each in error.problems), "; ".join(each.en for each in error.problems)),
             hint=error.hint or Text("请运行 songshan doctor", "run songshan doctor"),
         )
-        return msgspec.structs.replace(bare, alarms=alarms((problem,), (), now_us))
+        return msgspec.structs.replace(bare, alarms=alarms((problem, *of_outputs(bare.outputs, now_us)), (), now_us))
 
 
 def snapshot(

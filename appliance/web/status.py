@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 from flask import Blueprint, Response
@@ -13,7 +13,7 @@ from prometheus_client.metrics_core import Metric
 
 from appliance.config import Config
 from appliance.core.errors import Text, WorldError
-from appliance.core.health import Queue, Snapshot
+from appliance.core.health import OutputFact, Queue, Snapshot
 from appliance.core.moment import US, to_text
 from appliance.store import facts
 from appliance.web.reading import Reading
@@ -94,6 +94,7 @@ class _Figures:
         )
         yield _gauge("songshan_agent_running", "Whether the agent says that it runs", snapshot.agent.state == "running")
         yield from _of_channels(snapshot)
+        yield from _of_outputs(snapshot)
         yield from _of_sync(snapshot)
         yield from _of_storage(snapshot)
         alarms = GaugeMetricFamily("songshan_alarms", "Alarms that stand", labels=["severity"])
@@ -111,6 +112,25 @@ def _of_channels(snapshot: Snapshot) -> Iterator[Metric]:
         ahead.add_metric([channel.channel], max(0.0, (until_us - snapshot.now_us) / US))
     yield planned
     yield ahead
+
+
+def _of_outputs(snapshot: Snapshot) -> Iterator[Metric]:
+    told: tuple[tuple[str, str, Callable[[OutputFact], float | None]], ...] = (
+        ("sending", "Whether a sender sends to the modulator", lambda output: float(output.sender is not None)),
+        ("standby_ready", "Whether another sender would take over", lambda output: float(output.standby == "ready")),
+        ("lost_datagrams", "Datagrams that the network did not take", lambda output: output.lost_datagrams),
+        ("late_pictures", "Pictures left out because the rate is too low", lambda output: output.late_pictures),
+        ("skipped_seconds", "Air that was not sent because it was late", lambda output: output.skipped_us / US),
+        ("continuity_errors", "What the probe counted", lambda output: output.continuity_errors),
+        ("pcr_interval_max_ms", "The longest between two PCRs in a second", lambda output: output.pcr_interval_max_ms),
+    )
+    for name, what, of in told:
+        family = GaugeMetricFamily(f"songshan_output_{name}", what, labels=["channel"])
+        for output in snapshot.outputs:
+            value = of(output)
+            if value is not None:
+                family.add_metric([output.channel], value)
+        yield family
 
 
 def _of_sync(snapshot: Snapshot) -> Iterator[Metric]:
