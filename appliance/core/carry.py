@@ -18,7 +18,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Final, Literal
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from appliance.core.asset import hex_of
@@ -33,6 +32,7 @@ from appliance.core.journal import (
     parse_record,
 )
 from appliance.core.moment import US, to_us
+from appliance.core.signed import is_signed
 from appliance.core.wire import Head, KeyText
 
 Side = Literal["hub", "box"]
@@ -159,7 +159,7 @@ def parse_note(data: bytes, label: Label, side: Side, keys: Iterable[Ed25519Publ
     payload, _, signed = data.partition(b"\n")
     try:
         signature = base64.b64decode(signed.strip(), validate=True)
-        if not any(_is_signed(payload, signature, key) for key in keys):
+        if not any(is_signed(_SIGNED_PREFIX, payload, signature, key) for key in keys):
             raise ValueError("the signature is wrong")
         note = msgspec.json.decode(payload, type=Note)
         if (note.stick, note.site, note.hub, note.side) != (label.id, label.site, label.hub, side):
@@ -284,11 +284,3 @@ def batches(records: Iterable[Record]) -> Iterator[tuple[Record, ...]]:
 
 
 _RELABEL: Final = Text("先用 usb label 给一个空盘贴标签", "label an empty stick first: usb label")
-
-
-def _is_signed(payload: bytes, signature: bytes, key: Ed25519PublicKey) -> bool:
-    try:
-        key.verify(signature, _SIGNED_PREFIX + payload)
-    except InvalidSignature:
-        return False
-    return True

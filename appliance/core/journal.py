@@ -14,11 +14,11 @@ import re
 from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from appliance.core.errors import OperatorError, Refused, Text
 from appliance.core.moment import to_text, to_us
+from appliance.core.signed import as_text, from_text, is_signed
 
 HEADER_BYTES_MAX: Final = 4 * 1024
 BODY_BYTES_MAX: Final = 1024 * 1024
@@ -191,25 +191,21 @@ def parse_checkpoint(payload: bytes, signature: bytes) -> Checkpoint:
 
 def checkpoint_text(checkpoint: Checkpoint) -> tuple[str, str]:
     """Payload and signature in base64, as sessions and files carry them."""
-    return base64.b64encode(checkpoint.payload).decode(), base64.b64encode(checkpoint.signature).decode()
+    return as_text(checkpoint.payload, checkpoint.signature)
 
 
 def parse_checkpoint_text(payload: str, signature: str) -> Checkpoint:
     """The inverse of `checkpoint_text`; raises Broken."""
     try:
-        decoded = base64.b64decode(payload, validate=True), base64.b64decode(signature, validate=True)
-    except (binascii.Error, ValueError) as error:
+        decoded = from_text(payload, signature)
+    except ValueError as error:
         raise _broken("检查点不是 base64", "a checkpoint that is not base64") from error
     return parse_checkpoint(*decoded)
 
 
 def is_signed_by(checkpoint: Checkpoint, key: Ed25519PublicKey) -> bool:
     """Whether the holder of `key` made this checkpoint."""
-    try:
-        key.verify(checkpoint.signature, SIGNED_PREFIX + checkpoint.payload)
-    except InvalidSignature:
-        return False
-    return True
+    return is_signed(SIGNED_PREFIX, checkpoint.payload, checkpoint.signature, key)
 
 
 def public_key_text(key: Ed25519PublicKey) -> str:

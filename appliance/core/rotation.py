@@ -5,16 +5,15 @@ and no auditor need to have seen the old key's checkpoints. docs/formats.md, sec
 """
 
 import base64
-import binascii
 from collections.abc import Mapping
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from appliance.core.errors import OperatorError
 from appliance.core.journal import parse_public_key, public_key_text
 from appliance.core.moment import to_text
 from appliance.core.records import Rotate
+from appliance.core.signed import is_signed
 
 
 def rotated(hub: str, former: Ed25519PrivateKey, following: Ed25519PrivateKey, at_us: int) -> Rotate:
@@ -28,11 +27,13 @@ def is_proven(hub: str, body: Rotate) -> bool:
     """Whether both keys signed that, at this hub, the one follows the other."""
     said = _statement(hub, body.former, body.sign_key)
     try:
-        for key, signature in ((body.former, body.word), (body.sign_key, body.proof)):
-            parse_public_key(key).verify(base64.b64decode(signature, validate=True), said)
-    except (OperatorError, InvalidSignature, binascii.Error, ValueError):
+        words = [
+            is_signed(b"", said, base64.b64decode(signature, validate=True), parse_public_key(key))
+            for key, signature in ((body.former, body.word), (body.sign_key, body.proof))
+        ]
+    except (OperatorError, ValueError):
         return False
-    return body.former != body.sign_key
+    return all(words) and body.former != body.sign_key
 
 
 def chain_from(original: str, following: Mapping[str, str]) -> tuple[str, ...]:

@@ -5,14 +5,11 @@ many, and a digest of their headers. A header names its body's hash, so bodies a
 redacted later changes nothing. docs/formats.md, section 1; ADR 16.
 """
 
-import base64
-import binascii
 import hashlib
 from collections.abc import Iterable
 from typing import Annotated, Final, Literal
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from appliance.core.errors import OperatorError, Text
@@ -21,6 +18,7 @@ from appliance.core.journal import Broken, Epoch, Hex, Position, Record, Sequenc
 from appliance.core.judge import Verdict
 from appliance.core.moment import US, to_text, to_us
 from appliance.core.records import BadBody, Filler, Insert, Recall, Redact, Resume, Schedule, UnknownKind, decode
+from appliance.core.signed import as_text, from_text, is_signed
 
 SIGNED_PREFIX: Final = b"songshan-snapshot-v1\n"
 PAYLOAD_BYTES_MAX: Final = 4 * 1024
@@ -80,25 +78,21 @@ def parse_statement(payload: bytes, signature: bytes) -> Statement:
 
 def statement_text(statement: Statement) -> tuple[str, str]:
     """Payload and signature in base64."""
-    return base64.b64encode(statement.payload).decode(), base64.b64encode(statement.signature).decode()
+    return as_text(statement.payload, statement.signature)
 
 
 def parse_statement_text(payload: str, signature: str) -> Statement:
     """The inverse of `statement_text`; raises Broken."""
     try:
-        decoded = base64.b64decode(payload, validate=True), base64.b64decode(signature, validate=True)
-    except (binascii.Error, ValueError) as error:
+        decoded = from_text(payload, signature)
+    except ValueError as error:
         raise Broken(Text("快照声明不是 base64", "a statement that is not base64")) from error
     return parse_statement(*decoded)
 
 
 def is_signed_by(statement: Statement, key: Ed25519PublicKey) -> bool:
     """Whether the holder of `key` made this statement. The prefix keeps it apart from a checkpoint."""
-    try:
-        key.verify(statement.signature, SIGNED_PREFIX + statement.payload)
-    except InvalidSignature:
-        return False
-    return True
+    return is_signed(SIGNED_PREFIX, statement.payload, statement.signature, key)
 
 
 class Gauge:
