@@ -11,13 +11,14 @@ from sqlite_utils import Database
 
 from appliance.config import Config
 from appliance.core import records
-from appliance.core.airings import airings
+from appliance.core.airings import airings, airings_of_template
 from appliance.core.errors import Refused, Text
 from appliance.core.item import Item
 from appliance.core.journal import Record
 from appliance.core.moment import to_us
 from appliance.core.records import decode
 from appliance.core.rotation import is_proven
+from appliance.core.template import assets_of
 from appliance.store import air, desk, hub_keys, items, journals, needs, reasons
 from appliance.store.needs import DAYS_BACK_US, FILLER_WITHIN_US, ITEM_WITHIN_US, READY_BEFORE_US
 from edge_agent.faults import as_refusals
@@ -75,6 +76,8 @@ class Applying:
                 receive_receipt(db, body, now_us)
             case records.Schedule():
                 self._schedule(db, record, body, now_us)
+            case records.Template() if self._concerns(record, body.channel):
+                self._template(db, record, body, now_us)
             case records.Filler() if self._concerns(record, body.channel):
                 self._filler(db, record, body, now_us)
             case records.Insert() if self._concerns(record, body.channel):
@@ -82,7 +85,7 @@ class Applying:
             case records.Resume() if self._concerns(record, body.channel):
                 air.resume(db, body.channel)
                 self.air_changed = True
-            case records.Filler() | records.Insert() | records.Resume():
+            case records.Template() | records.Filler() | records.Insert() | records.Resume():
                 pass
             case _:
                 retake(db, self._config.site, body, now_us)
@@ -143,6 +146,19 @@ class Applying:
         after = air.assets_of_entries(db, body.channel, body.date)
         _note_replaced(db, before, after)
         needs.let_go(db, set(before.values()) - set(after.values()))
+        self.air_changed = True
+
+    def _template(self, db: Database, record: Record, body: records.Template, now_us: int) -> None:
+        before = air.template_of(db, body.channel)
+        air.receive_template(db, body, self._channels, now_us)
+        needs.unearth(db, body.assets, to_us(record.header.at))
+        reasons.end(db, f"template:{body.channel}")
+        for asset, starts_us in airings_of_template(body, self._config.zone, self._channels, now_us):
+            if not items.is_recalled(db, asset.digest):
+                deadline_us = now_us + FILLER_WITHIN_US if starts_us is None else starts_us - READY_BEFORE_US
+                needs.need_on_air(db, asset, "template", body.channel, deadline_us, now_us)
+        gone = set(assets_of(before) if before is not None else ()) - {asset.digest for asset in body.assets}
+        needs.let_go(db, gone)
         self.air_changed = True
 
     def _filler(self, db: Database, record: Record, body: records.Filler, now_us: int) -> None:

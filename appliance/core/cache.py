@@ -18,7 +18,7 @@ from appliance.core.errors import Text
 from appliance.core.moment import US
 from appliance.core.stock import Holding
 
-Why = Literal["air", "insert", "schedule", "filler", "item", "submission", "transfer", "catchup"]
+Why = Literal["air", "insert", "schedule", "template", "filler", "item", "submission", "transfer", "catchup"]
 """Why an asset stays, the most pressing reason first. What is kept for `catchup` alone goes when room is short."""
 
 

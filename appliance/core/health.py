@@ -62,7 +62,13 @@ class OnAir(msgspec.Struct, frozen=True, kw_only=True):
     next_title: str = ""
     next_kind: str = ""
     next_at_us: int | None = None
+    plan: str = ""
+    """Whose schedule is on the air: `schedule` of the day, `template` of the weekday, `default` programme, nobody's."""
     schedule_version: int | None = None
+    """Its version; during a break-in that of what goes on behind it."""
+    next_version: int | None = None
+    """A newer version of the day that waits for the freeze, and takes effect at `next_version_at_us`."""
+    next_version_at_us: int | None = None
     ledger_until_us: int | None = None
     """The air ledger is committed up to here; after it the slate plays."""
     insert: str | None = None

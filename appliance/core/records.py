@@ -86,6 +86,16 @@ class Schedule(_Body, frozen=True):
     assets: tuple[Asset, ...] = ()
 
 
+class Template(_Body, frozen=True):
+    """What a channel plays on days without a schedule. `document` is the template file's JSON object, `assets` all that
+    it names."""
+
+    channel: str
+    version: int
+    document: msgspec.Raw
+    assets: tuple[Asset, ...] = ()
+
+
 class Filler(_Body, frozen=True):
     """The fillers of a channel, all of them, in the order of preference."""
 
@@ -159,7 +169,7 @@ class Rotate(_Body, frozen=True):
     at: str
 
 
-FromHub = Rotate | Redact | Recall | Order | Insert | Resume | Receipt | Item | Schedule | Filler
+FromHub = Rotate | Redact | Recall | Order | Insert | Resume | Receipt | Item | Schedule | Template | Filler
 
 
 class SeenHead(msgspec.Struct, frozen=True):
@@ -190,7 +200,7 @@ SHAPES: Final[dict[str, dict[str, type[Body]]]] = {
         "receipt": Receipt,
         "redact": Redact,
     },
-    "content": {"item": Item, "offer": Item, "schedule": Schedule, "filler": Filler},
+    "content": {"item": Item, "offer": Item, "schedule": Schedule, "template": Template, "filler": Filler},
     "report": {
         "submission": Submission,
         "take": Take,
@@ -257,7 +267,7 @@ def assets_of(body: Body) -> tuple[Asset, ...]:
             return (asset,)
         case Submission(item=item):
             return item.assets
-        case Item(assets=assets) | Schedule(assets=assets) | Filler(assets=assets):
+        case Item(assets=assets) | Schedule(assets=assets) | Template(assets=assets) | Filler(assets=assets):
             return assets
     return ()
 
@@ -272,7 +282,7 @@ def _problems(body: Body) -> tuple[Text, ...]:
             return _item_problems(item)
         case Recall(target=target) if not ITEM_ID.fullmatch(target):
             parse_digest(target)
-        case Schedule(document=document) if not bytes(document).lstrip().startswith(b"{"):
+        case Schedule(document=document) | Template(document=document) if not bytes(document).lstrip().startswith(b"{"):
             return (Text("节目单不是 JSON 对象", "the schedule is no JSON object"),)
     return ()
 

@@ -14,9 +14,10 @@ from typing import Final, Literal
 
 import msgspec
 
+from appliance.core.entry import Entry, EntryKind
 from appliance.core.errors import Text
 from appliance.core.filler import FILLERS_MAX, Filling, filling
-from appliance.core.schedule import Entry, EntryKind, Schedule
+from appliance.core.schedule import Schedule
 from appliance.core.ts import (
     FRAMES_PER_S,
     FRAMES_PER_SEGMENT,

@@ -7,8 +7,7 @@
 Functions that write are called inside `with transaction(db)`. Moments are microseconds of air time: see `now_us`.
 """
 
-from collections.abc import Collection, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
@@ -16,17 +15,16 @@ import msgspec
 from sqlite_utils import Database
 
 from appliance import slate
-from appliance.core import records, ts
-from appliance.core.air import URGENT_TICKS, Wants, compile_ledger
+from appliance.core import ts
+from appliance.core.air import FREEZE_TICKS, URGENT_TICKS, Wants, compile_ledger
 from appliance.core.airtime import is_plausible
-from appliance.core.errors import OperatorError, Refused, Text
+from appliance.core.errors import Refused, Text
 from appliance.core.health import OnAir
 from appliance.core.insertion import Break, Placement
 from appliance.core.ledger import PRE_ROLL_S, Channel, Stretch, with_slate
 from appliance.core.moment import to_us
 from appliance.core.readiness import ComingEntry
-from appliance.core.rundown import SLATE, Day, Packed, Slot, Stock, slots, tick_of, us_of
-from appliance.core.schedule import Schedule, day_bounds_us, day_of, parse_schedule
+from appliance.core.rundown import SLATE, tick_of, us_of
 from appliance.store import live
 from appliance.store.air_clock import absences_between as absences_between
 from appliance.store.air_clock import clock_mark as clock_mark
@@ -34,8 +32,17 @@ from appliance.store.air_clock import keep_clock as keep_clock
 from appliance.store.air_clock import now_us as now_us
 from appliance.store.assets import segments_of as table_of
 from appliance.store.database import Row, first, rows, text_json, text_of
+from appliance.store.plans import DAY_US as DAY_US
+from appliance.store.plans import assets_of_entries as assets_of_entries
+from appliance.store.plans import channel_slots as channel_slots
+from appliance.store.plans import ready_assets as ready_assets
+from appliance.store.plans import receive_schedule as receive_schedule
+from appliance.store.plans import receive_template as receive_template
+from appliance.store.plans import schedule_of as schedule_of
+from appliance.store.plans import set_fillers as set_fillers
+from appliance.store.plans import stock_of as stock_of
+from appliance.store.plans import template_of as template_of
 
-DAY_US: Final = 86_400 * 1_000_000
 HOUR_US: Final = 3600 * 1_000_000
 
 
@@ -63,38 +70,6 @@ def ensure_channel(db: Database, channel: str, zone: str, at_us: int) -> bool:
         (channel, zone, epoch, at_us // 1_000_000, epoch),
     )
     return True
-
-
-def receive_schedule(db: Database, body: records.Schedule, zone: str, channels: Collection[str], at_us: int) -> None:
-    """Keep a schedule that came in. Raises OperatorError with all problems, and then the last good one goes on."""
-    document = bytes(body.document)
-    schedule = parse_schedule(document, zone, channels)
-    if (schedule.channel, schedule.date, schedule.version) != (body.channel, body.date, body.version):
-        raise Refused(Text("节目单与其记录不符", "the schedule is not the one that its record names"))
-    db.conn.execute(
-        "INSERT OR REPLACE INTO schedules (channel, date, version, document, received_at_us) VALUES (?, ?, ?, ?, ?)",
-        (schedule.channel, schedule.date, schedule.version, document, at_us),
-    )
-
-
-def assets_of_entries(db: Database, channel: str, date: str) -> dict[str, str]:
-    """The assets of a day's schedule in its newest version, by the id of the entry that names them."""
-    row = first(
-        db,
-        "SELECT document FROM schedules WHERE channel = ? AND date = ? ORDER BY version DESC LIMIT 1",
-        (channel, date),
-    )
-    entries = msgspec.json.decode(row["document"])["entries"] if row else ()
-    return {entry["id"]: entry["asset"] for entry in entries if entry.get("asset")}
-
-
-def set_fillers(db: Database, channel: str, digests: Sequence[str]) -> None:
-    """The fillers of a channel, all of them."""
-    db.conn.execute("DELETE FROM fillers WHERE channel = ?", (channel,))
-    db.conn.executemany(
-        "INSERT INTO fillers (channel, digest, ordinal) VALUES (?, ?, ?)",
-        [(channel, digest, ordinal) for ordinal, digest in enumerate(dict.fromkeys(digests))],
-    )
 
 
 def add_insert(
@@ -177,6 +152,8 @@ def on_air(db: Database, channel: Named, at_us: int) -> OnAir:
         return OnAir(channel=channel.id, name=channel.name, reason=Text("频道尚未开播", "the channel has not begun"))
     now = around[0]
     coming = _next_programme(db, channel.id, now_tick)
+    behind = _behind(db, channel.id, now) if now.kind == "emergency" else now
+    newer = _newer(db, channel.id, behind, now_tick)
     return OnAir(
         channel=channel.id,
         name=channel.name,
@@ -189,10 +166,35 @@ def on_air(db: Database, channel: Named, at_us: int) -> OnAir:
         next_title=coming.title if coming else "",
         next_kind=coming.kind if coming else "",
         next_at_us=us_of(coming.start_tick) if coming else None,
-        schedule_version=now.version,
+        plan=behind.plan,
+        schedule_version=behind.version,
+        next_version=newer.version if newer else None,
+        next_version_at_us=us_of(newer.start_tick) if newer else None,
         ledger_until_us=us_of(until["tick"]) if until and until["tick"] is not None else None,
         insert=now.source if now.kind == "emergency" else None,
     )
+
+
+def _behind(db: Database, channel: str, now: Stretch) -> Stretch:
+    """What was on the air before a break-in, as far as that can still be told."""
+    found = rows(
+        db,
+        f"SELECT {', '.join(_COLUMNS)} FROM ledger WHERE channel = ? AND start_tick < ?"  # noqa: S608
+        " AND kind != 'emergency' ORDER BY start_tick DESC LIMIT 1",
+        (channel, now.start_tick),
+    )
+    return _stretch(found[0]) if found else now
+
+
+def _newer(db: Database, channel: str, now: Stretch, now_tick: int) -> Stretch | None:
+    """The first stretch of another version of the same day's schedule, where an edit waits for the freeze."""
+    found = rows(
+        db,
+        f"SELECT {', '.join(_COLUMNS)} FROM ledger WHERE channel = ? AND start_tick > ? AND start_tick < ?"  # noqa: S608
+        " AND kind != 'emergency' AND date IS ? AND (version IS NOT ? OR plan IS NOT ?) ORDER BY start_tick LIMIT 1",
+        (channel, now_tick, now_tick + 8 * FREEZE_TICKS, now.date, now.version, now.plan),
+    )
+    return _stretch(found[0]) if found and now.date is not None else None
 
 
 def _next_programme(db: Database, channel: str, now_tick: int) -> Stretch | None:
@@ -226,65 +228,12 @@ def coming_entries(db: Database, channel: str, at_us: int, until_us: int) -> tup
     )
 
 
-def channel_slots(db: Database, channel: str, zone: str, from_us: int, to_us: int) -> tuple[Slot, ...]:
-    """The rundown of the broadcast days from the one before `from_us` to that of `to_us`."""
-    days = []
-    moment = from_us - DAY_US
-    while moment <= to_us:
-        date = day_of(moment, zone)
-        begin_us, end_us = day_bounds_us(date, zone)
-        days.append(Day(date, tick_of(begin_us), tick_of(end_us), schedule_of(db, channel, date, zone)))
-        moment = end_us
-    lengths = {row["source"]: row["frames"] for row in rows(db, _LENGTHS, (ts.FRAMES_PER_S, ts.HOUSE_PROFILE))}
-    return slots(days, lengths)
-
-
-def schedule_of(db: Database, channel: str, date: str, zone: str) -> Schedule | None:
-    """The newest schedule of a day that this version of the software takes; None when there is none."""
-    for row in rows(db, _SCHEDULES, (channel, date)):
-        # A rule that was added since it was received must not stop the air: the one before it is the last good one.
-        with suppress(OperatorError):
-            return _parsed(bytes(row["document"]), zone, channel)
-    return None
-
-
-def stock_of(db: Database, channel: str) -> Stock:
-    """What a channel can play now."""
-    return Stock(ready_assets(db), [row["digest"] for row in rows(db, _FILLERS, (channel,))])
-
-
-def ready_assets(db: Database) -> dict[str, Packed]:
-    """What can air: assets whose rendition is on disk, verified, and not recalled, by their own digest."""
-    return {row["source"]: Packed(row["digest"], row["frames"]) for row in rows(db, _READY, (ts.HOUSE_PROFILE,))}
-
-
-_SCHEDULES: Final = "SELECT document FROM schedules WHERE channel = ? AND date = ? ORDER BY version DESC LIMIT 3"
-_FILLERS: Final = "SELECT digest FROM fillers WHERE channel = ? ORDER BY ordinal"
-_READY: Final = """
-    SELECT renditions.source, renditions.digest, renditions.frames FROM renditions
-    LEFT JOIN assets ON assets.digest = renditions.digest
-    WHERE profile = ? AND renditions.state = 'here' AND segments IS NOT NULL AND renditions.frames > 0
-        AND coalesce(assets.state, 'here') = 'here'
-        AND renditions.source NOT IN (SELECT target FROM tombstones)
-        AND renditions.digest NOT IN (SELECT target FROM tombstones)
-        AND NOT EXISTS (SELECT 1 FROM status WHERE name = 'media' AND value ->> 'is_away')
-"""
-_LENGTHS: Final = """
-    SELECT assets.digest AS source, cast(round(duration_s * ?) AS INTEGER) AS frames FROM assets
-    WHERE duration_s > 0 AND digest NOT IN (SELECT source FROM renditions WHERE frames > 0)
-    UNION ALL SELECT source, frames FROM renditions WHERE profile = ? AND frames > 0
-"""
 _COLUMNS: Final = (
     "first_msn", "segments", "start_tick", "frames", "rendition", "first_segment", "source", "entry_id", "title",
     "kind", "planned", "reason", "date", "version", "catchup", "plan",
 )  # fmt: skip
 _PLACES: Final = ", ".join(f":{name}" for name in _COLUMNS)
 _INSERT: Final = f"INSERT INTO ledger (channel, {', '.join(_COLUMNS)}) VALUES (:channel, {_PLACES})"  # noqa: S608
-
-
-@lru_cache(maxsize=16)
-def _parsed(document: bytes, zone: str, channel: str) -> Schedule:
-    return parse_schedule(document, zone, (channel,))
 
 
 @lru_cache(maxsize=1)

@@ -42,6 +42,8 @@ _PINS: Final = f"""
         AND version = (SELECT max(version) FROM schedules AS newest
             WHERE newest.channel = schedules.channel AND newest.date = schedules.date)
     GROUP BY entry.value ->> 'asset', channel, date
+    UNION ALL SELECT asset.value, 'template', '', channel, NULL FROM templates, json_each(assets) AS asset
+    WHERE version = (SELECT max(version) FROM templates AS newest WHERE newest.channel = templates.channel)
     UNION ALL SELECT digest, 'filler', '', channel, NULL FROM fillers
     UNION ALL SELECT digest, 'insert', '', channel, at_us FROM inserts WHERE state IN ('waiting', 'placed')
     UNION ALL

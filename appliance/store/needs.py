@@ -45,10 +45,13 @@ COMING: Final = """
     WHERE date >= date(:since_us / 1000000, 'unixepoch') AND entry.value ->> 'asset' IS NOT NULL
         AND version = (SELECT max(version) FROM schedules AS newest
             WHERE newest.channel = schedules.channel AND newest.date = schedules.date)
+    UNION SELECT asset.value FROM templates, json_each(assets) AS asset
+        WHERE version = (SELECT max(version) FROM templates AS newest WHERE newest.channel = templates.channel)
     UNION SELECT digest FROM fillers
     UNION SELECT digest FROM inserts WHERE state IN ('waiting', 'placed')
 """
-"""The assets that the newest schedules since a moment (`since_us`) name, the fillers, the insertions not over."""
+"""The assets that the newest schedules since a moment (`since_us`) name, the templates, the fillers, the insertions
+not over."""
 SUBMITTED: Final = """
     SELECT asset.value ->> 'digest' AS digest FROM submissions, json_each(document, '$.assets') AS asset
     WHERE submissions.state NOT IN ('accepted', 'refused')

@@ -11,6 +11,7 @@ from appliance.core import moment, records
 from appliance.core.asset import parse_digest
 from appliance.core.errors import OperatorError, Refused, Text
 from appliance.core.item import Item
+from appliance.core.template import WEEKDAYS
 from provisioning.command import pass_hub
 from provisioning.hub import recalls, scheduling
 from provisioning.hub.catalogue import Catalogue
@@ -64,16 +65,48 @@ def schedule(folder: HubFolder, site: str, channel: str, file: Path, as_json: bo
     """
     folder.settings()
     sent = scheduling.send(folder, site_of(folder, site), channel, file, show_progress)
-    facts = {"site": site, "channel": channel, "date": sent.date, "version": sent.version, "entries": len(sent.entries)}
+    made = sent.schedule
+    facts = {"site": site, "channel": channel, "date": made.date, "version": made.version, "entries": len(made.entries)}
+    if as_json:
+        say_json({**facts, "warnings": sent.warnings})
+        return
+    say(
+        Text(
+            f"{channel} {made.date} 第 {made.version} 版已发出，{len(made.entries)} 条",
+            f"{channel} {made.date} version {made.version} is out, {len(made.entries)} entries",
+        )
+    )
+    for warning in sent.warnings:
+        say(Text(f"注意：{warning.zh}", f"note: {warning.en}"))
+
+
+@click.command()
+@click.argument("site")
+@click.argument("channel")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="facts for programs")
+@pass_hub
+def template(folder: HubFolder, site: str, channel: str, file: Path, as_json: bool) -> None:
+    """Check the day templates and the default programme in FILE and send them to SITE, in place of those before.
+
+    They play on days without a schedule; refused with all problems, and then nothing is sent.
+
+    Example: songshan-hub template dengfeng dengfeng-1 weekdays.json
+    """
+    folder.settings()
+    sent = scheduling.send_template(folder, site_of(folder, site), channel, file, show_progress)
+    on = sorted({word for pattern in sent.days for word in pattern.on}, key=WEEKDAYS.index)
+    facts = {"site": site, "channel": channel, "version": sent.version, "on": on, "default": len(sent.default)}
     if as_json:
         say_json(facts)
-    else:
-        say(
-            Text(
-                f"{channel} {sent.date} 第 {sent.version} 版已发出，{len(sent.entries)} 条",
-                f"{channel} {sent.date} version {sent.version} is out, {len(sent.entries)} entries",
-            )
+        return
+    days = " ".join(on) or "-"
+    say(
+        Text(
+            f"{channel} 日模板第 {sent.version} 版已发出：{days}，默认节目 {len(sent.default)} 条",
+            f"{channel} template version {sent.version} is out: {days}, default programme {len(sent.default)} entries",
         )
+    )
 
 
 @click.command()

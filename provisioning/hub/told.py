@@ -17,7 +17,7 @@ from appliance.store.facts import version
 from provisioning.hub.beginnings import begins, snapshot_records
 from provisioning.hub.stream import Place, Stream
 
-FOLD_VERSION: Final = 2
+FOLD_VERSION: Final = 3
 """One higher whenever `fold` or a shape below makes something else of the same records."""
 KEPT_EVERY: Final = 4096
 """New records after which the fold is kept again; so many are read at each start, some 50 milliseconds."""
@@ -46,11 +46,13 @@ class Told(msgspec.Struct):
     takes: dict[str, bool] = {}
     """Items that the site took: False once it gave one back."""
     aired: dict[str, tuple[Asset, ...]] = {}
-    """By schedule, filler or insertion: the assets that it names."""
+    """By schedule, template, filler or insertion: the assets that it names."""
     over: dict[str, str] = {}
     """By schedule or insertion: the day that it is for, or the moment after which it does not begin any more."""
     schedules: dict[tuple[str, str], int] = {}
     """By channel and day: the newest version sent."""
+    templates: dict[str, int] = {}
+    """By channel: the newest version sent of what plays on days without a schedule."""
     submissions: dict[str, records.Submission] = {}
     receipts: set[str] = set()
     """Submissions that were answered."""
@@ -91,6 +93,9 @@ def fold(told: Told, record: Record) -> None:
         case records.Insert():
             told.aired[f"{body.channel} insert {body.id}"] = (body.asset,)
             told.over[f"{body.channel} insert {body.id}"] = max(body.until or "", body.not_after, key=_later)
+        case records.Template():
+            told.aired[f"{body.channel} template"] = body.assets
+            told.templates[body.channel] = body.version
         case records.Filler():
             told.aired[f"{body.channel} filler"] = body.assets
         case records.Submission():
@@ -113,6 +118,7 @@ def absorb(told: Told, later: Told) -> None:
     told.takes.update(later.takes)
     told.aired.update(later.aired)
     told.schedules.update(later.schedules)
+    told.templates.update(later.templates)
     told.over.update(later.over)
     for name, submission in later.submissions.items():
         told.submissions.setdefault(name, submission)

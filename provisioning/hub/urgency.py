@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Final
 
 from appliance.core import journal, moment, records
-from appliance.core.airings import airings
+from appliance.core.airings import airings, airings_of_template
 from appliance.core.asset import Asset
 from appliance.core.errors import SongshanError
 from appliance.core.item import Item
@@ -49,6 +49,10 @@ def _needs(
             for asset, starts_us in airings(body, site.zone, channels):
                 if starts_us > at_us - OVER_AFTER_US:
                     yield _on_air(asset), starts_us - READY_BEFORE_US
+        case records.Template():
+            channels = tuple(channel.id for channel in site.channels)
+            for asset, first_us in airings_of_template(body, site.zone, channels, at_us):
+                yield _on_air(asset), first_us - READY_BEFORE_US if first_us is not None else at_us + FILLER_WITHIN_US
         case records.Filler():
             yield from ((_on_air(asset), at_us + FILLER_WITHIN_US) for asset in body.assets)
         case records.Insert() if moment.to_us(body.not_after) > at_us:

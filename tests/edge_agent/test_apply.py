@@ -13,7 +13,7 @@ from appliance.core.errors import Text
 from appliance.core.journal import append, genesis, position_after, sign_checkpoint
 from appliance.core.judge import judge
 from appliance.core.moment import US, to_text
-from appliance.core.records import Filler, Insert, Order, Recall, Receipt, Resume, Schedule
+from appliance.core.records import Filler, Insert, Order, Recall, Receipt, Resume, Schedule, Template
 from appliance.core.ts import HOUSE_PROFILE
 from appliance.store import air, assets, desk, facts, items, journals, needs, reasons, work
 from appliance.store.database import transaction, writing
@@ -432,3 +432,31 @@ def test_a_recall_of_a_story_leaves_a_submission_its_picture(tmp_path: Path) -> 
         write(box.hub, "all/control", "recall", shared.digest, Recall(shared.digest, "误发", LATER))
         box.talk()
         assert work.recalled_here(box.db, AT_US) == (shared.digest,)
+
+
+def template(version: int, letter: str, default: str = "") -> Template:
+    """Every Wednesday at six; the test's now is one, at ten in the evening."""
+    days = [{"on": ["wed"], "entries": [airing("06:00:00", letter)]}] if letter else []
+    clips = [{"id": "d1", "kind": "programme", "asset": digest(default)}] if default else []
+    document = {"channel": "dengfeng-1", "version": version, "days": days, "default": clips}
+    assets = tuple(clip(each) for each in (letter, default) if each)
+    return Template("dengfeng-1", version, msgspec.Raw(msgspec.json.encode(document)), assets)
+
+
+def test_a_template_wants_what_it_airs_by_when_it_first_may(tmp_path: Path) -> None:
+    """What plays on days without a schedule must be here before such a day comes, and stay."""
+    with rig(tmp_path) as box:
+        write(box.hub, "dengfeng/content", "template", "dengfeng-1", template(1, "a", "b"))
+        box.talk()
+        wanted = {each.digest[7:9]: each.deadline_us for each in work.to_fetch(box.db)}
+        assert parked(box) == [] and wanted.keys() == {"a0", "b0"}
+        assert wanted["b0"] is not None and wanted["b0"] <= AT_US + needs.FILLER_WITHIN_US + US
+        assert needs.is_over(box.db, digest("a"), AT_US + 90 * 86_400 * US) is False
+        write(box.hub, "dengfeng/content", "template", "dengfeng-1", template(2, "", "b"))
+        write(
+            box.hub, "dengfeng/content", "template", "zhongmu-1", msgspec.structs.replace(template(3, "c"), channel="x")
+        )
+        box.talk()
+        assert [each.digest[7:9] for each in work.to_fetch(box.db)] == ["b0"]
+        assert parked(box) == ["this site has no channel x"]
+        assert box.rows("SELECT max(version) FROM templates") == [(2,)]

@@ -32,6 +32,7 @@ from appliance.core.records import (
     SeenHead,
     Submission,
     Take,
+    Template,
     Tip,
     UnknownKind,
     Untake,
@@ -48,6 +49,7 @@ ASSET = Asset(DIGEST, 1234, "采访.mp4", "video/mp4", "video", 2.0, RENDITION)
 ITEM = Item("i1", "登封早间", "news", "hub", AT, assets=(ASSET,), sign_offs=(SignOff("final", "审", AT),))
 RECALL = Recall(target="i1", reason="有误", at=AT)
 INSERT = Insert(id="x1", channel="dengfeng-1", asset=ASSET, not_after=AT)
+TEMPLATE = Template(channel="dengfeng-1", version=2, document=msgspec.Raw(b'{"days":[]}'), assets=(ASSET,))
 SCHEDULE = Schedule(
     channel="dengfeng-1", date="2026-11-24", version=3, document=msgspec.Raw(b'{"entries":[]}'), assets=(ASSET,)
 )
@@ -65,6 +67,7 @@ BODIES: tuple[tuple[str, str, Body], ...] = (
     ("all/content", "item", ITEM),
     ("all/content", "offer", ITEM),
     ("dengfeng/content", "schedule", SCHEDULE),
+    ("dengfeng/content", "template", TEMPLATE),
     ("dengfeng/content", "filler", Filler(channel="dengfeng-1", assets=(ASSET,))),
     ("dengfeng/report", "submission", Submission(id="s1", item=ITEM)),
     ("dengfeng/report", "take", Take(item="i1")),
@@ -207,7 +210,7 @@ def test_a_schedule_file_with_line_breaks_still_makes_one_line() -> None:
 def test_the_assets_of_a_record_are_all_that_it_names() -> None:
     """What is not named is not fetched, and what is not fetched does not air."""
     naming = {kind for _, kind, body in BODIES if assets_of(body) == (ASSET,)}
-    assert naming == {"insert", "item", "offer", "schedule", "filler", "submission"}
+    assert naming == {"insert", "item", "offer", "schedule", "template", "filler", "submission"}
     assert all(assets_of(body) == () for _, kind, body in BODIES if kind not in naming)
 
 

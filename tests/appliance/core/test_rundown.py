@@ -4,9 +4,10 @@ import itertools
 import json
 from typing import Any
 
+from appliance.core.entry import Entry
 from appliance.core.moment import to_us
 from appliance.core.rundown import SLATE, Day, Packed, Piece, Plan, Stock, gaps, losses, pieces, slots, tick_of, us_of
-from appliance.core.schedule import Entry, day_bounds_us, parse_schedule
+from appliance.core.schedule import day_bounds_us, parse_schedule
 from tests.appliance.core.air_box import DATE, LENGTHS, ZONE, clock, digest, entry, rendition
 
 READY = {digest(n): Packed(rendition(n), frames) for n, frames in enumerate(LENGTHS, 1)}

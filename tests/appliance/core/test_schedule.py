@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from appliance.core import schedule
+from appliance.core import entry, schedule
 from appliance.core.errors import OperatorError
 from appliance.core.moment import to_text, to_us
 
@@ -142,8 +142,8 @@ def test_every_problem_is_said_at_once() -> None:
 
 def test_the_list_of_problems_is_bounded() -> None:
     """A file of garbage must not answer with a book."""
-    said = problems(document(*(line(number, "25:00:00") for number in range(schedule.ENTRIES_MAX + 5))))
-    assert len(said) == schedule.PROBLEMS_SHOWN_MAX + 1
+    said = problems(document(*(line(number, "25:00:00") for number in range(entry.ENTRIES_MAX + 5))))
+    assert len(said) == entry.PROBLEMS_SHOWN_MAX + 1
     assert said[-1].endswith("more problems")
 
 

@@ -274,3 +274,43 @@ def test_a_site_that_comes_later_can_read_what_was_published_before(hub: LiveHub
     Intake(hub.folder, "xinmi", hub.journals).set_right()
     assert "sha256:" + hashlib.sha256(b"kept").hexdigest() in readable(hub, "xinmi")
     assert "sha256:" + hashlib.sha256(b"gone").hexdigest() not in readable(hub, "xinmi")
+
+
+def test_a_schedule_says_what_will_be_cut_dropped_or_left_open(hub: LiveHub, clip: str) -> None:
+    """A full hour is no error: a hard start is there to cut. But whoever made it must know before it is on the air."""
+    entries = [entry("e1", "06:00:00", clip), entry("e2", None, clip), entry("e3", "06:00:03", clip)]
+    path = hub.path.parent / "tight.json"
+    path.write_text(json.dumps(document(*entries, date="2026-12-03")))
+    said = json.loads(hub.run("schedule", "dengfeng", "dengfeng-1", str(path), "--json"))["warnings"]
+    assert [each["en"] for each in said] == [
+        "06:00:02.00 e2 (e2): cut by 1.00 s, by the hard start of e3",
+        "the channel has no fillers: 2 gaps, 86395 s in all, are left to the slate",
+    ]
+    assert all(each["zh"] for each in said)
+
+
+def test_a_template_goes_out_whole_and_its_version_goes_up(hub: LiveHub, clip: str) -> None:
+    """The days that nobody plans: what plays then is signed and on record like everything that airs."""
+    relay = {"id": "relay", "start": "19:00:00", "start_type": "hard", "kind": "live", "title": "新闻联播"}
+    relay |= {"url": "http://relay.example/live.m3u8", "duration_s": 1800.0}
+    days = [{"on": ["mon", "tue"], "entries": [entry("e1", "06:00:00", clip), relay]}]
+    default = [entry(f"d{number}", None, clip) for number in range(30)]
+    path = hub.path.parent / "template.json"
+
+    def send_template(**content: Any) -> tuple[int, str]:
+        path.write_text(json.dumps({"channel": "dengfeng-2", "version": 1, **content}))
+        done = hub.attempt("template", "dengfeng", "dengfeng-2", str(path))
+        return done.returncode, done.stderr
+
+    status, said = send_template(days=days, default=default[:3])
+    assert status == 2 and "6.0 s long" in said
+    status, said = send_template(days=[{"on": ["mon"], "entries": [entry("e1", "06:00:00", UNKNOWN)]}], channel="x")
+    assert status == 2 and "the hub has no asset" not in said and "not one of this site's" in said
+    assert sent(hub, "dengfeng/content", "template") == []
+    assert send_template(days=days, default=default) == (0, "")
+    [body] = sent(hub, "dengfeng/content", "template")
+    assert isinstance(body, records.Template)
+    assert (body.channel, body.version, [asset.digest for asset in body.assets]) == ("dengfeng-2", 1, [clip])
+    assert body.assets[0].rendition is not None and body.assets[0].rendition.digest in readable(hub, "dengfeng")
+    status, said = send_template(days=days)
+    assert status == 2 and "version 1 of the template is out already" in said
