@@ -21,7 +21,7 @@ from typing import Final
 from appliance.config import Config
 from appliance.core.asset import Digest, hex_of, parse_digest
 from appliance.core.cache import Quarantined
-from appliance.core.errors import Corrupt, SongshanError, Text, Unreadable, WorldError
+from appliance.core.errors import Corrupt, Text, Unreadable, WorldError
 from appliance.durable import (
     STAGED_SUFFIX,
     copy_settled,
@@ -31,7 +31,6 @@ from appliance.durable import (
     put_in_place,
     regular_file,
     staged_beside,
-    sync_disk,
     sync_folder,
     unlink_durably,
 )
@@ -120,7 +119,7 @@ def adopt(config: Config, staged: Path, digest: str) -> Path:
     """
     digest, target = parse_digest(digest), path_of(config, digest)
     with regular_file(staged) as descriptor:
-        _check(config, staged, descriptor, digest)
+        check(config, staged, descriptor, digest)
         with disk_errors(target):
             make_folder(target.parent)
             os.fchmod(descriptor, ASSET_MODE)
@@ -129,41 +128,7 @@ def adopt(config: Config, staged: Path, digest: str) -> Path:
     return target
 
 
-def adopt_all(config: Config, digests: Iterable[str]) -> dict[str, int | SongshanError]:
-    """Make many small staged files assets, as `adopt` does with one; the disk is waited for twice, not for each.
-
-    Whoever wrote them must have ended. Of each its size, or why it was not adopted. Raises DiskFull or WorldError when
-    that is so of all: those that were renamed are assets, the others staged as before.
-    """
-    found: dict[str, int | SongshanError] = {}
-    right: list[Digest] = []
-    for digest in map(parse_digest, digests):
-        try:
-            found[digest] = _checked(config, digest)
-            right.append(digest)
-        except SongshanError as error:
-            found[digest] = error
-    with disk_errors(config.media):
-        sync_disk(config.incoming)
-        for digest in right:
-            target = path_of(config, digest)
-            make_folder(target.parent)
-            stage_path(config, digest).rename(target)
-        sync_disk(config.media)
-    return found
-
-
-def _checked(config: Config, digest: Digest) -> int:
-    """The size of a staged file whose bytes are right, and which nobody may write any more."""
-    staged = stage_path(config, digest)
-    with regular_file(staged) as descriptor:
-        size_bytes = _check(config, staged, descriptor, digest)
-        with disk_errors(staged):
-            os.fchmod(descriptor, ASSET_MODE)
-    return size_bytes
-
-
-def _check(config: Config, staged: Path, descriptor: int, digest: Digest) -> int:
+def check(config: Config, staged: Path, descriptor: int, digest: Digest) -> int:
     """The size of an open staged file; Corrupt or Unreadable when it is not what it is called, and it is set aside."""
     try:
         with disk_errors(staged):

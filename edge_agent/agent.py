@@ -26,6 +26,7 @@ from edge_agent.core.plan import is_idle, next_look_us, plan
 from edge_agent.core.steps import Discard, Remove, Step, Stop, Withdraw
 from edge_agent.endings import of_child
 from edge_agent.execute import World, execute
+from edge_agent.given import take_in
 from edge_agent.observe import observe, progress
 from edge_agent.record import Recording
 from edge_agent.watch import Wake
@@ -83,7 +84,9 @@ class Agent:
             if ended.status:
                 log.info("child_failed", work=ended.child.work, status=ended.status, said=ended.complained[-200:])
             happened += of_child(ended, world.config, world.memory)
-        happened += progress(world.config, world.db, world.memory, world.children, now_us)
+        given = world.conversation.given
+        happened += take_in(given, world.config, world.db, world.children.running(), now_us)
+        happened += progress(world.config, world.db, world.memory, world.children, given, now_us)
         self.record(iter(happened))
         now_us = self._now_us()
         return observe(
@@ -109,7 +112,7 @@ class Agent:
         now_us = self._now_us()
         try:
             self._recording.record(outcomes, now_us, _jitter())
-            self._world.conversation.vouch(now_us)
+            self._world.conversation.own.vouch(now_us)
             redactions.wipe(self._world.db)
             self._is_stuck = False
             self._world.conversation.speak(now_us, _jitter(), settle=self._once)

@@ -7,6 +7,7 @@ A record is acknowledged when it is committed together with what it does, so
 the line may break anywhere. The hub's own word on how far it has our stream decides from where we go on.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -21,6 +22,8 @@ from appliance.core.errors import HubUnreachable, Text, WorldError
 from appliance.core.events import (
     Acked,
     Asked,
+    AssetGiven,
+    AssetNotGiven,
     BrokenArrived,
     CheckpointArrived,
     DeliveredAnswered,
@@ -40,25 +43,25 @@ from appliance.core.journal import (
     Position,
     Record,
     parse_public_key,
-    position_after,
-    sign_checkpoint,
 )
 from appliance.core.judge import Verdict
-from appliance.core.moment import US, to_us
+from appliance.core.moment import US
 from appliance.core.session import DELIVERIES_MAX, ProtocolError, Session, batch_of
 from appliance.core.snapshot import Statement
 from appliance.store import facts, hub_keys, journals, needs
 from appliance.store.database import transaction
 from edge_agent.arriving import Snapshots
 from edge_agent.core.observation import Link
-from edge_agent.core.outcomes import Answered, Outcome, Reached
+from edge_agent.core.outcomes import Answered, Ceased, Outcome, Reached, Result
+from edge_agent.given import Given
 from edge_agent.keeping import receive
 from edge_agent.line import Line
-from edge_agent.recovery import Recovery, stopped_alarm
+from edge_agent.own_stream import OwnStream
+from edge_agent.recovery import Recovery
+from edge_agent.stream_alarms import StreamAlarms
 
 CHECKPOINT_EVERY_US: Final = 60 * US
 """Our own stream is signed anew this often while the hub listens, also when there is nothing to say."""
-CHECKPOINT_GOOD_US: Final = 10 * 60 * US
 PONG_TIMEOUT_US: Final = 45 * US
 GREETING_TIMEOUT_US: Final = 30 * US
 QUIET_ROUNDS: Final = 2
@@ -79,15 +82,19 @@ class Conversation:
         apply: journals.Apply,
         machine: str = "",
     ) -> None:
-        self._site, self._db, self._key, self._line, self._apply = config.site, db, key, line, apply
+        self._site, self._db, self._line = config.site, db, line
+        self._apply = apply
         self._own = wire.stream_of_site(config.site)
         self._first_key = config.hub.sign_key if config.hub else ""
         self._machine = machine
         self.recovery = Recovery(config.site, db, key, apply, machine)
-        self._alarmed = {self._own, *wire.streams_of_hub(config.site)}
-        """Streams that may have an alarm, which the agent before us may have raised."""
+        self._alarms = StreamAlarms(db, (self._own, *wire.streams_of_hub(config.site)))
+        self.own = OwnStream(db, self._own, key)
         self.told: set[str] = set()
         """Digests whose delivery was told in this session."""
+        self.given = Given()
+        """Small assets that the hub was asked for."""
+        self._gives_bytes_max = 0
         self.hub_ahead_us: int | None = None
         """How far the hub's clock was ahead of ours when it greeted."""
         self._snapshots = Snapshots(db, config.database, apply)
@@ -99,13 +106,15 @@ class Conversation:
         self._heard_us = now_us
         self._is_greeted = False
         self._sent: tuple[int, int] | None = None
-        self._signed_us = 0
+        self.own.signed_us = 0
         self._pinged: tuple[int, int] | None = None
         self._pings = 0
         self._said = 0
         self._quiet = 0
         self._is_leaving = False
         self.told.clear()
+        self.given.begin()
+        self._gives_bytes_max = 0
         self._snapshots.forget()
         self.recovery.begin()
 
@@ -119,7 +128,14 @@ class Conversation:
         if self._session is None or not self._is_greeted:
             return Link("dialling", is_settled=False)
         may_deliver = DELIVERIES_MAX if self._session.may_deliver() else 0
-        return Link("connected", may_deliver=may_deliver, is_settled=self._quiet >= QUIET_ROUNDS)
+        return Link(
+            "connected",
+            may_deliver=may_deliver,
+            is_settled=self._quiet >= QUIET_ROUNDS,
+            gives_bytes_max=self._gives_bytes_max,
+            given=self.given.digests,
+            given_bytes=self.given.asked_bytes,
+        )
 
     def listen(self, now_us: int, jitter: float) -> list[Outcome]:
         """Read what there is, and act on it. Returns what somebody else has to note."""
@@ -154,12 +170,6 @@ class Conversation:
         except WorldError as error:
             self._hang_up(error, now_us, jitter)
 
-    def vouch(self, now_us: int) -> None:
-        """Sign the head of our own stream where it has moved, hub or no hub: an audit asks nobody but the journal."""
-        own, signed = journals.cursor(self._db, self._own).position, journals.checkpoint(self._db, self._own)
-        if own.seq and (signed is None or signed.position != own):
-            journals.keep_checkpoint(self._db, sign_checkpoint(own, now_us, now_us + CHECKPOINT_GOOD_US, self._key))
-
     def report(self, status: dict[str, object], now_us: int) -> None:
         """Tell the hub how the box is, if it listens."""
         if self._session is not None and self._is_greeted and not self._session.is_over:
@@ -171,6 +181,13 @@ class Conversation:
         if self._session is not None and self._session.may_deliver() and digest not in self.told:
             self._session.delivered(digest)
             self.told.add(digest)
+            self._stir()
+
+    def ask_for(self, digests: Sequence[str], sizes_bytes: Sequence[int], now_us: int) -> None:
+        """Have the hub hand over small assets."""
+        if self._session is not None and not self._session.is_over and len(digests) <= self._session.giving.left():
+            self._session.giving.ask_for(digests)
+            self.given.ask(digests, sizes_bytes, now_us)
             self._stir()
 
     def close(self) -> None:
@@ -209,20 +226,25 @@ class Conversation:
             case CheckpointArrived(stream, checkpoint):
                 self._receive(stream, (), checkpoint, now_us)
             case BrokenArrived(stream, reason):
-                self._alarm(stream, Verdict.BROKEN, reason, now_us)
+                self._alarms.raise_(stream, Verdict.BROKEN, reason, now_us)
             case Asked(stream):
-                self._alarmed.add(stream)
+                self._alarms.may_have.add(stream)
                 self.recovery.give_back(self._session, event, now_us)
             case Returned():
                 self._taken_back(self.recovery.take_back(self._session, event, now_us), now_us)
             case Wanted(digests):
                 with transaction(self._db):
                     needs.give_back(self._db, digests, now_us)
+            case AssetGiven(digest, content):
+                self.given.comes(digest, content, now_us)
+            case AssetNotGiven(digest, reason, is_wrong):
+                self.given.moves_on(digest, now_us)
+                return [Ceased(digest, False, Result.FAILED if is_wrong else Result.MISSING, reason)]
             case Acked(position):
                 self._sent = position.place
                 journals.acknowledged(self._db, self._own, *position.place)
             case RefusedBy(stream, verdict, reason):
-                self._alarm(stream, verdict, reason, now_us)
+                self._alarms.raise_(stream, verdict, reason, now_us)
             case DeliveredAnswered(digest, verdict, reason):
                 if verdict != "taken":
                     self.told.discard(digest)
@@ -239,14 +261,15 @@ class Conversation:
         """Find where the hub stands in our stream. Where that is no place of ours, we say nothing new until it is."""
         assert self._session is not None
         self._is_greeted = True
+        self._gives_bytes_max = greeted.gives_bytes_max
         self._line.greeted(greeted.peer, now_us)
         self.hub_ahead_us = greeted.time_us - now_us
         self.recovery.look_at_key(self._first_key, greeted.hub_key, now_us)
         for stream, head in greeted.heads.items():
             if head.place < journals.cursor(self._db, stream).position.place:
-                self._alarmed.add(stream)
+                self._alarms.may_have.add(stream)
                 self.recovery.notice(stream, now_us)
-        self._alarmed.add(self._own)
+        self._alarms.may_have.add(self._own)
         self._taken_back(self.recovery.meet(self._session, greeted.have[self._own], now_us), now_us)
 
     def _taken_back(self, found: Position | Text | None, now_us: int) -> None:
@@ -254,9 +277,9 @@ class Conversation:
         if isinstance(found, Position):
             self._sent = found.place
             journals.acknowledged(self._db, self._own, *found.place)
-            self._clear_alarm(self._own)
+            self._alarms.clear(self._own)
         elif found is not None:
-            self._alarm(self._own, Verdict.FORKED, found, now_us)
+            self._alarms.raise_(self._own, Verdict.FORKED, found, now_us)
 
     def _hub_now_us(self, now_us: int) -> int | None:
         """The time by the hub's clock, as it was in its greeting and has run since by ours; None before that."""
@@ -270,7 +293,7 @@ class Conversation:
         if verdict is Verdict.ACCEPTED:
             self._take_part(stream, (), now_us)
         else:
-            self._alarm(stream, verdict, reason, now_us)
+            self._alarms.raise_(stream, verdict, reason, now_us)
             self._session.refuse(stream, verdict, reason)
 
     def _take_part(self, stream: str, records: tuple[Record, ...], now_us: int) -> None:
@@ -280,9 +303,9 @@ class Conversation:
         try:
             if self._snapshots.take(stream, records, hold):
                 log.info("snapshot_taken", stream=stream)
-                self._clear_alarm(stream)
+                self._alarms.clear(stream)
         except Broken as broken:
-            self._alarm(stream, Verdict.BROKEN, broken.problems[0], now_us)
+            self._alarms.raise_(stream, Verdict.BROKEN, broken.problems[0], now_us)
             self._session.refuse(stream, Verdict.BROKEN, broken.problems[0])
             return
         if records:
@@ -305,11 +328,11 @@ class Conversation:
                 return
             case Verdict.REWOUND | Verdict.FORKED if not records:
                 # It is for the hub to ask for what it lacks; nothing of it is taken until then.
-                self._alarmed.add(stream)
+                self._alarms.may_have.add(stream)
                 self.recovery.notice(stream, now_us)
                 return
             case verdict:
-                self._alarm(stream, verdict, judgement.reason, now_us)
+                self._alarms.raise_(stream, verdict, judgement.reason, now_us)
                 self._session.refuse(stream, verdict, judgement.reason)
                 return
         if records:
@@ -324,7 +347,7 @@ class Conversation:
         """Something of this stream was accepted: it is one history again, and what was held may be done now."""
         self.recovery.agreed(stream)
         self.recovery.release(now_us, self._hub_now_us(now_us))
-        self._clear_alarm(stream)
+        self._alarms.clear(stream)
 
     def _push(self, now_us: int) -> None:
         """Offer the next batch of our own stream; a signature alone from time to time."""
@@ -334,21 +357,10 @@ class Conversation:
         batch = batch_of(journals.read_from(self._db, self._own, self._sent))
         own = journals.cursor(self._db, self._own).position
         if batch:
-            self._session.offer(self._own, batch, self._sign(position_after(batch[-1]), batch[-1], own, now_us))
+            self._session.offer(self._own, batch, self.own.sign_at(batch[-1], own, now_us))
             self._stir()
-        elif own.seq and now_us >= self._signed_us + CHECKPOINT_EVERY_US:
-            self._session.offer(self._own, (), self._sign(own, None, own, now_us))
-
-    def _sign(self, position: Position, last: Record | None, own: Position, now_us: int) -> Checkpoint:
-        """Of a place behind the head the time is that of its record: later would mean that we went back."""
-        if position != own:
-            assert last is not None
-            at_us = to_us(last.header.at)
-            return sign_checkpoint(position, at_us, at_us + CHECKPOINT_GOOD_US, self._key)
-        signed = sign_checkpoint(position, now_us, now_us + CHECKPOINT_GOOD_US, self._key)
-        journals.keep_checkpoint(self._db, signed)
-        self._signed_us = now_us
-        return signed
+        elif own.seq and now_us >= self.own.signed_us + CHECKPOINT_EVERY_US:
+            self._session.offer(self._own, (), self.own.sign_head(own, now_us))
 
     def _ping(self, now_us: int) -> None:
         """Ask for a sign of life; one question at a time."""
@@ -376,6 +388,8 @@ class Conversation:
             raise HubUnreachable(Text("嵩山云没有问候", "the hub does not greet"))
         if self._pinged is not None and waited_us > PONG_TIMEOUT_US:
             raise HubUnreachable(Text("嵩山云没有回音", "the hub does not answer"))
+        if self.given.is_stalled(now_us):
+            raise HubUnreachable(Text("嵩山云不给所要的媒资", "the hub does not give what it is asked for"))
 
     def _hang_up(self, error: WorldError, now_us: int, jitter: float) -> None:
         """The session is over. A peer that broke the protocol is told so."""
@@ -384,16 +398,3 @@ class Conversation:
                 self._line.write(self._session.data_to_send())
         self._line.lost(error, now_us, jitter)
         self._begin(None)
-
-    def _alarm(self, stream: str, verdict: Verdict, reason: Text, now_us: int) -> None:
-        log.error("stream_stopped", stream=stream, verdict=verdict.value, reason=reason.en)
-        self._alarmed.add(stream)
-        with transaction(self._db):
-            facts.raise_alarm(self._db, stopped_alarm(stream, verdict, reason), now_us)
-
-    def _clear_alarm(self, stream: str) -> None:
-        if stream not in self._alarmed:
-            return
-        self._alarmed.remove(stream)
-        with transaction(self._db):
-            facts.clear_alarm(self._db, f"stream:{stream}")

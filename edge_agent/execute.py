@@ -37,6 +37,7 @@ from edge_agent.core.outcomes import (
 from edge_agent.core.steps import (
     Adopt,
     AdoptAll,
+    AskFor,
     Base,
     Carry,
     Compile,
@@ -110,6 +111,8 @@ def subject_of(step: Step) -> str:
     match step:
         case Fetch(digests) | Stop(digests) | Upload(digests) | Serve(digests) | AdoptAll(digests) | Carry(digests):
             return digests[0]
+        case AskFor(digests):
+            return digests[0]
         case Package(subject) | TakeCommand(subject) | TakeDrop(subject):
             return subject
         case Adopt(subject) | Deliver(subject) | Remove(subject) | Discard(subject):
@@ -153,6 +156,8 @@ def _do(step: Step, world: World, deadlines: Mapping[str, int | None]) -> Iterat
             world.line.dial()
         case Deliver(digest):
             world.conversation.deliver(digest)
+        case AskFor(digests, sizes_bytes):
+            world.conversation.ask_for(digests, sizes_bytes, air.now_us(world.db, config.clock))
         case Stop(digests):
             world.children.stop(digests)
         case Share():

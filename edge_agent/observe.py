@@ -28,6 +28,7 @@ from edge_agent.core.basis import SIZE_BYTES_MIN, Candidate, basis_of
 from edge_agent.core.journey import to_copy
 from edge_agent.core.observation import Child, Observation, Outgoing, Space, Unpackaged, Waiting, Wanted
 from edge_agent.core.outcomes import Moved, Outcome
+from edge_agent.given import Given
 from edge_agent.memory import Known, Memory
 from edge_agent.transfer import percent_done
 
@@ -141,7 +142,9 @@ def _without_media(
     )
 
 
-def progress(config: Config, db: Database, memory: Memory, children: Children, now_us: int) -> list[Outcome]:
+def progress(
+    config: Config, db: Database, memory: Memory, children: Children, given: Given, now_us: int
+) -> list[Outcome]:
     """How far the running transfers are and what the line carried, about once a second."""
     if now_us < memory.progress_us + PROGRESS_EVERY_US:
         return []
@@ -150,7 +153,7 @@ def progress(config: Config, db: Database, memory: Memory, children: Children, n
     for is_upload in (False, True):
         works = ("upload",) if is_upload else ("fetch", "carry")
         running = [child for child in children.running() if child.work in works]
-        carried_bytes = 0
+        carried_bytes, is_busy = 0, any(child.work != "carry" for child in running)
         for child in running:
             # What is found to be the same grows too, and what comes from a stick; neither is carried by the line.
             is_by_line = child.work != "carry" and not basis.path_of(config, child.subjects[0]).exists()
@@ -161,7 +164,9 @@ def progress(config: Config, db: Database, memory: Memory, children: Children, n
                     moved.append(Moved(digest, is_upload, done_bytes, rate))
                     carried_bytes += max(0, done_bytes - before[0]) * is_by_line
                 memory.progress[digest] = (done_bytes, now_us)
-        is_busy = any(child.work != "carry" for child in running)
+        if not is_upload:
+            is_giving, given_bytes = given.metered()
+            is_busy, carried_bytes = is_busy or is_giving, carried_bytes + given_bytes
         carried = memory.meter.look(is_upload=is_upload, is_busy=is_busy, bytes_=carried_bytes, now_us=now_us)
         limit = (
             config.allowance_at(now_us).up_bytes_per_s if is_upload else config.allowance_at(now_us).down_bytes_per_s

@@ -19,7 +19,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from appliance import files
+from appliance import files, together
 from appliance.config import Config, load
 from appliance.core.asset import AssetRole, parse_digest
 from appliance.core.errors import Corrupt, DiskFull, Refused, SongshanError, Text, Unreadable
@@ -91,7 +91,7 @@ def _adopt(config: Config, digest: str) -> Reading:
 
 
 def _adopt_all(config: Config, *digests: str) -> Reading:
-    found = files.adopt_all(config, digests)
+    found = together.adopt_all(config, digests)
     return Reading("done", each=tuple(_adopted(digest, found[parse_digest(digest)]) for digest in digests))
 
 

@@ -16,6 +16,7 @@ class Greeted(msgspec.Struct, frozen=True):
 
     `machine` tells a box's machine from another; "" when it does not say, and of a hub. `hub_key` is the hub's signing
     key as the peer has it: of a box the one that it trusts, of a hub its own; "" when it does not say.
+    `gives_bytes_max`: of a hub, the largest asset that it gives in the session; 0: none.
     """
 
     peer: str
@@ -25,6 +26,7 @@ class Greeted(msgspec.Struct, frozen=True):
     heads: dict[str, Position]
     machine: str = ""
     hub_key: str = ""
+    gives_bytes_max: int = 0
 
 
 class RecordsArrived(msgspec.Struct, frozen=True):
@@ -101,6 +103,27 @@ class Wanted(msgspec.Struct, frozen=True):
     digests: tuple[str, ...]
 
 
+class GiveAsked(msgspec.Struct, frozen=True):
+    """The box asks for small assets: `give` each, or say that you `cannot_give` it."""
+
+    digests: tuple[str, ...]
+
+
+class AssetGiven(msgspec.Struct, frozen=True):
+    """An asset that was asked for; its bytes are what the digest says."""
+
+    digest: str
+    content: bytes
+
+
+class AssetNotGiven(msgspec.Struct, frozen=True):
+    """One that was asked for and does not come in this session. `is_wrong`: bytes came, and they were others."""
+
+    digest: str
+    reason: Text
+    is_wrong: bool = False
+
+
 class StatusArrived(msgspec.Struct, frozen=True):
     """How the box says it is."""
 
@@ -135,5 +158,6 @@ class PeerSaidBye(msgspec.Struct, frozen=True):
 
 Event = (
     Greeted | RecordsArrived | CheckpointArrived | SnapshotArrived | BrokenArrived | Acked | RefusedBy
-    | Asked | Returned | EvidenceArrived | Wanted | StatusArrived | Delivered | DeliveredAnswered | Pong | PeerSaidBye
+    | Asked | Returned | EvidenceArrived | Wanted | GiveAsked | AssetGiven | AssetNotGiven | StatusArrived
+    | Delivered | DeliveredAnswered | Pong | PeerSaidBye
 )  # fmt: skip

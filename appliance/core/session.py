@@ -4,11 +4,12 @@ Each end owns a Session, feeds it what it reads, and writes what `data_to_send` 
 one batch at a time and waits for its acknowledgement, so nothing piles up on either side; the streams go in the order
 of their urgency: control, content, report. The reader judges each batch (`appliance.core.judge`), commits what was
 accepted, and only then calls `ack`; what it cannot accept it refuses, which closes that stream until the next session.
-A writer that finds its reader where it never was asks for what the reader holds, a batch for each question.
+A writer that finds its reader where it never was asks for what the reader holds, a batch for each question. Small
+assets that the box asks for are handed over here too: what is one line long is not worth a connection of its own.
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from appliance.core import wire
@@ -17,13 +18,14 @@ from appliance.core.errors import OperatorError, Text, WorldError
 from appliance.core.events import (
     Acked,
     Asked,
+    AssetNotGiven,
     BrokenArrived,
     CheckpointArrived,
     Delivered,
     DeliveredAnswered,
     Event,
     EvidenceArrived,
-    Greeted,
+    GiveAsked,
     PeerSaidBye,
     Pong,
     RecordsArrived,
@@ -33,17 +35,17 @@ from appliance.core.events import (
     StatusArrived,
     Wanted,
 )
+from appliance.core.giving import Giving
+from appliance.core.greeting import Heads, box_hello, check_stream, hub_hello, understood
 from appliance.core.journal import (
     Broken,
     Checkpoint,
     Position,
     Record,
     checkpoint_text,
-    genesis,
     parse_checkpoint_text,
 )
 from appliance.core.judge import Verdict
-from appliance.core.moment import to_text, to_us
 from appliance.core.snapshot import Statement, parse_statement_text, statement_text
 from appliance.core.wire import batch_of as batch_of
 
@@ -51,8 +53,6 @@ DELIVERIES_MAX: Final = 64
 """How many deliveries may wait for their answer."""
 UNREAD_MAX: Final = 1024
 """How many small lines may wait to be sent while the peer asks for more."""
-Heads = Mapping[str, Position]
-"""By stream: where it stands."""
 
 
 class ProtocolError(WorldError):
@@ -83,6 +83,8 @@ class Session:
         self._deliveries: set[str] = set()
         self._asked: set[str] = set()
         self._owing: set[str] = set()
+        self.giving = Giving(self._say)
+        """Small assets: asked for and given in this session."""
         self._say(hello)
 
     @classmethod
@@ -90,19 +92,22 @@ class Session:
         cls, site: str, have: Heads, offer: Position, software: str, time_us: int, machine: str = "", trusts: str = ""
     ) -> "Session":
         """The box's end: `have` of the hub's streams (genesis where left out), `offer` is the head of its own."""
-        heads = {stream: wire.head_of(have.get(stream) or genesis(stream)) for stream in wire.streams_of_hub(site)}
-        return cls(
-            site, wire.BoxHello(1, site, software, to_text(time_us), heads, wire.head_of(offer), machine, trusts)
-        )
+        return cls(site, box_hello(site, have, offer, software, time_us, machine, trusts))
 
     @classmethod
     def hub(
-        cls, site: str, hub_id: str, have: Position, streams: Heads, software: str, time_us: int, signs: str = ""
+        cls,
+        site: str,
+        hub_id: str,
+        have: Position,
+        streams: Heads,
+        software: str,
+        time_us: int,
+        signs: str = "",
+        gives_bytes_max: int = 0,
     ) -> "Session":
         """The hub's end: `have` of the site's own stream, `streams` are the heads of the hub's four."""
-        heads = {stream: wire.head_of(streams.get(stream) or genesis(stream)) for stream in wire.streams_of_hub(site)}
-        of_site = {wire.stream_of_site(site): wire.head_of(have)}
-        return cls(site, wire.HubHello(1, hub_id, to_text(time_us), of_site, heads, software, signs))
+        return cls(site, hub_hello(site, hub_id, have, streams, software, time_us, signs, gives_bytes_max))
 
     @property
     def is_over(self) -> bool:
@@ -120,8 +125,8 @@ class Session:
         self._incoming += data
         events: list[Event] = []
         try:
-            while self._over is None and (line := self._next_line()) is not None:
-                events += self._understand(line)
+            while self._over is None and (meant := self._next()) is not None:
+                events += meant
         except (Broken, OperatorError, ValueError, RecursionError) as error:
             text = error.problems[0] if isinstance(error, Broken | OperatorError) else wire.malformed(error)
             self._end(text)
@@ -131,9 +136,10 @@ class Session:
     def data_to_send(self) -> bytes:
         """All that is queued, the most urgent first; b"" when nothing is. It must be sent whole and in this order."""
         batches = [self._batches[stream] for stream in self._writes if stream in self._batches]
-        data = b"".join([*self._small, *batches, self._status])
+        data = b"".join([*self._small, *batches, *self.giving.to_send, self._status])
         self._small.clear()
         self._batches.clear()
+        self.giving.to_send.clear()
         self._status = b""
         return data
 
@@ -233,6 +239,14 @@ class Session:
         if self._over is None:
             self._end(reason)
 
+    def _next(self) -> Sequence[Event] | None:
+        """What the next line, or the asset behind the last one, means; None until all of it is here."""
+        if self.giving.is_coming:
+            given = self.giving.take(self._incoming)
+            return None if given is None else [given]
+        line = self._next_line()
+        return None if line is None else self._understand(line)
+
     def _next_line(self) -> bytes | None:
         end = self._incoming.find(b"\n", self._searched)
         self._searched = len(self._incoming) if end < 0 else 0
@@ -252,7 +266,9 @@ class Session:
             raise ValueError("a hello comes first, and once")
         match line:
             case wire.BoxHello() | wire.HubHello():
-                return [self._greet(line)]
+                greeted = understood(line, self._site, self._writes, self._reads)
+                self._greeted = True
+                return [greeted]
             case wire.Records() | wire.CheckpointLine():
                 return self._arrived(line)
             case wire.Snapshot():
@@ -275,6 +291,15 @@ class Session:
                 return [EvidenceArrived(line.stream, wire.parsed(line.records), signed)]
             case wire.Want():
                 return [Wanted(tuple(parse_digest(digest) for digest in line.digests))]
+            case wire.Give():
+                self.giving.is_asked(line.digests)
+                return [GiveAsked(line.digests)]
+            case wire.Given():
+                self.giving.expect(line)
+                return ()
+            case wire.NotGiven():
+                self.giving.settle(line.digest)
+                return [AssetNotGiven(line.digest, line.reason)]
             case wire.Status():
                 return [StatusArrived(line.status)]
             case wire.Deliver():
@@ -292,27 +317,6 @@ class Session:
                 self._over = line.reason
                 return [PeerSaidBye(line.reason)]
         raise AssertionError("every line that can be decoded is understood")
-
-    def _greet(self, hello: wire.BoxHello | wire.HubHello) -> Greeted:
-        if isinstance(hello, wire.HubHello):
-            peer, their_heads, machine, hub_key = hello.hub, hello.streams, "", hello.signs
-        elif hello.site != self._site:
-            raise Broken(Text(f"此密钥属于 {self._site}，不是 {hello.site[:40]}", f"this key is {self._site}'s alone"))
-        else:
-            peer, their_heads = hello.site, {wire.stream_of_site(hello.site): hello.offer}
-            machine, hub_key = hello.machine, hello.trusts
-        have = self._positions(self._writes, hello.have)
-        heads = self._positions(self._reads, their_heads)
-        self._greeted = True
-        return Greeted(peer, hello.software, to_us(hello.time), have, heads, machine, hub_key)
-
-    def _positions(self, streams: Sequence[str], heads: Mapping[str, wire.Head]) -> dict[str, Position]:
-        for stream in heads:
-            self._check_stream(stream, streams)
-        return {
-            stream: wire.position_of(stream, heads[stream]) if stream in heads else genesis(stream)
-            for stream in streams
-        }
 
     def _arrived(self, line: wire.Records | wire.CheckpointLine) -> Sequence[Event]:
         stream = line.stream
@@ -383,14 +387,14 @@ class Session:
         return ()
 
     def _check_stream(self, stream: str, allowed: Sequence[str]) -> None:
-        if stream not in allowed:
-            raise Broken(wire.no_business(self._site, stream))
+        check_stream(self._site, stream, allowed)
 
     def _say(self, line: wire.Line) -> None:
         self._small.append(wire.encoded(line))
 
     def _end(self, reason: Text) -> None:
         self._batches.clear()
+        self.giving.to_send.clear()
         self._status = b""
         self._small.append(wire.encoded(wire.Bye(reason)))
         self._over = reason

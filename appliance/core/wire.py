@@ -6,6 +6,7 @@ ack, refuse         the reader of a stream         status, delivered     the box
 delivered_answer    the hub                        ping, pong, bye       both
 ask, evidence       the writer of a stream, which finds its reader elsewhere
 returned            the reader, in answer to ask   want                  the hub, which lost assets
+give                the box, which lacks assets    given, not_given      the hub; behind `given` come the bytes
 """
 
 from collections.abc import Sequence
@@ -31,6 +32,13 @@ TRAIL_MAX: Final = 128
 """Places that one `ask` may name: twice the logarithm of the longest stream there can be."""
 WANT_MAX: Final = 256
 """Assets that one `want` may name."""
+GIVEN_BYTES_MAX: Final = 32 * 1024
+"""The largest asset that is handed over in the session itself. A larger one is worth a connection of its own, and no
+recall waits behind it."""
+GIVE_MAX: Final = 512
+"""Assets that one `give` may name, so that it is a small line."""
+OWED_MAX: Final = 1024
+"""Assets that were asked for and not answered yet."""
 
 KeyText = Annotated[str, msgspec.Meta(pattern=r"\A(?:[A-Za-z0-9+/]{43}=)?\Z")]
 """A public key in base64, or "": not said."""
@@ -64,7 +72,10 @@ class BoxHello(msgspec.Struct, frozen=True, tag_field="t", tag="hello"):
 
 
 class HubHello(msgspec.Struct, frozen=True, tag_field="t", tag="hello"):
-    """`have`: how far it has the site's stream; `streams`: how far its own go; `signs`: the key that it signs with."""
+    """`have`: how far it has the site's stream; `streams`: how far its own go; `signs`: the key that it signs with.
+
+    `gives_bytes_max`: assets up to this size may be asked for with `give`; a hub that does not say gives none.
+    """
 
     v: Literal[1]
     hub: str
@@ -73,6 +84,7 @@ class HubHello(msgspec.Struct, frozen=True, tag_field="t", tag="hello"):
     streams: dict[str, Head]
     software: str = ""
     signs: KeyText = ""
+    gives_bytes_max: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class Records(msgspec.Struct, frozen=True, tag_field="t", tag="records"):
@@ -147,6 +159,26 @@ class Want(msgspec.Struct, frozen=True, tag_field="t", tag="want"):
     digests: Annotated[tuple[str, ...], msgspec.Meta(max_length=WANT_MAX)]
 
 
+class Give(msgspec.Struct, frozen=True, tag_field="t", tag="give"):
+    """Small assets that the box lacks: to be handed over in this session."""
+
+    digests: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=GIVE_MAX)]
+
+
+class Given(msgspec.Struct, frozen=True, tag_field="t", tag="given"):
+    """Behind this line come so many bytes as they are, and an LF."""
+
+    digest: str
+    size_bytes: Annotated[int, msgspec.Meta(ge=0, le=GIVEN_BYTES_MAX)]
+
+
+class NotGiven(msgspec.Struct, frozen=True, tag_field="t", tag="not_given"):
+    """It is not there, not for this site, or too large for the session."""
+
+    digest: str
+    reason: Text
+
+
 class Status(msgspec.Struct, frozen=True, tag_field="t", tag="status"):
     """How the box is; the newest is all that counts."""
 
@@ -187,16 +219,17 @@ class Bye(msgspec.Struct, frozen=True, tag_field="t", tag="bye"):
 
 Line = (
     BoxHello | HubHello | Records | CheckpointLine | Snapshot | Ack | Refuse
-    | Ask | ReturnedLine | EvidenceLine | Want | Status | Deliver | DeliveredAnswer | Ping | PongLine | Bye
+    | Ask | ReturnedLine | EvidenceLine | Want | Give | Given | NotGiven | Status | Deliver | DeliveredAnswer
+    | Ping | PongLine | Bye
 )  # fmt: skip
 LONG_LINES: Final = Records | ReturnedLine | EvidenceLine
 FROM_BOX: Final = msgspec.json.Decoder(
-    BoxHello | Records | CheckpointLine | Ack | Refuse | Ask | ReturnedLine | EvidenceLine
+    BoxHello | Records | CheckpointLine | Ack | Refuse | Ask | ReturnedLine | EvidenceLine | Give
     | Status | Deliver | Ping | PongLine | Bye
 )  # fmt: skip
 FROM_HUB: Final = msgspec.json.Decoder(
     HubHello | Records | CheckpointLine | Snapshot | Ack | Refuse | Ask | ReturnedLine | EvidenceLine | Want
-    | DeliveredAnswer | Ping | PongLine | Bye
+    | Given | NotGiven | DeliveredAnswer | Ping | PongLine | Bye
 )  # fmt: skip
 
 

@@ -142,6 +142,15 @@ def transfer(db: Database, digest: str, direction: str) -> Transfer | None:
     return msgspec.convert({**row, "reason": text_of(row["reason"])}, Transfer) if row else None
 
 
+def coming_among(db: Database, digests: Iterable[str]) -> frozenset[str]:
+    """Those of these assets that are in the queue."""
+    found = db.conn.execute(
+        "SELECT digest FROM transfers WHERE direction = 'down' AND digest IN (SELECT value FROM json_each(?))",
+        (msgspec.json.encode(tuple(digests)).decode(),),
+    )
+    return frozenset(digest for (digest,) in found)
+
+
 def sizes_of(db: Database, digests: Iterable[str]) -> dict[str, int]:
     """The bytes of those of these assets that are known."""
     found = rows(

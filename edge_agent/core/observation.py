@@ -34,6 +34,12 @@ class Link(msgspec.Struct, frozen=True):
     next_attempt_us: int = 0
     may_deliver: int = 0
     is_settled: bool = True
+    gives_bytes_max: int = 0
+    """Assets up to this size can be had in the session itself; 0: none."""
+    given: frozenset[str] = frozenset()
+    """Those that the hub was asked for, and that came and are not taken in yet;"""
+    given_bytes: int = 0
+    """so much of them is on its way."""
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -160,6 +166,14 @@ class Policy(msgspec.Struct, frozen=True):
     """As many as the hub's gate and rsync let one transfer name."""
     batch_bytes_max: int = 32 * 1024 * 1024
     """Small assets travel together: one connection for many. A larger one travels alone."""
+    give_files_max: int = 768
+    """What the hub is asked for in the session at once: so many files at most,"""
+    give_us: int = 250_000
+    """and as much as the line carries in this time: a recall comes behind what is on its way."""
+    give_bytes: tuple[int, int] = (64 * 1024, 1024 * 1024)
+    """At least, so that small ones do not wait for each other's round trip; and at most."""
+    give_unmeasured_bytes: int = 256 * 1024
+    """The same where nothing was measured yet."""
     sharing_files_min: int = 200
     """Where so many more small ones wait, the transfers that follow share a connection."""
     links_max: int = 1000

@@ -97,6 +97,8 @@ def next_look_us(seen: Observation, policy: Policy) -> int:
         moments.append(seen.compiled_us + policy.compile_pause_us)
     if seen.link.state == "away":
         moments.append(seen.link.next_attempt_us)
+    if seen.link.given:
+        moments.append(seen.now_us + policy.give_us)
     if seen.next_moment_us is not None:
         moments.append(seen.next_moment_us)
     return max(seen.now_us, min(moments))
@@ -105,6 +107,7 @@ def next_look_us(seen: Observation, policy: Policy) -> int:
 def is_idle(seen: Observation, steps: Iterable[Step]) -> bool:
     """Whether nothing is left that could be done now; what merely recurs does not count."""
     is_waiting = bool(_at_work(seen, *DISK_WORK)) or seen.air_changed or seen.is_settling or not seen.link.is_settled
+    is_waiting |= bool(seen.link.given)
     return not is_waiting and all(isinstance(step, Report | Compile | LogAired) for step in steps)
 
 
@@ -197,6 +200,6 @@ def _works_on(seen: Observation, work: Work, subject: str) -> bool:
 
 
 def _busy(seen: Observation) -> frozenset[str]:
-    """What a process writes, or reads for good."""
+    """What a process writes, or reads for good; and what the hub hands over."""
     works = ("fetch", "carry", "adopt", "verify", "package", "base")
-    return frozenset(digest for child in seen.children if child.work in works for digest in child.subjects)
+    return seen.link.given.union(digest for child in seen.children if child.work in works for digest in child.subjects)

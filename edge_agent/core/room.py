@@ -13,6 +13,7 @@ class Room:
     def __init__(self, seen: Observation) -> None:
         self._space, self._now_us = seen.space, seen.now_us
         coming = {digest for child in seen.children if child.work in ("fetch", "carry") for digest in child.subjects}
+        coming |= seen.link.given
         coming_bytes = sum(
             max(0, wanted.size_bytes - max(0, wanted.staged_bytes)) for wanted in seen.wanted if wanted.digest in coming
         )

@@ -91,6 +91,13 @@ class Fetch(Step, frozen=True):
     is_difference: bool = False
 
 
+class AskFor(Step, frozen=True):
+    """Have the hub hand over small assets in the session."""
+
+    digests: tuple[str, ...]
+    sizes_bytes: tuple[int, ...]
+
+
 class Carry(Step, frozen=True):
     """Copy assets from the stick that is being imported to where they are staged."""
 

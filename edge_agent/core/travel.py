@@ -1,14 +1,19 @@
-"""What travels now, by deadline: which transfers begin, which give way, what goes together in one."""
+"""What travels now, by deadline: which transfers begin, which give way, what goes together in one.
+
+What is small is handed over in the session where the hub does that: no connection is made for it, and it is here after
+one round trip. It has its turn by its deadline like all else.
+"""
 
 from collections.abc import Collection, Iterator
 from typing import TypeVar
 
 import msgspec
 
+from edge_agent.core.handing import Handing, speed, travels_alone
 from edge_agent.core.observation import Observation, Outgoing, Policy, Wanted
 from edge_agent.core.room import Room
-from edge_agent.core.steps import Base, Deliver, Fetch, Share, Step, Stop, Upload
-from edge_agent.core.turns import gives_way, holding_up, is_in_time, running_of
+from edge_agent.core.steps import AskFor, Base, Deliver, Fetch, Share, Step, Stop, Upload
+from edge_agent.core.turns import Running, gives_way, holding_up, is_in_time, running_of
 from edge_agent.core.urgency import NEVER_US, by_deadline, deadline_of
 
 SHARED = ("hub",)
@@ -50,19 +55,29 @@ def _fetches(seen: Observation, policy: Policy, room: Room, busy: Collection[str
         running.remove(each)
         stopped_us = min(stopped_us, each.deadline_us)
         yield Stop(each.subjects)
+    handing = Handing(seen, policy)
     # What is stopped now is there to begin again in the next turn: nothing that is due after it may take its place.
     while missing and deadline_of(missing[0].deadline_us) <= stopped_us:
-        giving_way = gives_way(missing, running, seen, _places(seen, policy, missing[0]))
+        is_handed = handing.may_have(missing[0])
+        giving_way: tuple[Running, ...] | None = ()
+        if not is_handed or not handing.fits_beside(missing):
+            others = running if is_handed else handing.beside(running, named)
+            giving_way = gives_way(missing, others, seen, _places(seen, policy, missing[0]))
         if giving_way is None:
             return
-        batch = _batch(missing, seen, policy, room)
+        batch = handing.batch(missing, room) if is_handed else _batch(missing, seen, policy, room)
         if not batch:
             return
         for each in giving_way:
-            running.remove(each)
-            stopped_us = min(stopped_us, each.deadline_us)
-            yield Stop(each.subjects)
+            # What the hub was asked for in the session comes anyway; it is little.
+            if each in running:
+                running.remove(each)
+                stopped_us = min(stopped_us, each.deadline_us)
+                yield Stop(each.subjects)
         missing = _without(missing, batch)
+        if is_handed:
+            yield AskFor(tuple(each.digest for each in batch), tuple(each.size_bytes for each in batch))
+            continue
         yield _fetch(seen, policy, batch)
         running.append(running_of(tuple(wanted.digest for wanted in batch), named, batch[0].deadline_us))
         running.sort(key=lambda each: each.deadline_us)
@@ -74,7 +89,7 @@ def _fetch(seen: Observation, policy: Policy, batch: list[Wanted]) -> Step:
         # At the beginning; and after a cut, when what has come would else be all that is compared.
         return Base(first.digest, first.base)
     digests = tuple(wanted.digest for wanted in batch)
-    return Fetch(digests, _speed(seen, policy, batch), first.has_basis and first.staged_bytes < 0)
+    return Fetch(digests, speed(seen, policy, batch), first.has_basis and first.staged_bytes < 0)
 
 
 def _batch(missing: list[Wanted], seen: Observation, policy: Policy, room: Room) -> list[Wanted]:
@@ -84,7 +99,7 @@ def _batch(missing: list[Wanted], seen: Observation, policy: Policy, room: Room)
     for wanted in missing:
         left_bytes = _left_bytes(wanted)
         is_full = size_bytes + left_bytes > policy.batch_bytes_max or len(batch) == policy.batch_files_max
-        if batch and (is_full or _travels_alone(wanted) or _travels_alone(batch[0])):
+        if batch and (is_full or travels_alone(wanted) or travels_alone(batch[0])):
             break
         if batch and not is_in_time(batch[0], size_bytes + left_bytes, seen):
             break
@@ -98,11 +113,6 @@ def _left_bytes(wanted: Wanted) -> int:
     """What still has to be written. Where a cut makes a basis be laid anew, it is that as well."""
     basis_bytes = 2 * wanted.size_bytes if wanted.has_basis and wanted.staged_bytes >= 0 else 0
     return wanted.size_bytes - max(0, wanted.staged_bytes) + basis_bytes
-
-
-def _travels_alone(wanted: Wanted) -> bool:
-    """So that it fails alone, or because it is compared with a file of its own."""
-    return wanted.has_failed or wanted.has_basis or wanted.base is not None
 
 
 def _uploads(seen: Observation, policy: Policy) -> Iterator[Step]:
@@ -140,7 +150,12 @@ def _share(seen: Observation, policy: Policy, steps: list[Step]) -> Iterator[Ste
     beginning = {digest for step in steps if isinstance(step, Fetch | Upload) for digest in step.digests}
     running = {digest for child in seen.children if child.work in ("fetch", "upload") for digest in child.subjects}
     is_open = any(child.work == "share" for child in seen.children)
-    to_come = [wanted.digest for wanted in seen.wanted if _is_small(wanted, policy) and wanted.staged_bytes < 0]
+    handing = Handing(seen, policy)
+    to_come = [
+        wanted.digest
+        for wanted in seen.wanted
+        if _is_small(wanted, policy) and wanted.staged_bytes < 0 and not handing.may_have(wanted)
+    ]
     to_go = [each.digest for each in seen.outgoing if _is_small(each, policy) and not each.is_there]
     waiting = {*to_come, *to_go} - beginning - running
     if is_open and not beginning and not running and not waiting:
@@ -164,7 +179,7 @@ def _out_of_time(seen: Observation, policy: Policy) -> Iterator[Step]:
         if child.work == "upload":
             bytes_per_s = seen.allowance.up_bytes_per_s
         elif child.work == "fetch" and carried:
-            bytes_per_s = _speed(seen, policy, carried)
+            bytes_per_s = speed(seen, policy, carried)
         else:
             continue
         if child.bytes_per_s != bytes_per_s:
@@ -173,16 +188,8 @@ def _out_of_time(seen: Observation, policy: Policy) -> Iterator[Step]:
 
 def _places(seen: Observation, policy: Policy, first: Wanted) -> Policy:
     """What is held back travels one at a time: two would use twice of what they may."""
-    is_held_back = _speed(seen, policy, [first]) > 0
+    is_held_back = speed(seen, policy, [first]) > 0
     return msgspec.structs.replace(policy, fetches_max=1) if is_held_back else policy
-
-
-def _speed(seen: Observation, policy: Policy, batch: list[Wanted]) -> int:
-    """What airs next is never slowed down."""
-    airs_soon = any(
-        wanted.is_for_air and deadline_of(wanted.deadline_us) <= seen.now_us + policy.exempt_us for wanted in batch
-    )
-    return 0 if airs_soon else seen.allowance.down_bytes_per_s
 
 
 def _without(entries: list[Travelling], taken: list[Travelling]) -> list[Travelling]:

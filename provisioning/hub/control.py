@@ -20,6 +20,8 @@ LOOK_EVERY_S: Final = 1.0
 READ_BYTES: Final = 256 * 1024
 OUTGOING_BYTES_MAX: Final = 16 * 1024 * 1024
 """What a box that does not read may pile up before it is let go."""
+GIVE_BELOW_BYTES: Final = 64 * 1024
+"""With more waiting to go out no asset is put behind it: what is written to a journal now would wait for that too."""
 GREETING_TIMEOUT_S: Final = 30.0
 STDIN: Final = 0
 STDOUT: Final = 1
@@ -56,14 +58,14 @@ class Control:
                 self.looked_s = now_s
                 if not self._may_go_on(now_s):
                     return self._last_words(1)
-            self.conversation.turn()
+            self.conversation.turn(may_give=self._has_room())
 
     def _read_and_write(self) -> bool:
         """Wait for something to do; False when the line is gone."""
         self.outgoing += self.conversation.data_to_send()
         wanted = [STDOUT] if self.outgoing else []
         awaited = [STDIN, self.watch.fileno()]
-        timeout_s = 0 if self.conversation.is_busy else LOOK_EVERY_S
+        timeout_s = 0 if self.conversation.has_work(may_give=self._has_room()) else LOOK_EVERY_S
         readable, writable, _ = select.select(awaited, wanted, [], timeout_s)
         if self.watch.fileno() in readable:
             self.watch.drain()
@@ -75,6 +77,9 @@ class Control:
                 return False
             self.conversation.receive(data)
         return len(self.outgoing) <= OUTGOING_BYTES_MAX
+
+    def _has_room(self) -> bool:
+        return len(self.outgoing) < GIVE_BELOW_BYTES
 
     def _may_go_on(self, now_s: float) -> bool:
         if not self.presence.may_go_on():

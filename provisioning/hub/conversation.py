@@ -1,7 +1,8 @@
 """The hub's end of a control session, without a line and without waiting: bytes in, bytes out, one turn at a time.
 
     receive   judge the box's records, keep them, acknowledge; begin to hash what it delivered
-    turn      hash a step further; offer what the box has not acknowledged yet, the urgent stream first
+    turn      hash a step further; offer what the box has not acknowledged yet, the urgent stream first; then give a few
+              of the small assets that it asked for
 
 Nothing here decides on its own what a record is worth: `judge` does, `Intake` acts on what was accepted. What carries
 the bytes is control.py, or a simulated line.
@@ -20,6 +21,7 @@ from appliance.core.events import (
     Delivered,
     Event,
     EvidenceArrived,
+    GiveAsked,
     Greeted,
     RecordsArrived,
     RefusedBy,
@@ -28,9 +30,11 @@ from appliance.core.events import (
 )
 from appliance.core.judge import Verdict
 from appliance.core.session import ProtocolError, Session, batch_of
+from appliance.core.wire import GIVEN_BYTES_MAX
 from provisioning.hub.acknowledged import WRITTEN_EVERY_US, note
 from provisioning.hub.beginnings import snapshot_records
 from provisioning.hub.folder import HubFolder
+from provisioning.hub.giving import Giving
 from provisioning.hub.intake import Checking, FileAnswer, Intake
 from provisioning.hub.journals import HubJournals, streams_of
 from provisioning.hub.keeping import receive
@@ -44,9 +48,9 @@ from provisioning.hub.way_over import WAY_OVER, WayOver, way_over
 
 
 class Conversation:
-    """One control session with one site. The time is the folder's."""
+    """One control session with one site. The time is the folder's. `gives_bytes_max`: what is larger, rsync brings."""
 
-    def __init__(self, folder: HubFolder, site: str) -> None:
+    def __init__(self, folder: HubFolder, site: str, gives_bytes_max: int = GIVEN_BYTES_MAX) -> None:
         self.folder, self.site = folder, site
         self.journals = HubJournals(folder)
         known = site_of(folder, site)
@@ -63,7 +67,9 @@ class Conversation:
             "songshan-hub",
             folder.now_us(),
             self.journals.signs(),
+            gives_bytes_max,
         )
+        self.giving = Giving(folder.site(site), self.session, gives_bytes_max)
         self.signs = self.journals.signs()
         self.way: WayOver | None = None
         """How the box comes over to the key that signs now, where it trusts a former one."""
@@ -84,7 +90,11 @@ class Conversation:
     @property
     def is_busy(self) -> bool:
         """There is something to do at once; else only when bytes come or a journal grows."""
-        return bool(self.checking)
+        return self.has_work(may_give=True)
+
+    def has_work(self, *, may_give: bool) -> bool:
+        """The same, where the line may be too full to give anything."""
+        return bool(self.checking) or (may_give and self.giving.is_busy)
 
     def receive(self, data: bytes) -> None:
         """Act on what the box says. Raises nothing for a peer's nonsense: that ends the session."""
@@ -95,13 +105,15 @@ class Conversation:
             asked = data[:200].decode(errors="replace")
             log_refusal(self.folder, self.site, "session", asked, error.problems[0])
 
-    def turn(self) -> None:
+    def turn(self, *, may_give: bool = True) -> None:
         """Do one step of what takes long, and say what there is to say."""
         if self.greeted and (self.recovery.is_outdated() or self.journals.signs() != self.signs):
             self.session.bye(_CHANGED)
             return
         self._check_files()
         self._push()
+        if may_give:
+            self.giving.step()
         self._note_acked(WRITTEN_EVERY_US)
 
     def data_to_send(self) -> bytes:
@@ -136,6 +148,8 @@ class Conversation:
                 self._found(stream, self.recovery.take_back(event))
             case EvidenceArrived():
                 self.recovery.keep_evidence(event, self.sign_key)
+            case GiveAsked(digests):
+                self.giving.ask(digests)
             case StatusArrived(status):
                 write_status(self.folder.site(self.site), status, self.folder.now_us())
             case Delivered(digest):

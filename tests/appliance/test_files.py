@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance import files
+from appliance import files, together
 from appliance.config import Config, Limits
 from appliance.core.asset import parse_digest
 from appliance.core.errors import Corrupt, DiskFull, OperatorError, Refused, WorldError
@@ -20,7 +20,7 @@ from tests.appliance.boxes import box, dies, digest, small_disk, started
 ADOPTER = """
 import sys
 from pathlib import Path
-from appliance import files
+from appliance import files, together
 from tests.appliance.boxes import box
 config = box(Path(sys.argv[1]))
 print("ready", flush=True)
@@ -81,7 +81,7 @@ def test_many_small_files_become_assets_together_and_a_bad_one_harms_none(config
     """Ten thousand pictures that arrive in a night: the disk is waited for twice, and each is as safe as alone."""
     right = [staged(config, f"{number}".encode()) for number in range(300)]
     wrong, absent = staged(config, b"other", digest("b")), digest("c")
-    found = files.adopt_all(config, [*right[:150], wrong, absent, *right[150:]])
+    found = together.adopt_all(config, [*right[:150], wrong, absent, *right[150:]])
     assert [found[parse_digest(each)] for each in right] == [len(f"{number}") for number in range(300)]
     assert (type(found[parse_digest(wrong)]), type(found[parse_digest(absent)])) == (Corrupt, WorldError)
     assert all(files.verify(config, each) for each in right)
@@ -93,7 +93,7 @@ def test_many_small_files_become_assets_together_and_a_bad_one_harms_none(config
 def test_many_links_are_made_at_once(config: Config) -> None:
     """What is not here is told; what was served before is served still."""
     here = [staged(config, f"{number}".encode()) for number in range(5)]
-    files.adopt_all(config, here)
+    together.adopt_all(config, here)
     files.publish_link(config, here[0])
     assert files.publish_links(config, [*here, digest("b")]) == (digest("b"),)
     assert files.served(config) == set(here)

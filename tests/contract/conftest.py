@@ -1,5 +1,6 @@
 """The two hubs that must behave alike: the simulated one, and `songshan-hub serve`."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from appliance.core.asset import hex_of
+from appliance.core.asset import Asset, hex_of
 from appliance.core.journal import Record
 from edge_agent.hub_ssh import HubLink
 from tests.contract.box import Box, HubUnderTest, Line, now_us
@@ -44,6 +45,9 @@ class Simulated:
     def upload(self, site: str, digest: str, content: bytes) -> None:
         self.simulated.sites[site].incoming[digest] = content
 
+    def let_read(self, site: str, content: bytes) -> str:
+        return self.simulated.let_read(site, content)
+
     def refusals(self) -> int:
         return len(self.simulated.refusals)
 
@@ -78,6 +82,15 @@ class Real:
         path.write_bytes(content)
         done = self.boxes[site].upload(path)
         assert done.returncode == 0, done.stderr
+
+    def let_read(self, site: str, content: bytes) -> str:
+        """By hand: what is published is never empty."""
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        path = self.live.library.path_of(digest)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        self.live.library.let_read(site, [Asset(digest, len(content))])
+        return digest
 
     def refusals(self) -> int:
         return len(self.live.refusals())

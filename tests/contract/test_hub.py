@@ -13,6 +13,8 @@ from appliance.core.asset import Asset
 from appliance.core.errors import HubUnreachable
 from appliance.core.events import (
     Acked,
+    AssetGiven,
+    AssetNotGiven,
     CheckpointArrived,
     DeliveredAnswered,
     Pong,
@@ -297,6 +299,34 @@ def test_a_hello_in_another_s_name_opens_nothing(hub: HubUnderTest, said: bytes)
     assert b"secret" not in came
     assert b'"bye"' in came
     assert hub.refusals() > refused
+
+
+# --- small assets ---
+
+
+def test_small_assets_that_the_site_may_read_are_given_in_the_session(hub: HubUnderTest, talk: Talk) -> None:
+    """A caption of two kilobytes is here a round trip after the record that names it, and not a connection later."""
+    assert talk.greeting is not None
+    assert talk.greeting.gives_bytes_max == wire.GIVEN_BYTES_MAX
+    contents = [b"caption\n" * 250, b"", b"x" * wire.GIVEN_BYTES_MAX, *(b"%d" % number * 9000 for number in range(9))]
+    digests = [hub.let_read("dengfeng", content) for content in contents]
+    talk.session.giving.ask_for(digests)
+    came = {event.digest: event.content for event in (talk.wait(AssetGiven) for _ in digests)}
+    assert came == dict(zip(digests, contents, strict=True))
+
+
+def test_what_is_not_for_the_site_is_not_given_and_nobody_learns_whether_it_exists(
+    hub: HubUnderTest, talk: Talk
+) -> None:
+    """The session is the one door that no rrsync stands at."""
+    other, nowhere = hub.let_read("zhongmu", b"for zhongmu alone"), digest_of(b"never published")
+    large = hub.let_read("dengfeng", b"x" * (wire.GIVEN_BYTES_MAX + 1))
+    own = hub.let_read("dengfeng", b"ours")
+    talk.session.giving.ask_for([other, nowhere, large, own])
+    refused = {event.digest: event.reason for event in (talk.wait(AssetNotGiven) for _ in range(3))}
+    assert set(refused) == {other, nowhere, large}
+    assert len({reason.en for reason in refused.values()}) == 1
+    assert talk.wait(AssetGiven).content == b"ours"
 
 
 # --- files ---

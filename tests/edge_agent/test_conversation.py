@@ -11,6 +11,7 @@ from appliance.core.errors import DiskFull, Text
 from appliance.core.journal import Record, append, genesis
 from appliance.core.moment import US
 from appliance.core.records import Filler, Order, Recall, Tip, encode
+from appliance.core.wire import GIVEN_BYTES_MAX
 from appliance.store import facts, journals
 from edge_agent.conversation import Conversation
 from edge_agent.core.observation import Link
@@ -42,7 +43,7 @@ def test_both_sides_come_to_have_all_of_each_other(tmp_path: Path) -> None:
         assert box.rows("SELECT count(*) FROM orders") == [(600,)]
         assert [each.header.key for each in box.hub.sites[SITE].report] == [f"t{number}" for number in range(600)]
         assert journals.unsent(box.db, OWN) == 0
-        assert box.conversation.state() == Link("connected", may_deliver=64, is_settled=True)
+        assert box.conversation.state() == Link("connected", 0, 64, True, GIVEN_BYTES_MAX)
         assert box.outcomes == [Reached()]
 
 

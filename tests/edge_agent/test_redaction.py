@@ -61,7 +61,7 @@ def test_j21_redaction_of_personal_data_keeps_the_chain_valid(tmp_path: Path) ->
         assert box.rows("SELECT id FROM tips") == [("t2",)]
         assert [record.body is None for record in journals.read_from(box.db, OWN, (1, 0))] == [True, False]
         assert journals.parked_count(box.db) == 0
-        box.conversation.vouch(box.now_us)
+        box.conversation.own.vouch(box.now_us)
         assert is_clean(box)
 
 

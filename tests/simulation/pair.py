@@ -14,6 +14,7 @@ from shutil import copytree
 
 from appliance.config import Config
 from appliance.core.errors import SongshanError
+from appliance.core.wire import GIVEN_BYTES_MAX
 from provisioning.hub.folder import HubFolder
 from tests.simulation.forging import forged
 from tests.simulation.sides import ONE, OTHER, SITE, UNREACHABLE, Box, Hub, config_of
@@ -21,6 +22,9 @@ from tests.simulators.children import SimulatedChildren
 from tests.simulators.clock import SimulatedClock
 from tests.simulators.disk import Killed, SimulatedDisk, Volume
 from tests.simulators.line import REMEMBERED, REPLAYABLE, SimulatedLine
+
+GIVES_BYTES_MAX = (0, 2_000, GIVEN_BYTES_MAX)
+"""By seed: all assets come by rsync, or the small ones in the session, or nearly all."""
 
 
 @dataclass
@@ -235,6 +239,7 @@ def pair(root: Path, seed: int) -> Iterator[Pair]:
     with SimulatedDisk().in_force() as disk:
         hub_clock, box_clock = SimulatedClock(), SimulatedClock()
         hub = Hub(HubFolder(place / "hub", hub_clock), hub_clock, Volume(place / "hub"), disk)
+        hub.gives_bytes_max = GIVES_BYTES_MAX[seed % len(GIVES_BYTES_MAX)]
         made = Pair(disk, Random(seed), hub)
         made.add(config_of(place, box_clock), box_clock, ONE)
         try:

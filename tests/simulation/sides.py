@@ -17,6 +17,7 @@ from appliance.core.asset import Asset
 from appliance.core.errors import HubUnreachable, SongshanError, Text
 from appliance.core.journal import public_key_text
 from appliance.core.ts import FRAMES_PER_S
+from appliance.core.wire import GIVEN_BYTES_MAX
 from appliance.durable import write_atomically
 from appliance.packaging import examine
 from edge_agent.agent import Agent
@@ -162,6 +163,8 @@ class Hub:
     volume: Volume
     disk: SimulatedDisk
     gates: list[Gate] = field(default_factory=list)
+    gives_bytes_max: int = GIVEN_BYTES_MAX
+    """What is larger comes by rsync; 0: a hub that knows no other way."""
 
     def answer(self, line: SimulatedLine) -> bool:
         """The gate of a new session; the one before ends. False when it could not begin."""
@@ -169,7 +172,7 @@ class Hub:
             gate.is_followed = True
         with self.disk.on(self.volume):
             try:
-                self.gates.append(Gate(Conversation(self.folder, SITE), line))
+                self.gates.append(Gate(Conversation(self.folder, SITE, self.gives_bytes_max), line))
             except (SongshanError, OSError):
                 return False
             except Killed:

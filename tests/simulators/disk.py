@@ -7,6 +7,7 @@ the one into the other, each change by itself kept, undone or torn, as the seed 
 with `synchronous=FULL` what it committed is durable; without it a cut takes back what was committed since the boot.
 """
 
+import ctypes
 import errno
 import os
 import random
@@ -18,6 +19,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from appliance import durable
 
 DATABASE = "box.db"
 SECTOR_BYTES = 512
@@ -262,9 +265,11 @@ class SimulatedDisk:
             setattr(os, name, call)
         os.statvfs = self._statvfs
         sqlite3.connect = self._connect  # type: ignore[assignment]
+        libc, durable._LIBC = durable._LIBC, self  # type: ignore[assignment, misc]
         try:
             yield self
         finally:
+            durable._LIBC = libc  # type: ignore[misc]
             for name, call in _REAL.items():
                 setattr(os, name, call)
             os.statvfs = _REAL_STATVFS
@@ -336,6 +341,20 @@ class SimulatedDisk:
             # Room is given when the data goes to the disk, as on file systems that allocate late.
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         volume.synced_file(descriptor, facts)
+
+    def syncfs(self, _descriptor: int) -> int:
+        """syncfs(2), as the product calls it: all of the volume at once. Says nothing of why it failed but by errno."""
+        volume = self._running
+        if volume is None:
+            return 0
+        self.step()
+        found = volume.scan()
+        is_larger = any(os.stat(path).st_size > len(volume.contents.get(ino, b"")) for ino, path in found.paths.items())
+        if volume.full and is_larger:
+            ctypes.set_errno(errno.ENOSPC)
+            return -1
+        volume.settle()
+        return 0
 
     def _statvfs(self, path: Any) -> os.statvfs_result:
         """Of a simulated volume what it would say of itself, not how much the others on this machine have left."""

@@ -17,6 +17,7 @@ from appliance.core.events import (
     CheckpointArrived,
     Delivered,
     Event,
+    GiveAsked,
     Greeted,
     RecordsArrived,
     StatusArrived,
@@ -51,6 +52,8 @@ class SimulatedSite:
     incoming: dict[str, bytes] = field(default_factory=dict)
     statuses: list[dict[str, Any]] = field(default_factory=list)
     receipts: set[str] = field(default_factory=set)
+    readable: set[str] = field(default_factory=set)
+    """Digests that the site may read."""
 
 
 @dataclass
@@ -64,6 +67,7 @@ class SimulatedHub:
     assets: dict[str, bytes] = field(default_factory=dict)
     refusals: list[tuple[str, Text]] = field(default_factory=list)
     is_up: bool = True
+    gives_bytes_max: int = wire.GIVEN_BYTES_MAX
 
     def enrol(self, site: str, sign_key: Ed25519PublicKey) -> SimulatedSite:
         self.sites[site] = SimulatedSite(sign_key)
@@ -74,6 +78,13 @@ class SimulatedHub:
         record = append(self.position(stream), kind, key, body, self.now_us())
         self.streams.setdefault(stream, []).append(record)
         return record
+
+    def let_read(self, site: str, content: bytes) -> str:
+        """Put an asset into the pile, for a site to read."""
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        self.assets[digest] = content
+        self.sites[site].readable.add(digest)
+        return digest
 
     def position(self, stream: str) -> Position:
         written = self.streams.get(stream)
@@ -94,7 +105,9 @@ class SimulatedLink:
         self._name = site
         self._site = hub.sites[site]
         heads = {stream: hub.position(stream) for stream in wire.streams_of_hub(site)}
-        self._session = Session.hub(site, "songshan", self._reported(), heads, "simulator", hub.now_us())
+        self._session = Session.hub(
+            *(site, "songshan", self._reported(), heads, "simulator", hub.now_us()), gives_bytes_max=hub.gives_bytes_max
+        )
         self._sent: dict[str, int] = {}
         self._alive: set[str] = set()
         self._down = b""
@@ -154,6 +167,8 @@ class SimulatedLink:
                 self._site.statuses.append(status)
             case Delivered(digest):
                 self._look_at(digest)
+            case GiveAsked(digests):
+                self._give(digests)
             case Acked():
                 pass
 
@@ -178,6 +193,16 @@ class SimulatedLink:
         ends = [number for number in range(len(batch), 0, -1) if position_after(batch[number - 1]) in self._site.signed]
         given = batch[: ends[0]] if ends else ()
         self._session.give_back(since, given, self._site.signed[position_after(given[-1])] if given else None)
+
+    def _give(self, digests: Sequence[str]) -> None:
+        for digest in digests:
+            content = self._hub.assets.get(digest, b"") if digest in self._site.readable else None
+            if content is None or len(content) > self._hub.gives_bytes_max:
+                self._session.giving.cannot_give(
+                    digest, Text("没有此文件，或未对本站开放", "not here, or not for this site")
+                )
+            else:
+                self._session.giving.give(digest, content)
 
     def _look_at(self, digest: str) -> None:
         content = self._site.incoming.pop(digest, None)

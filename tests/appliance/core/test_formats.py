@@ -108,5 +108,6 @@ def test_every_line_and_every_limit_is_on_the_page() -> None:
             rows = [row for row in section(3).splitlines() if row.startswith(f"| `{shape.__struct_config__.tag}` |")]
             assert rows, shape
             assert any(all(f"`{name}`" in row for name in shape.__struct_fields__) for row in rows), shape
-    for limit in (wire.BATCH_BYTES, wire.LINE_BYTES_MAX, wire.SMALL_LINE_BYTES_MAX, wire.RECORDS_PER_BATCH):
+    limits = (wire.BATCH_BYTES, wire.LINE_BYTES_MAX, wire.SMALL_LINE_BYTES_MAX, wire.RECORDS_PER_BATCH)
+    for limit in (*limits, wire.GIVEN_BYTES_MAX, wire.GIVE_MAX, wire.OWED_MAX):
         assert f"{limit:,}" in section(3)

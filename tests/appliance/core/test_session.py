@@ -1,5 +1,6 @@
 """The control session: two real ends back to back, and everything that a bad peer can say."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,11 +14,14 @@ from appliance.core import wire
 from appliance.core.errors import Text
 from appliance.core.events import (
     Acked,
+    AssetGiven,
+    AssetNotGiven,
     BrokenArrived,
     CheckpointArrived,
     Delivered,
     DeliveredAnswered,
     Event,
+    GiveAsked,
     Greeted,
     PeerSaidBye,
     Pong,
@@ -287,11 +291,106 @@ def test_a_redacted_body_travels_as_null() -> None:
     assert (event.records[0].hash, event.records[0].body) == (good.hash, None)
 
 
-# --- bad peers ---
+# --- small assets ---
 
 
 def line_of(**fields: object) -> bytes:
     return json.dumps(fields).encode() + b"\n"
+
+
+def digest_of(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def given_line(digest: str, content: bytes, size_bytes: int | None = None) -> bytes:
+    return line_of(t="given", digest=digest, size_bytes=len(content) if size_bytes is None else size_bytes) + content
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.binary(max_size=300) | st.just(b'{"t":"bye"}\n'), unique=True, max_size=6), st.integers(1, 400))
+def test_small_assets_come_as_they_are_however_the_line_cuts_the_bytes(contents: list[bytes], step: int) -> None:
+    """Their bytes may look like lines, and lines may come in the same packet: neither is taken for the other."""
+    box, hub = greeted_pair()
+    box.session.giving.ask_for([digest_of(content) for content in contents] + [DIGEST])
+    hub.receive(box.session.data_to_send())
+    hub.writes = {"all/control": chain("all/control", 2)}
+    hub.acked = {"all/control": 0}
+    for content in contents:
+        hub.session.giving.give(digest_of(content), content)
+    hub.session.giving.cannot_give(DIGEST, WHY)
+    talk(box, hub, lambda length: min(length, step))
+    assert of_type(box, AssetGiven) == [AssetGiven(digest_of(content), content) for content in contents]
+    assert of_type(box, AssetNotGiven) == [AssetNotGiven(DIGEST, WHY)]
+    assert box.taken == hub.writes
+    assert box.session.giving.left() == hub.session.giving.left() == wire.OWED_MAX
+
+
+def test_a_recall_that_is_written_later_goes_before_small_assets_that_wait() -> None:
+    """Else the session would be the worse place for them."""
+    box, hub = greeted_pair()
+    box.session.giving.ask_for([digest_of(b"a")])
+    hub.receive(box.session.data_to_send())
+    hub.session.giving.give(digest_of(b"a"), b"a")
+    hub.writes = {"all/control": chain("all/control", 1)}
+    hub.offer_all()
+    lines = hub.session.data_to_send().splitlines()
+    assert [json.loads(line)["t"] for line in lines[:2]] == ["records", "given"]
+
+
+def test_many_are_asked_for_in_small_lines() -> None:
+    """A line that is too long would end the session."""
+    box, hub = greeted_pair()
+    digests = tuple(f"sha256:{n:064x}" for n in range(wire.OWED_MAX))
+    box.session.giving.ask_for(digests)
+    talk(box, hub)
+    asked = [digest for event in hub.events if isinstance(event, GiveAsked) for digest in event.digests]
+    assert (tuple(asked), box.session.giving.left()) == (digests, 0)
+
+
+def test_a_hub_says_what_it_gives_and_an_older_one_gives_nothing() -> None:
+    """A box must not wait for what its hub has never heard of."""
+    box = box_end()
+    hub = End(Session.hub("dengfeng", "songshan", genesis(REPORT), {}, "0.1", AT_US, gives_bytes_max=10**9), {})
+    talk(box, hub)
+    [greeted] = of_type(box, Greeted)
+    assert isinstance(greeted, Greeted)
+    assert greeted.gives_bytes_max == wire.GIVEN_BYTES_MAX
+    older = {"t": "hello", "v": 1, "hub": "h", "time": "2026-11-24T06:00:00Z", "have": {}, "streams": {}}
+    [greeting] = box_end().session.receive(line_of(**older))
+    assert isinstance(greeting, Greeted)
+    assert greeting.gives_bytes_max == 0
+
+
+def test_bytes_that_are_others_are_not_taken_for_the_asset() -> None:
+    """A hub that was taken over, or a bad disk of its: the box does not even see them."""
+    box, _ = greeted_pair()
+    box.session.giving.ask_for([DIGEST])
+    [event] = box.session.receive(given_line(DIGEST, b"something else") + b"\n")
+    assert isinstance(event, AssetNotGiven)
+    assert event.is_wrong
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        given_line("sha256:" + "cd" * 32, b"not asked for") + b"\n",
+        given_line(DIGEST, b"x" * (wire.GIVEN_BYTES_MAX + 1)) + b"\n",
+        given_line(DIGEST, b"longer than was said", 5) + b"\n",
+        given_line(DIGEST, b"", -1) + b"\n",
+        (given_line(DIGEST, b"twice") + b"\n") * 2,
+        line_of(t="not_given", digest="sha256:" + "cd" * 32, reason={"zh": "", "en": ""}),
+    ],
+    ids=["not asked for", "too large", "longer than was said", "less than nothing", "twice", "a refusal not asked for"],
+)
+def test_a_hub_cannot_push_bytes_at_a_box(said: bytes) -> None:
+    """What was not asked for costs a box neither memory nor disk."""
+    box, _ = greeted_pair()
+    box.session.giving.ask_for([DIGEST])
+    box.session.data_to_send()
+    ends_with_a_goodbye(box.session, said)
+
+
+# --- bad peers ---
 
 
 def records_line(stream: str, records: list[list[str | None]]) -> bytes:
@@ -350,6 +449,16 @@ AFTER_HELLO = {
         line_of(t="delivered", digest=f"sha256:{n:064x}") for n in range(DELIVERIES_MAX + 1)
     ),
     "the hub's answer": line_of(t="delivered_answer", digest=DIGEST, verdict="taken", reason={"zh": "", "en": ""}),
+    "give no digest": line_of(t="give", digests=["../../etc/passwd"]),
+    "give bare hex": line_of(t="give", digests=["ab" * 32]),
+    "give nothing": line_of(t="give", digests=[]),
+    "give twice": line_of(t="give", digests=[DIGEST, DIGEST]),
+    "give again": line_of(t="give", digests=[DIGEST]) * 2,
+    "give too much": b"".join(
+        line_of(t="give", digests=[f"sha256:{256 * n + m:064x}" for m in range(256)]) for n in range(5)
+    ),
+    "give more than a line": line_of(t="give", digests=[f"sha256:{n:064x}" for n in range(wire.GIVE_MAX + 1)]),
+    "the hub's asset": line_of(t="given", digest=DIGEST, size_bytes=0) + b"\n",
     "status is a list": line_of(t="status", status=[]),
     "long status": line_of(t="status", status={"x": "y" * wire.SMALL_LINE_BYTES_MAX}),
     "deep status": b'{"t":"status","status":{"a":' + b"[" * 50_000 + b"\n",

@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass, field
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +24,7 @@ from edge_agent.core.plan import is_idle, next_look_us, plan
 from edge_agent.core.steps import (
     Adopt,
     AdoptAll,
+    AskFor,
     Base,
     Compile,
     Connect,
@@ -55,6 +57,8 @@ MINUTE_US = 60_000_000
 MIB = 1024 * 1024
 POLICY = Policy()
 CONNECTED = Link("connected", may_deliver=64)
+KIB = 1024
+GIVING = Link("connected", may_deliver=64, gives_bytes_max=32 * KIB)
 ROOMY = Space(free_bytes=10**12, reserve_bytes=10**9)
 
 
@@ -98,6 +102,81 @@ def test_a_flood_of_records_compiles_in_bursts() -> None:
     assert plan(just_now, POLICY) == ()
     assert next_look_us(just_now, POLICY) == NOW_US + 1
     assert plan(seen(air_changed=True, compiled_us=NOW_US - POLICY.compile_pause_us), POLICY) == (Compile(),)
+
+
+def asked(steps: tuple[Step, ...]) -> list[str]:
+    return [digest for step in steps if isinstance(step, AskFor) for digest in step.digests]
+
+
+def test_small_assets_are_asked_for_in_the_session_and_large_ones_fetched() -> None:
+    """A caption is not worth a connection of its own."""
+    wanted = (Wanted(digest(1), 32 * KIB), Wanted(digest(2), 32 * KIB + 1), Wanted(digest(3), 2 * KIB))
+    steps = plan(seen(link=GIVING, wanted=wanted), POLICY)
+    assert steps == (AskFor((digest(3), digest(1)), (2 * KIB, 32 * KIB)), Fetch((digest(2),)))
+    assert asked(plan(seen(link=CONNECTED, wanted=wanted), POLICY)) == []
+
+
+@pytest.mark.parametrize("facts", [{"has_failed": True}, {"staged_bytes": 0}, {"is_due": False}, {"is_on_stick": True}])
+def test_what_failed_or_was_begun_otherwise_is_not_asked_for(facts: dict[str, bool]) -> None:
+    """Else what the hub cannot give so would be asked for for ever."""
+    assert asked(plan(seen(link=GIVING, wanted=(Wanted(digest(1), 10, **facts),)), POLICY)) == []
+
+
+def test_what_may_use_but_a_share_of_the_line_is_not_asked_for_in_the_session() -> None:
+    """The session knows no limit; rsync does."""
+    wanted = (Wanted(digest(1), 10),)
+    steps = plan(seen(link=GIVING, wanted=wanted, allowance=Allowance(100_000, 0)), POLICY)
+    assert steps == (Fetch((digest(1),), 100_000),)
+
+
+def test_no_more_is_on_its_way_in_the_session_than_a_recall_may_wait_for() -> None:
+    """All that is said in it comes in one order."""
+    wanted = tuple(Wanted(digest(n), 32 * KIB) for n in range(100))
+    for rate, bytes_max in ((None, 256 * KIB), (100.0, 64 * KIB), (2_500_000.0, 625_000), (1e9, 1024 * KIB)):
+        [step] = plan(seen(link=GIVING, wanted=wanted, rate_bytes_per_s=rate), POLICY)
+        assert isinstance(step, AskFor)
+        assert bytes_max - 32 * KIB < sum(step.sizes_bytes) <= bytes_max
+    under_way = frozenset(digest(n) for n in range(8))
+    full = Link("connected", gives_bytes_max=32 * KIB, given=under_way, given_bytes=256 * KIB)
+    assert plan(seen(link=full, wanted=wanted), POLICY) == ()
+    some_came = msgspec.structs.replace(full, given_bytes=200 * KIB)
+    assert asked(plan(seen(link=some_came, wanted=wanted), POLICY)) == [digest(8)]
+    tiny = tuple(Wanted(digest(n), 1) for n in range(1000))
+    assert len(asked(plan(seen(link=GIVING, wanted=tiny), POLICY))) == POLICY.give_files_max
+
+
+def test_a_few_small_ones_stop_no_transfer_and_many_that_are_due_before_it_do() -> None:
+    """To end a film of ten gigabytes for a caption costs more than the caption; a flood would take half its line."""
+    film = Wanted(digest(1), 9000 * MIB, 1, NOW_US + 600 * MINUTE_US)
+    children = (Child("fetch", (digest(1),), film.deadline_us),)
+    line = {"link": GIVING, "children": children, "rate_bytes_per_s": 2_500_000.0}
+    few = tuple(Wanted(digest(n), 2 * KIB, -1, NOW_US + 60 * MINUTE_US) for n in range(2, 12))
+    assert plan(seen(**line, wanted=(film, *few)), POLICY) == (
+        AskFor(tuple(digest(n) for n in range(2, 12)), (2 * KIB,) * 10),
+    )
+    many = tuple(Wanted(digest(n), 2 * KIB, -1, NOW_US + 60 * MINUTE_US) for n in range(2, 1000))
+    assert plan(seen(**line, wanted=(film, *many)), POLICY)[0] == Stop((digest(1),))
+
+
+def test_a_flood_of_small_ones_waits_for_what_airs_first() -> None:
+    """Earliest deadline first, whichever way it comes."""
+    news = Wanted(digest(1), 60 * MIB, 1, NOW_US + 5 * MINUTE_US)
+    children = (Child("fetch", (digest(1),), news.deadline_us),)
+    flood = tuple(Wanted(digest(n), 32 * KIB, -1, NOW_US + 60 * MINUTE_US) for n in range(2, 1000))
+    steps = plan(seen(link=GIVING, children=children, rate_bytes_per_s=250_000.0, wanted=(news, *flood)), POLICY)
+    assert steps == ()
+
+
+def test_what_is_asked_for_is_busy_and_its_room_is_taken() -> None:
+    """It is neither fetched as well nor thrown away, and a box that holds some of it in memory is not at rest."""
+    link = Link("connected", gives_bytes_max=32 * KIB, given=frozenset({digest(1)}), given_bytes=10)
+    world = seen(link=link, wanted=(Wanted(digest(1), 10),), unwanted_staged=(digest(1),))
+    assert plan(world, POLICY) == ()
+    assert not is_idle(world, ())
+    small_disk = Space(free_bytes=15, reserve_bytes=0)
+    both = (Wanted(digest(1), 10), Wanted(digest(2), 10))
+    assert asked(plan(seen(link=link, wanted=both, space=small_disk), POLICY)) == []
+    assert asked(plan(seen(link=GIVING, wanted=both[1:], space=small_disk), POLICY)) == [digest(2)]
 
 
 def test_what_is_due_first_travels_first() -> None:
