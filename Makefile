@@ -15,7 +15,7 @@ BENCH_NEEDS := wrk:wrk tc:iproute2
 # Compared with where they are there; without them their figures are missing and the table says so.
 BENCH_PEERS := unison:unison rclone:rclone syncthing:syncthing
 
-.PHONY: demo test sim bench lint types contracts pytest clean system-run system-test system-bench lock
+.PHONY: demo test sim air-sim bench lint types contracts pytest clean system-run system-test system-bench lock
 
 demo: system-run $(READY)
 	$(BIN)/songshan demo
@@ -25,6 +25,11 @@ test: system-test $(READY) lint types contracts pytest
 # SEED=N plays one history of the whole pair and shows it; SEEDS=N [FROM=K] plays many on all cores.
 sim: $(READY)
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000) --first $(or $(FROM),1))
+
+# Days of a channel, polled every second: SEED=N plays one history of HOURS=H (48) and shows it; SEEDS=N [FROM=K] many.
+air-sim: $(READY)
+	$(BIN)/python -m tests.days --hours $(or $(HOURS),48) \
+		$(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1) --first $(or $(FROM),1))
 
 bench: system-bench $(READY)
 	$(BIN)/python -m tests.bench

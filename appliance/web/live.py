@@ -10,7 +10,7 @@ reader, so that two workers asked at one moment say the same and none says less 
 
 import re
 from threading import Lock
-from typing import Final
+from typing import Final, NamedTuple
 
 from appliance.config import ChannelConfig, Config
 from appliance.core import playlist
@@ -38,6 +38,12 @@ WINDOWS_S: Final = {
 _LIST: Final = re.compile(r"/live/([a-z][a-z0-9-]{1,63})/(index|dvr|cmaf|cmaf-dvr)\.m3u8")
 
 
+class _Made(NamedTuple):
+    step: int
+    running_us: int
+    listed: Listed
+
+
 class Live:
     """Answers lists and segments; pages and the rest of `/live/` are not its business."""
 
@@ -45,7 +51,7 @@ class Live:
         self._config = config
         self._reading = reading
         self._segments = Segments(config, reading)
-        self._lists: dict[tuple[str, str], tuple[int, Listed]] = {}
+        self._lists: dict[tuple[str, str], _Made] = {}
         self._making = Lock()
 
     def at_once(self, request: Request) -> Reply | None:
@@ -54,8 +60,8 @@ class Live:
             return None
         match = _LIST.fullmatch(request.path)
         if match is not None:
-            step, made = self._lists.get((match[1], match[2]), (0, None))
-            return tell(request, made) if made is not None and step == self._wall_step(match[2]) else None
+            made = self._lists.get((match[1], match[2]))
+            return tell(request, made.listed) if made is not None and self._is_fresh(made, match[2]) else None
         kept = self._segments.at_once(request.path)
         return _send(request, kept) if kept is not None else None
 
@@ -79,12 +85,12 @@ class Live:
         if form is None:
             return None
         with self._making:
-            step, made = self._lists.get((channel_id, name), (0, None))
-            wanted = self._wall_step(name)
-            if made is None or step != wanted:
-                made = self._made(channel_id, WINDOWS_S[name], form)
-                self._lists[channel_id, name] = wanted, made
-            return made
+            made = self._lists.get((channel_id, name))
+            if made is None or not self._is_fresh(made, name):
+                step, running_us = self._wall_step(name), self._config.clock.running_us()
+                made = _Made(step, running_us, self._made(channel_id, WINDOWS_S[name], form))
+                self._lists[channel_id, name] = made
+            return made.listed
 
     def _made(self, channel: str, window_s: int, form: Form) -> Listed:
         with self._reading.look() as db:
@@ -94,6 +100,11 @@ class Live:
             found = air.stretches(db, channel, now_tick - reach, now_tick)
         told = playlist.live if window_s == playlist.LIVE_WINDOW_S else playlist.dvr
         return listed(told(found, now_tick, form))
+
+    def _is_fresh(self, made: _Made, name: str) -> bool:
+        """Whether a list is that of this step; a clock that was put back comes to the same step once more."""
+        age_us = self._config.clock.running_us() - made.running_us
+        return made.step == self._wall_step(name) and age_us < STEPS_US[WINDOWS_S[name]]
 
     def _wall_step(self, name: str) -> int:
         return self._config.clock.wall_us() // STEPS_US[WINDOWS_S[name]]
