@@ -19,6 +19,7 @@ import structlog
 from appliance.core.errors import WorldError
 from appliance.core.moment import US
 from appliance.store import air, redactions
+from edge_agent import live
 from edge_agent.apply import Applying
 from edge_agent.core.observation import Observation, Policy
 from edge_agent.core.outcomes import Outcome
@@ -87,6 +88,7 @@ class Agent:
         given = world.conversation.given
         happened += take_in(given, world.config, world.db, world.children.running(), now_us)
         happened += progress(world.config, world.db, world.memory, world.children, given, now_us)
+        happened += live.heard(world.config, world.children)
         self.record(iter(happened))
         now_us = self._now_us()
         return observe(

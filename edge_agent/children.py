@@ -89,6 +89,15 @@ class Children:
         """What a running child has said so far."""
         return next((bytes(running.said) for running in self._running if running.child == child), b"")
 
+    def lines(self, child: Child) -> tuple[bytes, ...]:
+        """The whole lines that a running child has said since this was last asked: they are not kept."""
+        running = next((each for each in self._running if each.child == child), None)
+        if running is None:
+            return ()
+        whole, newline, rest = bytes(running.said).rpartition(b"\n")
+        running.said = bytearray(rest)
+        return tuple(whole.splitlines()) if newline else ()
+
     def look(self) -> list[Ended]:
         """Read what they say; those that have ended, once each."""
         ended = []

@@ -12,7 +12,7 @@ from appliance.core.asset import Asset, Rendition, hex_of
 from appliance.core.errors import Text
 from appliance.durable import disk_errors, sync_folder, unlink_durably
 from appliance.spool import NAME
-from edge_agent import basis, carrying, reading, transfer
+from edge_agent import basis, carrying, live, reading, transfer
 from edge_agent.children import Ended
 from edge_agent.core.observation import Child
 from edge_agent.core.outcomes import (
@@ -59,6 +59,10 @@ def of_child(ended: Ended, config: Config, memory: Memory) -> Iterator[Outcome]:
             yield from _of_carrying(ended, config)
         case "package":
             yield _of_packaging(ended, config)
+        case "import":
+            yield from live.of_import(ended, config)
+        case "ask":
+            yield from live.of_ask(ended)
         case "adopt" | "verify" | "take" | "base":
             read = reading.answer(ended.status, ended.said, ended.complained)
             yield from of_reading(ended.child, read, memory)

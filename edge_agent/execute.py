@@ -18,7 +18,7 @@ from appliance.core.command import Import, Submit
 from appliance.core.errors import DiskFull, OperatorError, SongshanError, Text
 from appliance.durable import unlink_durably
 from appliance.store import air, work
-from edge_agent import basis, carry, carrying, reading, transfer
+from edge_agent import basis, carry, carrying, live, reading, transfer
 from edge_agent.children import Children
 from edge_agent.conversation import Conversation
 from edge_agent.core.observation import Child, Work
@@ -37,6 +37,7 @@ from edge_agent.core.outcomes import (
 from edge_agent.core.steps import (
     Adopt,
     AdoptAll,
+    Ask,
     AskFor,
     Base,
     Carry,
@@ -46,6 +47,7 @@ from edge_agent.core.steps import (
     Discard,
     DropQuarantined,
     Fetch,
+    Follow,
     LogAired,
     Package,
     Remove,
@@ -113,7 +115,7 @@ def subject_of(step: Step) -> str:
             return digests[0]
         case AskFor(digests):
             return digests[0]
-        case Package(subject) | TakeCommand(subject) | TakeDrop(subject):
+        case Package(subject) | Follow(subject) | Ask(subject) | TakeCommand(subject) | TakeDrop(subject):
             return subject
         case Adopt(subject) | Deliver(subject) | Remove(subject) | Discard(subject):
             return subject
@@ -184,6 +186,12 @@ def _do(step: Step, world: World, deadlines: Mapping[str, int | None]) -> Iterat
             yield from _read("verify", digest, files.path_of(config, digest), words, world)
         case Package(source):
             _package(source, world)
+        case Follow(key, url, until_us):
+            left_us = until_us - air.now_us(world.db, config.clock)
+            live.start_import(config, world.children, key, url, left_us, world.environ)
+        case Ask(url):
+            memory.asked_us[url] = air.now_us(world.db, config.clock)
+            world.children.start(Child("ask", (url,)), live.ask_argv(url), live.ASK_LIMIT_S, world.environ)
         case TakeCommand(name):
             yield from _take_command(name, world)
         case TakeDrop(key):

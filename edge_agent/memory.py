@@ -10,6 +10,7 @@ from appliance.core.asset import Asset
 from appliance.core.errors import Text
 from appliance.core.moment import US
 from appliance.core.scrub import Reading
+from appliance.store.relays import LiveEntry
 from appliance.store.work import Fetching, Sending, ToPackage
 from edge_agent.arriving import Arriving
 from edge_agent.core import retry
@@ -39,6 +40,7 @@ class Known(msgspec.Struct, frozen=True):
     to_send: tuple[Sending, ...] = ()
     rate_bytes_per_s: float | None = None
     to_package: tuple[ToPackage, ...] = ()
+    live: tuple[LiveEntry, ...] = ()
     servable: frozenset[str] = frozenset()
     recalled: tuple[str, ...] = ()
     held_bytes: int = 0
@@ -75,6 +77,10 @@ class Memory:
     """When it last got on, on the clock that only runs."""
     journey_told_us: int = 0
     progress_us: int = 0
+    asked_us: dict[str, int] = field(default_factory=dict)
+    """When each live source was last asked, by its address."""
+    collected_us: int = 0
+    """When it was last looked for chunks of live sources that may go."""
     meter: Meter = field(default_factory=Meter)
     full_until_us: int = 0
     """The disk said that it is full; so long that is believed."""

@@ -20,7 +20,7 @@ from appliance.core.moment import US
 from appliance.core.scrub import next_reading
 from appliance.store import cache, items, work
 from appliance.store.line_rates import rate_of
-from edge_agent import basis, drop
+from edge_agent import basis, drop, live
 from edge_agent.children import Children
 from edge_agent.conversation import Conversation
 from edge_agent.core import retry
@@ -94,6 +94,9 @@ def observe(
             Unpackaged(each.source, each.size_bytes, is_due=memory.is_due(each.source, now_us))
             for each in known.to_package
         ),
+        airing=live.airing(known.live, memory, now_us),
+        unasked=live.unasked(known.live, memory, now_us),
+        live_over=live.over(db, memory, now_us),
         servable=known.servable - {each for each in memory.failures if not memory.is_due(each, now_us)},
         served=memory.served,
         allowance=config.allowance_at(now_us),
@@ -203,6 +206,7 @@ def _known(config: Config, db: Database, before: Known, now_us: int) -> Known:
         to_send=work.to_send(db),
         rate_bytes_per_s=rate_of(db, "down").now_bytes_per_s,
         to_package=work.to_package(db),
+        live=live.entries_of(config, db, now_us),
         servable=items.servable(db, now_us),
         recalled=work.recalled_here(db, now_us),
         held_bytes=cache.held_bytes(db),
@@ -303,6 +307,7 @@ def _moments(config: Config, memory: Memory, known: Known, now_us: int) -> Itera
         yield known.next_change_us
     if memory.drops.settles_at_us is not None:
         yield memory.drops.settles_at_us
+    yield from live.moments(known.live, memory, now_us)
     yield from (fetch.not_before_us for fetch in known.to_fetch if fetch.not_before_us > now_us)
     yield from (sending.not_before_us for sending in known.to_send if sending.not_before_us > now_us)
     if memory.full_until_us > now_us:

@@ -23,7 +23,7 @@ from appliance.core.item import TITLE_CHARS_MAX
 from appliance.core.moment import US, to_text
 from appliance.core.stock import RenditionState
 from appliance.core.ts import HOUSE_PROFILE
-from appliance.store import assets, desk, facts, line_rates, needs
+from appliance.store import assets, desk, facts, line_rates, live, needs
 from appliance.store.database import transaction
 from edge_agent import alarms, carry, drop, health, report, stocktaking, traffic
 from edge_agent.apply import Applying
@@ -34,6 +34,7 @@ from edge_agent.core.outcomes import (
     Began,
     Carried,
     Ceased,
+    ChunkCame,
     CommandRead,
     CommandUnusable,
     Copied,
@@ -42,6 +43,7 @@ from edge_agent.core.outcomes import (
     DropUnusable,
     Due,
     Failed,
+    ImportBroke,
     LetGo,
     Looked,
     Moved,
@@ -51,6 +53,7 @@ from edge_agent.core.outcomes import (
     Reached,
     Result,
     RoomToTell,
+    SourceAnswered,
     Spoilt,
     Unusable,
     Verified,
@@ -71,7 +74,7 @@ ROWS_MAX: Final = 1000
 LINES_MAX: Final = 5
 """More of a kind at once are one line of the log."""
 
-NO_NEWS: Final = (Due, Moved, Carried, Began, Reached, DropsToTell, CommandRead, Looked)
+NO_NEWS: Final = (Due, Moved, Carried, Began, Reached, DropsToTell, CommandRead, Looked, ChunkCame)
 DEEDS: Final = (CommandRead, CommandUnusable, DropRead, DropUnusable, Copied, Due, Looked)
 """What is more than a change of rows, and has its own transaction where it has one."""
 
@@ -202,7 +205,10 @@ class Recording:
                 traffic.answer(db, outcome, now_us, jitter)
             case LetGo(digest):
                 needs.gone(db, digest)
+                live.forget(db, digest)
                 self._applying.air_changed = True
+            case ChunkCame() | SourceAnswered() | ImportBroke():
+                self._note_live(db, outcome, now_us, jitter)
             case Reached():
                 needs.reached(db)
             case DropsToTell(entries):
@@ -221,6 +227,25 @@ class Recording:
     def _disk_fault(self, db: Database, reason: Text, now_us: int) -> None:
         self._memory.disk_fault_us = now_us
         alarms.of_disk(db, health.device_of(self._config.media), reason, now_us)
+
+    def _note_live(
+        self, db: Database, outcome: ChunkCame | SourceAnswered | ImportBroke, now_us: int, jitter: float
+    ) -> None:
+        match outcome:
+            case ChunkCame(key, digest, size_bytes, frames, burst_s, source_us):
+                title = next((each.title for each in self._memory.known.live if each.key == key), "")
+                chunk = live.NewChunk(
+                    digest=digest, size_bytes=size_bytes, frames=frames, burst_s=burst_s, source_us=source_us
+                )
+                channel, date, entry_id = key.split("/")
+                live.came(db, channel, date, entry_id, title, chunk, now_us)
+                self._memory.failures.pop(key, None)
+                self._applying.air_changed = True
+            case SourceAnswered(url, reason):
+                live.asked(db, url, reason, now_us)
+            case ImportBroke(key, url, reason):
+                live.asked(db, url, reason, now_us)
+                self._memory.failed(key, now_us, jitter, retry.IMPORT)
 
     def _not_packaged(self, db: Database, outcome: NotPackaged, now_us: int, jitter: float) -> None:
         if outcome.no_room:

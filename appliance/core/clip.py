@@ -22,7 +22,29 @@ ENCODER_THREADS: Final = 4
 """Fixed, for x264's output depends on it."""
 GOP: Final = ts.FRAMES_PER_SEGMENT
 _ROUNDING_S: Final = 0.12
-_FITTED: Final = "w='2*trunc(min(1280,720*dar)/2)':h='2*trunc(min(720,1280/dar)/2)'"
+_SIZE: Final = "w='2*trunc(min(1280,720*dar)/2)':h='2*trunc(min(720,1280/dar)/2)'"
+FITTED: Final = (
+    "yadif=mode=send_frame:deint=interlaced",
+    f"scale={_SIZE}:flags=bicubic+accurate_rnd+bitexact:out_color_matrix=bt709:out_range=tv",
+    "setsar=1",
+    "pad=1280:720:(ow-iw)/2:(oh-ih)/2",
+    "fps=25:start_time=0",
+    "format=yuv420p",
+)
+"""Filters that make any pictures the house's."""
+SOUND: Final = ("aresample=48000:async=1:first_pts=0", "aformat=sample_fmts=fltp:channel_layouts=stereo")
+"""Filters that make any sound the house's."""
+HOUSE_X264: Final = "force-cfr=1:aud=1:stitchable=1:repeat-headers=1"
+PICTURES: Final = (
+    "-c:v", "libx264", "-preset", "veryfast", "-profile:v", "high", "-level:v", "4.0",
+    "-crf", "21", "-maxrate", "2500k", "-bufsize", "2500k",
+    "-g", f"{GOP}", "-keyint_min", f"{GOP}", "-sc_threshold", "0", "-bf", "0",
+    "-flags:v", "+cgop+bitexact", "-threads:v", f"{ENCODER_THREADS}", "-x264-params", HOUSE_X264,
+    "-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709", "-color_range", "tv",
+    "-bsf:v", "filter_units=remove_types=6",
+)  # fmt: skip
+"""How pictures are encoded: all of a channel alike, so that any can follow any."""
+SOUNDS: Final = ("-c:a", "aac", "-b:a", "128k", "-flags:a", "+bitexact", "-threads:a", "1")
 
 _PICTURES: Final = {
     b"\xff\xd8\xff": "JPEG",
@@ -143,41 +165,22 @@ def encode_argv(source: str, clip: Clip) -> tuple[str, ...]:
 
 
 def _video_options(clip: Clip) -> list[str]:
-    filters = [
-        "yadif=mode=send_frame:deint=interlaced",
-        f"scale={_FITTED}:flags=bicubic+accurate_rnd+bitexact:out_color_matrix=bt709:out_range=tv",
-        "setsar=1",
-        "pad=1280:720:(ow-iw)/2:(oh-ih)/2",
-        "fps=25:start_time=0",
-        "format=yuv420p",
-    ]
+    filters = [*FITTED]
     frames = frames_expected(clip)
     if frames is not None and clip.video is not None:
         still_s = max(0.0, _length_s(clip) - (clip.video.duration_s or 0)) + _ROUNDING_S
         filters += [f"tpad=stop_mode=clone:stop_duration={still_s:.3f}", f"trim=end_frame={frames}"]
-    return [
-        "-vf", ",".join(filters), "-fps_mode", "passthrough",
-        "-c:v", "libx264", "-preset", "veryfast", "-profile:v", "high", "-level:v", "4.0",
-        "-crf", "21", "-maxrate", "2500k", "-bufsize", "2500k",
-        "-g", f"{GOP}", "-keyint_min", f"{GOP}", "-sc_threshold", "0", "-bf", "0",
-        "-flags:v", "+cgop+bitexact", "-threads:v", f"{ENCODER_THREADS}",
-        "-x264-params", "force-cfr=1:aud=1:stitchable=1:repeat-headers=1",
-        "-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709", "-color_range", "tv",
-        "-bsf:v", "filter_units=remove_types=6",
-    ]  # fmt: skip
+    return ["-vf", ",".join(filters), "-fps_mode", "passthrough", *PICTURES]
 
 
 def _audio_options(clip: Clip) -> list[str]:
-    filters = [
-        "aresample=48000:async=1:first_pts=0",
-        "aformat=sample_fmts=fltp:channel_layouts=stereo",
-    ]
+    filters = [*SOUND]
     frames = frames_expected(clip)
     if clip.video is not None:
         filters.append("apad")
         if frames is not None:
             filters.append(f"atrim=end_sample={(frames + 1) * 48_000 // ts.FRAMES_PER_S}")
-    return ["-af", ",".join(filters), "-c:a", "aac", "-b:a", "128k", "-flags:a", "+bitexact", "-threads:a", "1"]
+    return ["-af", ",".join(filters), *SOUNDS]
 
 
 def _input_options() -> tuple[str, ...]:

@@ -4,6 +4,7 @@
       on_air       per channel: now, next, planned or not, how far the air ledger reaches
       outputs      per channel with one: who sends to the modulator, and what the probe found
       coming       what is not ready of the next 24 hours
+      live         live entries that run or come soon
       link         the hub: connected, offline, locked out; since when
       sync         streams, what waits to go up and down
       storage      the disk of the media
@@ -84,6 +85,26 @@ class NotReady(msgspec.Struct, frozen=True, kw_only=True):
     state: Literal["ready_by", "late_by", "cannot"]
     reason: Text | None = None
     is_at_risk: bool = False
+
+
+class LiveFact(msgspec.Struct, frozen=True, kw_only=True):
+    """A live entry that runs, or begins within half an hour.
+
+    `unasked`, `reachable`, `unreachable`: before it begins, by the last answer of its source (`asked_us`, `reason`).
+    Then `on`: the source is on the air; `waiting`: nothing came of it yet; `lost`: nothing comes any more.
+    `delay_s`: how far the air is behind the source, where the source tells its time.
+    """
+
+    channel: str
+    entry_id: str
+    title: str
+    url: str
+    state: Literal["unasked", "reachable", "unreachable", "on", "waiting", "lost"]
+    start_us: int
+    until_us: int
+    asked_us: int | None = None
+    reason: Text | None = None
+    delay_s: float | None = None
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
@@ -273,6 +294,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     on_air: tuple[OnAir, ...] = ()
     outputs: tuple[OutputFact, ...] = ()
     coming: tuple[NotReady, ...] = ()
+    live: tuple[LiveFact, ...] = ()
     link: Link = Link()
     sync: Sync = Sync()
     storage: Storage | None = None

@@ -44,6 +44,7 @@ from appliance.store.histories import held_count
 from appliance.store.journals import cursors, parked_count, unsent
 from appliance.store.line_rates import Direction, rate_of
 from appliance.store.readiness import readiness_of
+from appliance.store.relays import live_facts
 
 SUBMISSIONS_SHOWN: Final = 50
 COMING_HOURS: Final = 24
@@ -84,6 +85,7 @@ def snapshot(
         _bare(config, now_us),
         on_air=tuple(air.on_air(db, channel, air_us) for channel in config.channels),
         coming=_coming(db, config, air_us),
+        live=live_facts(db, config.channels, air_us),
         link=_link(db, config, agent),
         sync=_sync(db, config),
         storage=_storage(config, db, now_us),

@@ -9,9 +9,11 @@ import msgspec
 
 from appliance.core.timetable import Allowance
 
-Work = Literal["fetch", "upload", "adopt", "verify", "package", "take", "base", "share", "look", "carry"]
+Work = Literal[
+    "fetch", "upload", "adopt", "verify", "package", "take", "base", "share", "look", "carry", "import", "ask"
+]
 """What a child process of the agent can be busy with; `take` is reading a dropped or submitted file, `share` holding a
-connection open for transfers, `look` and `carry` reading a stick."""
+connection open for transfers, `look` and `carry` reading a stick, `import` following a live source, `ask` asking it."""
 
 
 class Child(msgspec.Struct, frozen=True):
@@ -83,6 +85,15 @@ class Unpackaged(msgspec.Struct, frozen=True):
     is_due: bool = True
 
 
+class Airing(msgspec.Struct, frozen=True):
+    """A live entry whose source is to be followed now, and until when. `key` names the entry."""
+
+    key: str
+    url: str
+    until_us: int
+    is_due: bool = True
+
+
 class Waiting(msgspec.Struct, frozen=True):
     """A command of the spool or a settled file of the drop folder, by name or key."""
 
@@ -125,6 +136,11 @@ class Observation(msgspec.Struct, frozen=True):
     wanted: tuple[Wanted, ...] = ()
     outgoing: tuple[Outgoing, ...] = ()
     unpackaged: tuple[Unpackaged, ...] = ()
+    airing: tuple[Airing, ...] = ()
+    unasked: tuple[str, ...] = ()
+    """Addresses of live sources that it is time to ask."""
+    live_over: tuple[str, ...] = ()
+    """Chunks of live sources that nobody can ask for any more."""
     allowance: Allowance = Allowance()
     """What transfers may use of the line now."""
     rate_bytes_per_s: float | None = None
@@ -178,6 +194,8 @@ class Policy(msgspec.Struct, frozen=True):
     """Where so many more small ones wait, the transfers that follow share a connection."""
     links_max: int = 1000
     """Links that are made in one turn, in some tens of milliseconds."""
+    asks_max: int = 4
+    """Live sources that are asked at once."""
     exempt_us: int = 2 * 3600 * 1_000_000
     """What airs within this time is not slowed down."""
     preempt_us: int = 600 * 1_000_000

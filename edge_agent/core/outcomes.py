@@ -119,6 +119,32 @@ class NotPackaged(Outcome, frozen=True):
     no_room: bool = False
 
 
+class ChunkCame(Outcome, frozen=True):
+    """A chunk of a live source is here, in its place. `key` names the entry, `source_us` when it was shown there."""
+
+    key: str
+    digest: str
+    size_bytes: int
+    frames: int
+    burst_s: float
+    source_us: int | None = None
+
+
+class SourceAnswered(Outcome, frozen=True):
+    """A live source was asked or followed; the reason says why it does not answer as it should, None: it does."""
+
+    url: str
+    reason: Text | None
+
+
+class ImportBroke(Outcome, frozen=True):
+    """Following the source of a live entry ended before its time; it is begun again."""
+
+    key: str
+    url: str
+    reason: Text
+
+
 class CommandRead(Outcome, frozen=True):
     """A command of the spool, with its files taken in."""
 

@@ -2,6 +2,7 @@
 
     what must vanish or appear      links, recalled assets         in the turn in which it is known
     the air                         compile, log                   before anything that takes long
+    live sources                    followed, asked
     what came in                    commands, dropped files
     what arrived                    staged files become assets     also without a line
     what travels                    by deadline; the more urgent takes the place of the less urgent
@@ -20,10 +21,12 @@ from edge_agent.core.room import Room
 from edge_agent.core.steps import (
     Adopt,
     AdoptAll,
+    Ask,
     Compile,
     Connect,
     Discard,
     DropQuarantined,
+    Follow,
     LogAired,
     Package,
     Remove,
@@ -56,7 +59,13 @@ def plan(seen: Observation, policy: Policy) -> tuple[Step, ...]:
     steps: list[Step] = []
     room, busy = Room(seen), _busy(seen)
     vanish_and_appear = (_vanish(seen, busy), _appear(seen, policy))
-    for group in (*vanish_and_appear, _air(seen, policy), _came_in(seen, policy, room), _connect(seen)):
+    for group in (
+        *vanish_and_appear,
+        _air(seen, policy),
+        _live(seen, policy),
+        _came_in(seen, policy, room),
+        _connect(seen),
+    ):
         steps += islice(group, policy.steps_max)
     steps += _adopt(seen, policy, busy)
     steps += unloads(seen, policy, room, busy)
@@ -114,6 +123,7 @@ def is_idle(seen: Observation, steps: Iterable[Step]) -> bool:
 def _vanish(seen: Observation, busy: frozenset[str]) -> Iterator[Step]:
     yield from (Withdraw(digest) for digest in sorted(seen.served - seen.servable))
     yield from (Remove(digest) for digest in seen.recalled)
+    yield from (Remove(digest) for digest in seen.live_over)
     wanted = {wanted.digest for wanted in seen.wanted}
     for child in seen.children:
         if child.work in ("fetch", "base", "carry") and wanted.isdisjoint(child.subjects):
@@ -134,6 +144,19 @@ def _air(seen: Observation, policy: Policy) -> Iterator[Step]:
         yield Compile()
     if seen.now_us >= seen.aired_us + policy.aired_every_us:
         yield LogAired()
+
+
+def _live(seen: Observation, policy: Policy) -> Iterator[Step]:
+    """Sources are followed while their entries have the air, and asked before that. Nothing waits for this."""
+    wanted = {(airing.key, airing.url): airing for airing in seen.airing}
+    running = {child.subjects for child in seen.children if child.work == "import"}
+    yield from (Stop(subjects) for subjects in sorted(running - wanted.keys()))
+    for subjects, airing in wanted.items():
+        if subjects not in running and airing.is_due:
+            yield Follow(airing.key, airing.url, airing.until_us)
+    free = policy.asks_max - _at_work(seen, "ask")
+    idle = [url for url in seen.unasked if not _works_on(seen, "ask", url)]
+    yield from (Ask(url) for url in idle[: max(0, free)])
 
 
 def _came_in(seen: Observation, policy: Policy, room: Room) -> Iterator[Step]:

@@ -20,6 +20,8 @@ LOCKED_OUT: Final = Backoff(15 * US, 600 * US)
 """The hub does not accept this site's key: only a person can change that."""
 TRANSFER: Final = Backoff(2 * US, 300 * US)
 NO_ROOM: Final = Backoff(15 * US, 300 * US)
+IMPORT: Final = Backoff(1 * US, 15 * US)
+"""A live entry is on the air: every second of it is filler."""
 PACKAGING: Final = Backoff(10 * US, 1800 * US)
 
 _DOUBLINGS_MAX: Final = 20

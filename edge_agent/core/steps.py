@@ -133,6 +133,20 @@ class Package(Step, frozen=True):
     source: str
 
 
+class Follow(Step, frozen=True):
+    """Follow the source of a live entry until a moment."""
+
+    key: str
+    url: str
+    until_us: int
+
+
+class Ask(Step, frozen=True):
+    """Ask a live source whether it answers."""
+
+    url: str
+
+
 class Remove(Step, frozen=True):
     """Let go of an asset that was recalled, or that must make room."""
 
