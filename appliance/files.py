@@ -142,16 +142,6 @@ def check(config: Config, staged: Path, descriptor: int, digest: Digest) -> int:
     return size_bytes
 
 
-def adopt_chunk(config: Config, staged: Path, digest: str) -> None:
-    """Make a staged chunk of a live source an asset. Its writer is ours, has hashed and synced it, and told us so."""
-    target = path_of(config, digest)
-    with disk_errors(target):
-        make_folder(target.parent)
-        staged.chmod(ASSET_MODE)
-        staged.rename(target)
-        sync_folder(target.parent)
-
-
 def adopt_copy(config: Config, source: Path) -> tuple[Digest, int]:
     """Take in somebody else's file by copying it; `source` is left alone. Digest and size of what was taken.
 

@@ -26,12 +26,14 @@ from typing import Final
 import msgspec
 
 from appliance.core import relay, ts
+from appliance.core.asset import hex_of
 from appliance.core.clip import Clip, parse_probe
 from appliance.core.errors import Refused, SongshanError, Text, WorldError
 from appliance.core.grid import Grid
 from appliance.core.source_list import LIST_BYTES_MAX, Followed, Listed, MediaList, Variants, form_of, news, parse
-from appliance.durable import disk_errors, staged_beside, write_all
+from appliance.durable import disk_errors, make_folder, staged_beside, sync_folder, write_all
 from appliance.fetching import Source, within
+from appliance.files import ASSET_MODE
 from appliance.packaging import still_pictures
 
 CHUNK_SUFFIX: Final = ".live"
@@ -249,6 +251,16 @@ class Import:
         if trouble != self._trouble:
             self._say({"well": True} if trouble is None else {"trouble": trouble})
         self._trouble = trouble
+
+
+def adopt(folder: Path, digest: str, target: Path) -> None:
+    """Put a chunk in its place among the assets. Its writer, who is ours, has hashed and synced it, and told us so."""
+    staged = folder / f"{hex_of(digest)}{CHUNK_SUFFIX}"
+    with disk_errors(target):
+        make_folder(target.parent)
+        staged.chmod(ASSET_MODE)
+        staged.rename(target)
+        sync_folder(target.parent)
 
 
 def ask(url: str) -> Text | None:

@@ -15,7 +15,7 @@ from appliance import files
 from appliance.config import Config
 from appliance.core.errors import SongshanError, Text
 from appliance.core.moment import US
-from appliance.importing import CHUNK_SUFFIX, Chunk
+from appliance.importing import Chunk, adopt
 from appliance.store import live
 from appliance.store.relays import LiveEntry, live_entries
 from edge_agent.children import Children, Ended
@@ -30,8 +30,9 @@ ASK_EVERY_US: Final = 60 * US
 ASK_LIMIT_S: Final = 60.0
 LINGER_S: Final = 5.0
 """The process ends by itself; this much later it is killed."""
-KEPT_US: Final = 7 * 86_400 * US
-"""Chunks that aired are seen again for so long, and nowhere else."""
+DAY_US: Final = 86_400 * US
+LISTED_US: Final = 4 * 3600 * US
+"""So long what aired can be asked for, whatever may be seen again."""
 COLLECT_EVERY_US: Final = 60 * US
 
 
@@ -88,11 +89,11 @@ def moments(entries: Iterable[LiveEntry], memory: Memory, now_us: int) -> Iterat
         yield from (moment for moment in coming if moment > now_us)
 
 
-def over(db: Database, memory: Memory, now_us: int) -> tuple[str, ...]:
+def over(config: Config, db: Database, memory: Memory, now_us: int) -> tuple[str, ...]:
     """Chunks that may go; looked for now and then."""
     if now_us >= memory.collected_us + COLLECT_EVERY_US:
         memory.collected_us = now_us
-        return live.over(db, now_us, KEPT_US)
+        return live.over(db, now_us, config.limits.catchup_days * DAY_US + LISTED_US)
     return ()
 
 
@@ -133,7 +134,7 @@ def _of_lines(config: Config, child: Child, lines: Iterable[bytes]) -> Iterator[
             continue
         chunk = said.chunk
         try:
-            files.adopt_chunk(config, config.incoming / f"{chunk.digest[7:]}{CHUNK_SUFFIX}", chunk.digest)
+            adopt(config.incoming, chunk.digest, files.path_of(config, chunk.digest))
         except SongshanError as error:
             yield ImportBroke(key, url, error.problems[0])
         else:

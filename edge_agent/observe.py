@@ -96,7 +96,7 @@ def observe(
         ),
         airing=live.airing(known.live, memory, now_us),
         unasked=live.unasked(known.live, memory, now_us),
-        live_over=live.over(db, memory, now_us),
+        live_over=live.over(config, db, memory, now_us),
         servable=known.servable - {each for each in memory.failures if not memory.is_due(each, now_us)},
         served=memory.served,
         allowance=config.allowance_at(now_us),

@@ -177,6 +177,14 @@ def test_a_killed_importer_leaves_nothing_running_and_nothing_half(tmp_path: Pat
             assert sha256(path.read_bytes()).hexdigest() == path.stem
 
 
+def test_it_ends_at_its_time(tmp_path: Path) -> None:
+    """Also with a source that is well: the entry after it has the air."""
+    with source() as made:
+        made.show(*segments()[:2])
+        argv = [sys.executable, "-m", "appliance.importing", made.url, str(tmp_path), "1.5"]
+        assert subprocess.run(argv, stdout=subprocess.DEVNULL, timeout=WAIT_S, check=False).returncode == 0
+
+
 def test_asking_tells_whether_a_source_could_be_aired() -> None:
     """Half an hour before, while somebody can still be called."""
     with source() as made:
