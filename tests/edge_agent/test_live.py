@@ -20,6 +20,7 @@ from appliance.core import records, ts
 from appliance.core.errors import Text
 from appliance.core.ledger import Stretch, segments_of
 from appliance.core.live import LOST
+from appliance.core.mux import VIDEO_PID
 from appliance.core.rundown import SLATE, tick_of, us_of
 from appliance.store import air, facts
 from appliance.store.database import reading, transaction, writing
@@ -90,10 +91,9 @@ def shows(made: SimulatedSource, until: threading.Event) -> None:
 def bytes_of(config: Config, rows: list[Stretch]) -> bytes:
     """What is on the air, as the HLS would give it; of what is before and after the source only a little."""
     parts = []
-    first = next(number for number, row in enumerate(rows) if row.kind == "live")
     with reading(config.database) as db:
         for number, row in enumerate(rows):
-            few = (max(0, row.segments - 2), None) if number < first else (0, None if row.kind == "live" else 2)
+            few = (0, None) if row.kind == "live" else (0, 2) if number else (max(0, row.segments - 2), None)
             file = slate.slate_path() if row.rendition == SLATE else files.path_of(config, row.rendition)
             for segment in segments_of(row, *few):
                 place = air.segment_place(db, segment.rendition, segment.number)
@@ -141,16 +141,20 @@ def test_a_source_is_on_the_air_and_then_lost(config: Config, tmp_path: Path) ->
             assert rows[-1].end_tick == tick_of(end_us)
             for before, after in pairwise(rows):
                 assert before.end_tick == after.start_tick
-            shown = bytes_of(config, rows[: last + 2])
+            first = next(number for number, row in enumerate(rows) if row.kind == "live")
+            shown = bytes_of(config, rows[max(0, first - 1) : last + 2])
         finally:
             agent.terminate()
             assert agent.wait(20) == 0
     assert not [line for line in _processes() if str(config.incoming) in line]
     done = subprocess.run(
-        ["ffmpeg", "-nostdin", "-v", "warning", "-f", "mpegts", "-i", "pipe:0", "-map", "0", "-f", "null", "-"],
+        ["ffmpeg", "-nostdin", "-v", "warning", "-copyts", "-f", "mpegts", "-i", "pipe:0", "-map", "0",
+         "-fps_mode", "passthrough", "-f", "null", "-"],
         input=shown, capture_output=True, timeout=60, check=True,
     )  # fmt: skip
     assert done.stderr.decode() == ""
+    pictures = [pts for pid, pts, _picture in ts.pes_in(shown) if pid == VIDEO_PID]
+    assert {(after - before) % ts.PTS_MODULO for before, after in pairwise(pictures)} == {ts.TICKS_PER_FRAME}
     assert list(config.incoming.iterdir()) == []
 
 
