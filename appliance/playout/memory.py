@@ -1,5 +1,6 @@
 """The air ledger of one channel as it was last read: what a sender goes on with when the database is gone."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -17,9 +18,11 @@ from appliance.store import air, assets
 from appliance.store.database import open_read_only, sqlite_errors
 
 NEAR_TICKS: Final = 30 * TICKS_PER_S
-"""What is read again whenever anything was written; a change there has all of it read again."""
+"""What is read again whenever anything was written."""
 WHOLE_US: Final = 60_000_000
 """All of it is read again at the latest after so long."""
+CHANGED_US: Final = 15_000_000
+"""And so soon after a change: a live source changes what is near every two seconds, and what is far hardly ever."""
 ROWS_MAX: Final = 50_000
 
 Identity = tuple[int, int]
@@ -37,7 +40,7 @@ class Memory:
         self._db: Database | None = None
         self._files: tuple[Identity | None, Identity | None] | None = None
         self._version: int | None = None
-        self._whole_us: int | None = None
+        self._whole_due_us = 0
 
     def look(self, from_tick: int, running_us: int) -> None:
         """Read what has changed. Never raises for what the world did: then all stays as it was."""
@@ -55,19 +58,25 @@ class Memory:
 
     def _look(self, db: Database, from_tick: int, running_us: int) -> None:
         (version,) = db.conn.execute("PRAGMA data_version").fetchone()
-        is_due = self._whole_us is None or running_us >= self._whole_us + WHOLE_US
+        is_due = running_us >= self._whole_due_us
         if version == self._version and not is_due:
             return
         self.mark = air.clock_mark(db)
-        near_tick = from_tick + NEAR_TICKS
-        near = _within(air.rows_between(db, self._channel, from_tick, near_tick), from_tick, near_tick)
-        if is_due or near != _within(self.stretches, from_tick, near_tick):
-            self._read_whole(db, from_tick)
-            self._whole_us = running_us
+        if is_due:
+            self._keep(db, air.rows_between(db, self._channel, from_tick))
+            self._whole_due_us = running_us + WHOLE_US
+        else:
+            near_tick = from_tick + NEAR_TICKS
+            near = air.rows_between(db, self._channel, from_tick, near_tick)
+            if _within(near, from_tick, near_tick) != _within(self.stretches, from_tick, near_tick):
+                end_tick = near[-1].end_tick if near else near_tick
+                self._keep(db, [*near, *(each for each in self.stretches if each.start_tick >= end_tick)])
+                self._whole_due_us = min(self._whole_due_us, running_us + CHANGED_US)
         self._version = version
 
-    def _read_whole(self, db: Database, from_tick: int) -> None:
-        found = tuple(air.rows_between(db, self._channel, from_tick))[:ROWS_MAX]
+    def _keep(self, db: Database, stretches: list[Stretch]) -> None:
+        """These rows, and the tables of segments of what they name."""
+        found = tuple(stretches[:ROWS_MAX])
         tables = {SLATE: self._tables[SLATE]}
         for rendition in {each.rendition for each in found} - {SLATE}:
             table = self._tables.get(rendition) or assets.segments_of(db, rendition)
@@ -90,10 +99,10 @@ class Memory:
     def _close(self) -> None:
         if self._db is not None:
             self._db.close()
-        self._db, self._version, self._whole_us = None, None, None
+        self._db, self._version, self._whole_due_us = None, None, 0
 
 
-def _within(stretches: tuple[Stretch, ...] | list[Stretch], from_tick: int, to_tick: int) -> list[Stretch]:
+def _within(stretches: Sequence[Stretch], from_tick: int, to_tick: int) -> list[Stretch]:
     return [each for each in stretches if each.end_tick > from_tick and each.start_tick < to_tick]
 
 

@@ -26,7 +26,20 @@ import psutil
 from appliance.core.errors import SongshanError
 from provisioning.demo import clips, publishing
 from provisioning.demo.stage import Site, Stage
-from tests.bench import change, kills, latency, on_air, restored, serving, sync, versions, year
+from tests.bench import (
+    change,
+    channels,
+    emergency,
+    kills,
+    latency,
+    on_air,
+    output,
+    restored,
+    serving,
+    sync,
+    versions,
+    year,
+)
 from tests.bench.program import TooSlow
 from tests.bench.row import Row
 from tests.journals import YEAR
@@ -48,7 +61,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="figures, side by side")
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="PART", help=", ".join(names))
     parser.add_argument("--quick", action="store_true", help="small sizes: to see that it runs")
+    parser.add_argument("--minutes", type=float, default=30, help="how long the modulator's output is heard")
     asked = parser.parse_args()
+    _asked_minutes.append(asked.minutes)
     compared = sync.installed()
     for name, version in compared.items():
         print(f"{name}: {version or 'not installed, its figures are missing'}")
@@ -102,6 +117,12 @@ def _of_the_air(folder: Path, quick: bool) -> Iterator[Row]:
             yield from part(stage)
 
 
+def _emergency(folder: Path, quick: bool) -> Iterator[Row]:
+    with _on_air(folder) as stage:
+        yield from emergency.rows(stage, quick=quick)
+
+
+_asked_minutes: list[float] = []
 QUICK_YEAR = 20_000
 PARTS = {
     "air": Part(_of_the_air, 250),
@@ -112,6 +133,9 @@ PARTS = {
     "versions": Part(lambda folder, quick: versions.rows(folder, quick=quick), 120),
     "restored": Part(lambda folder, quick: restored.rows(folder, quick=quick), 40),
     "year": Part(lambda folder, quick: year.rows(folder, QUICK_YEAR if quick else YEAR), 200),
+    "udp": Part(lambda folder, quick: output.rows(folder, quick=quick, minutes=_asked_minutes[-1]), 1900),
+    "emergency": Part(_emergency, 240),
+    "channels": Part(lambda folder, quick: channels.rows(folder, quick=quick), 200),
     "kills": Part(lambda folder, quick: kills.rows(folder, quick=quick), 190),
 }
 
