@@ -32,7 +32,7 @@ class Corpus:
 
     def copied_to(self, folder: Path) -> None:
         """A tree of its own, with the times of this one."""
-        shutil.copytree(self.folder, folder)
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
 
     def is_in(self, folder: Path) -> bool:
         """Whether a tree has as many files with as many bytes; each program verifies their content by itself."""

@@ -102,7 +102,6 @@ class OneShot:
         self.box.mkdir()
 
     def seed(self, corpus: Corpus) -> None:
-        self.box.rmdir()
         corpus.copied_to(self.box)
         self.sync(limit_s=600)
 

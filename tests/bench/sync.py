@@ -22,7 +22,7 @@ from tests.bench import oneshot, ours, syncthing
 from tests.bench.corpus import Corpus, large, small
 from tests.bench.exchange import exchange
 from tests.bench.oneshot import Account, account
-from tests.bench.program import Program, measured
+from tests.bench.program import Program, TooSlow, measured
 from tests.bench.row import Row
 from tests.bench.verdicts import Figures, Shape, Table, large_rows, row, small_rows
 from tests.simulators.link import Link, link
@@ -116,7 +116,7 @@ def table(
             mine = Bounds(first_s, bounds.later_s)
             try:
                 found[name] = _figures(folder / name, name, ssh_account, corpus, shape, mine, later=later)
-            except AssertionError as error:
+            except (AssertionError, TooSlow, OSError) as error:
                 if name == "ours":
                     raise
                 print(f"  {shape.name}, {corpus.count:,} files, {name} failed, no figures of it: {error}", flush=True)
