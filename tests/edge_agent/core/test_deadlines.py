@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 
-import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -180,19 +179,58 @@ def test_one_that_is_pressed_has_the_line_alone() -> None:
     assert line.stops == 1
 
 
-def test_a_line_that_becomes_slower_takes_the_company_away() -> None:
-    """What ran beside the news harmlessly at noon gives way when the line falls to a tenth."""
-    first, second = "sha256:" + "0" * 64, "sha256:" + "1" * 64
-    seen = Observation(
+FIRST, SECOND = "sha256:" + "0" * 64, "sha256:" + "1" * 64
+
+
+def at_work(*running: tuple[str, ...], rate: float = RATE, **left: tuple[int, int]) -> Observation:
+    """What is `left` of the first and the second, in bytes, and by when in seconds; which of them travel already."""
+    due = {FIRST: left["first"], SECOND: left["second"]}
+    return Observation(
         now_us=0,
         space=Space(10**15, 0),
         link=Link("connected"),
-        children=(Child("fetch", (first,), 100 * S), Child("fetch", (second,), 9999 * S)),
-        wanted=(Wanted(first, 30_000_000, 1, 100 * S), Wanted(second, 90_000_000, 1, 9999 * S)),
+        children=tuple(Child("fetch", each, min(due[digest][1] for digest in each) * S) for each in running),
+        wanted=tuple(Wanted(digest, size_bytes, -1, due_s * S) for digest, (size_bytes, due_s) in due.items()),
         compiled_us=NEVER_US,
         aired_us=NEVER_US,
         reported_us=NEVER_US,
-        rate_bytes_per_s=RATE,
+        rate_bytes_per_s=rate,
     )
-    assert plan(seen, POLICY) == ()
-    assert plan(msgspec.structs.replace(seen, rate_bytes_per_s=RATE / 3), POLICY) == (Stop((second,)),)
+
+
+def test_a_large_one_gives_way_at_once_also_where_both_would_be_in_time() -> None:
+    """What else may be made known is not: a film that holds the line for an hour must not meet it."""
+    seen = at_work((SECOND,), first=(60_000_000, 3000), second=(900_000_000, 99_999))
+    assert plan(seen, POLICY) == (Stop((SECOND,)), Fetch((FIRST,)))
+
+
+def test_a_small_one_gives_way_where_to_wait_for_its_end_would_be_too_late() -> None:
+    """And only there: with a minute more it may end first."""
+    seen = at_work((SECOND,), first=(30_000_000, 50), second=(30_000_000, 9999))
+    assert plan(seen, POLICY) == (Stop((SECOND,)), Fetch((FIRST,)))
+    assert plan(at_work((SECOND,), first=(30_000_000, 110), second=(30_000_000, 9999)), POLICY) == ()
+
+
+def test_nothing_begins_beside_a_large_one_that_is_due_before() -> None:
+    """Half the line for hours is not half an hour of margin."""
+    assert plan(at_work((FIRST,), first=(900_000_000, 99_999), second=(20_000_000, 199_999)), POLICY) == ()
+
+
+def test_what_travels_with_the_first_leaves_it_when_the_line_becomes_slower() -> None:
+    """It is here when all of its batch is: so the batch ends, and begins again without the rest."""
+    left = {"first": (30_000_000, 100), "second": (30_000_000, 9999)}
+    assert plan(at_work((FIRST, SECOND), **left), POLICY) == ()
+    assert plan(at_work((FIRST, SECOND), rate=RATE / 2, **left), POLICY) == (Stop((FIRST, SECOND)),)
+
+
+def test_what_would_make_the_first_late_does_not_travel_with_it() -> None:
+    """A batch of two is quick for both, where both have time."""
+    assert plan(at_work(first=(10_000_000, 30), second=(10_000_000, 9999)), POLICY) == (Fetch((FIRST,)),)
+    assert plan(at_work(first=(10_000_000, 300), second=(10_000_000, 9999)), POLICY) == (Fetch((FIRST, SECOND)),)
+
+
+def test_a_line_that_becomes_slower_takes_the_company_away() -> None:
+    """What ran beside the news harmlessly at noon gives way when the line falls to a third."""
+    left = {"first": (30_000_000, 100), "second": (90_000_000, 9999)}
+    assert plan(at_work((FIRST,), (SECOND,), **left), POLICY) == ()
+    assert plan(at_work((FIRST,), (SECOND,), rate=RATE / 3, **left), POLICY) == (Stop((SECOND,)),)
