@@ -46,6 +46,11 @@ class Evidence:
             yield from self._told(now_us)
             self._first, self._errors = self._last, 0
 
+    def rest(self, now_us: int) -> Iterator[Observed]:
+        """What is left to be told when the probe ends."""
+        yield from self._told(now_us)
+        self._first = None
+
     def _told(self, now_us: int) -> Iterator[Observed]:
         if self._first is not None and self._last > self._first:
             yield Observed(

@@ -4,6 +4,7 @@ import os
 import socket
 import struct
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Final
 
 from appliance import senders, spool
 from appliance.config import ChannelConfig, Config
+from appliance.core.command import Observed
 from appliance.core.errors import SongshanError, Text, WorldError
 from appliance.core.evidence import Evidence
 from appliance.core.probe import Listening, Window
@@ -38,9 +40,15 @@ def watch(config: Config, channel: ChannelConfig, ended: threading.Event) -> Non
             except TimeoutError:
                 listening.wait(config.clock.wall_us())
             if report.tell_if_due(config.clock.running_us()):
-                for observed in evidence.of(listening, config.clock.wall_us()):
-                    with suppress(SongshanError):
-                        spool.put(config, observed)
+                _hand_over(config, evidence.of(listening, config.clock.wall_us()))
+    _hand_over(config, evidence.rest(config.clock.wall_us()))
+
+
+def _hand_over(config: Config, evidence: Iterator[Observed]) -> None:
+    """Into the spool; what it does not take is lost, and the log says later that nobody vouches for that time."""
+    for observed in evidence:
+        with suppress(SongshanError):
+            spool.put(config, observed)
 
 
 def open_listener(address: str, own: str) -> socket.socket:

@@ -62,10 +62,11 @@ def _once(
 ) -> tuple[float, float]:
     """Seconds from the command's start to the first packet, and to the first line of the list."""
     with hearing(address, wanted) as seen:
+        hexadecimal, before = rendition.removeprefix("sha256:"), set(publishing.live_segments(site))
         began = time.time()
         insert()
-        hexadecimal = rendition.removeprefix("sha256:")
-        until("it is listed", lambda: any(hexadecimal in line for line in publishing.live_segments(site)), 60)
+        new = lambda: set(publishing.live_segments(site)) - before  # noqa: E731
+        until("it is listed", lambda: any(hexadecimal in line for line in new()), 60)
         listed = time.time()
         until("it is on the output", lambda: seen, 60)
         stage.box_command(site, "air", "resume", site.channel)

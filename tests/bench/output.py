@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 import psutil
 
@@ -22,13 +24,15 @@ from appliance.playout.watch import open_listener, receive
 from appliance.store import air
 from provisioning.demo.stage import until
 from tests.appliance import clips
-from tests.appliance.playout.receivers import end, free_udp_port, playout
+from tests.appliance.playout.receivers import end, free_udp_port, last_picture, playout, receiving
 from tests.appliance.web.county import County
 from tests.bench.row import Row
 
 CHANNEL = "dengfeng-1"
 BITS_PER_S = 4_000_000
 SETTLE_S = 4.0
+FAULT_ROUNDS = 7
+FAULT_HEARD_S = 4.0
 QUICK_S = 8.0
 PEER_S = 20.0
 CPU_PERCENT_MAX = 2.0
@@ -65,6 +69,7 @@ def rows(folder: Path, *, quick: bool, minutes: float) -> Iterator[Row]:
     finally:
         end(*running.values())
         county.close()
+    yield from _of_restarts(folder / "restarts", quick=quick)
     peer, peer_cpu = _ffmpeg_copy(folder, QUICK_S if quick else PEER_S)
     yield from _of_stream(found, peer, seconds)
     yield Row(
@@ -76,6 +81,49 @@ def rows(folder: Path, *, quick: bool, minutes: float) -> Iterator[Row]:
         {name: {"cpu_percent": round(value, 3), "pss_mib": round(memory[name], 1)} for name, value in cpu.items()},
     )
     yield Row("the same: memory", ", ".join(f"{name} {value:.0f} MiB" for name, value in memory.items()), "-")
+
+
+def _of_restarts(folder: Path, *, quick: bool) -> Iterator[Row]:
+    """The sender is killed and started again; killed with a standby; stopped with a standby."""
+    county = county_on_air(folder, 600)
+    ways: tuple[tuple[str, bool, signal.Signals], ...] = (
+        ("kill -9 of the only sender, started again at once", False, signal.SIGKILL),
+        ("kill -9, a standby takes over", True, signal.SIGKILL),
+        ("SIGSTOP, a standby takes over", True, signal.SIGSTOP),
+    )
+    for what, has_standby, sent in ways:
+        found = [_fault(county, sent, has_standby=has_standby) for _ in range(1 if quick else FAULT_ROUNDS)]
+        silences, losses = [silence_s for silence_s, _ in found], [lost for _, lost in found]
+        yield Row(
+            f"{what}, {len(found)} times: longest silence",
+            f"{median(silences):.2f} s ({max(silences):.2f})",
+            f"pictures lost {median(losses):.0f} ({max(losses)})",
+            "<= 1 s",
+            max(silences) <= 1,
+            {"silence_s": silences, "pictures_lost": losses},
+        )
+    county.close()
+
+
+def _fault(county: County, sent: signal.Signals, *, has_standby: bool) -> tuple[float, int]:
+    """Seconds without a packet, and the pictures that never came."""
+    with receiving(county.channels[0].udp_copy) as receiver:
+        running = [playout(county.home, CHANNEL)]
+        until("pictures", lambda: len(receiver.pictures()) > 25, 60)
+        if has_standby:
+            running.append(playout(county.home, CHANNEL, "--standby"))
+            until(
+                "the standby", lambda: senders.outputs(county.config, time.time_ns() // 1000)[0].standby == "ready", 60
+            )
+        since_us = time.time_ns() // 1000 - 500_000
+        running[0].send_signal(sent)
+        if not has_standby:
+            running.append(playout(county.home, CHANNEL))
+        time.sleep(FAULT_HEARD_S)
+        end(*running)
+        times = receiver.pictures(since_us)
+        lost = sum((after - before) // 3600 - 1 for before, after in pairwise(times) if after > before)
+        return receiver.longest_silence_us(since_us) / 1_000_000, lost
 
 
 def _of_stream(found: Analysis, peer: Analysis, seconds: float) -> Iterator[Row]:
@@ -168,6 +216,12 @@ def _begin_with_a_keyframe(capture: Path) -> None:
     with capture.open("rb") as source, rest.open("wb") as target:
         source.seek(begin)
         shutil.copyfileobj(source, target)
+        target.flush()
+        size_bytes = target.tell()
+    with rest.open("r+b") as target:
+        tail_bytes = min(size_bytes, TUNE_IN_BYTES)
+        target.seek(size_bytes - tail_bytes)
+        target.truncate(size_bytes - tail_bytes + last_picture(target.read(tail_bytes)))
     rest.replace(capture)
 
 

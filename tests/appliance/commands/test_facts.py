@@ -1,5 +1,6 @@
 """`status` and `readiness` tell the same facts to people and to programs, also when nothing runs."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -70,7 +71,7 @@ def test_status_for_programs_has_stable_keys(config: Config) -> None:
     told = json.loads(songshan(config, "status", "--json").stdout)
     assert set(told) == {
         "site", "name", "zone", "now", "version", "on_air", "coming", "link", "sync", "storage", "carrying", "clock",
-        "machine", "agent", "alarms", "submissions", "orders", "severity", "outputs",
+        "machine", "agent", "alarms", "submissions", "orders", "severity", "outputs", "live",
     }  # fmt: skip
     assert told["now"].endswith("Z")
     assert told["storage"]["free_bytes"] > 0
@@ -108,3 +109,13 @@ def test_readiness_without_a_schedule_says_so(config: Config) -> None:
     assert "nothing is coming" in songshan(config, "readiness").stdout
     told = json.loads(songshan(config, "readiness", "--json").stdout)
     assert told["entries"] == []
+
+
+def test_status_shows_the_output_for_a_modulator_without_agent_and_database(config: Config) -> None:
+    """Whether anything is sent is asked when everything else is gone."""
+    channel = dataclasses.replace(config.channels[0], udp="239.0.0.1:5000")
+    (config.home / "appliance.toml").write_text(render(dataclasses.replace(config, channels=(channel,))))
+    told = json.loads(songshan(config, "status", "--json").stdout)
+    assert [(one["channel"], one["sender"]) for one in told["outputs"]] == [(channel.id, None)]
+    assert f"output:{channel.id}" in {alarm["id"] for alarm in told["alarms"]}
+    assert "nobody sends" in songshan(config, "status").stdout

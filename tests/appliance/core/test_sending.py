@@ -127,6 +127,19 @@ def test_a_segment_that_is_missing_is_the_slate_until_the_next_one(shelf: Mappin
     assert sent.sending.counts.slate_segments == 1
 
 
+def test_a_boundary_that_comes_too_late_is_passed_over_without_a_break(shelf: Mapping[int, Laid]) -> None:
+    """The commit of an insertion took too long: what is half out is finished, and the next boundary is joined."""
+    begin = min(tick for tick in shelf if us_of(tick) > BEGIN_US + 1_000_000)
+    sent = Sent(shelf)
+    first = sent.go((us_of(begin) - BEGIN_US) / 1_000_000 + 0.2)
+    moved = timeline([("long", 0, 205)], begin + 25 * 3600)
+    before = {tick: each for tick, each in shelf.items() if tick < begin}
+    sent.shelf = {**before, **{each.segment.start_tick: each for each in moved}}
+    found = heard(first + sent.go(4), RATE)
+    assert (found.continuity_errors, found.pts_steps, found.blackouts) == (0, 0, 0)
+    assert sent.sending.counts.slate_segments == 1
+
+
 def test_with_nothing_at_hand_the_slate_goes_on_and_the_ledger_is_joined_at_its_first_boundary(
     shelf: Mapping[int, Laid],
 ) -> None:
@@ -151,6 +164,18 @@ def test_whoever_takes_over_sends_what_the_other_did_not(shelf: Mapping[int, Lai
     second.sent_until = first.sent_until
     two = second.go(1)
     assert (one + two) == whole[: len(one + two)]
+
+
+def test_whoever_takes_over_late_does_not_send_what_is_stale(shelf: Mapping[int, Laid]) -> None:
+    """A standby that was itself held up for a second goes on at the present, with what can be decoded."""
+    first, second = Sent(shelf), Sent(shelf)
+    first.go(1)
+    for _ in range(200):
+        second.sending.advance(second.air_us, second.running_us, shelf)
+        second.air_us += BATCH_US
+        second.running_us += BATCH_US
+    assert second.sending.unsent(first.sent_until) == b""
+    assert second.sending.counts.skipped_us == pytest.approx(1_000_000, abs=3 * BATCH_US)
 
 
 def test_a_restarted_sender_goes_on_with_the_pictures_whose_keyframe_is_out(shelf: Mapping[int, Laid]) -> None:

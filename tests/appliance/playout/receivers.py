@@ -52,6 +52,12 @@ class Receiver:
         return found
 
 
+def last_picture(stream: bytes) -> int:
+    """Where the last picture begins, of which not all may have come."""
+    starts = (at for at in range(len(stream) - PACKET, 0, -PACKET) if stream[at + 1 : at + 3] == b"\x41\x00")
+    return next(starts, len(stream))
+
+
 @contextmanager
 def receiving(address: str) -> Iterator[Receiver]:
     """Listen in the background."""

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from appliance import files, senders
+from appliance import files, senders, spool
 from appliance.config import ChannelConfig
 from appliance.core.cbr import RATE_DEFAULT
+from appliance.core.command import kind_of
 from appliance.core.mux import PACKET
 from appliance.core.sending import LATE_US
 from appliance.store import air
-from tests.appliance.playout.receivers import Receiver, end, free_udp_port, playout, receiving
+from tests.appliance.playout.receivers import Receiver, end, free_udp_port, last_picture, playout, receiving
 from tests.appliance.web.county import County, now_us
 
 pytestmark = pytest.mark.serial
@@ -85,7 +86,8 @@ def test_the_output_is_whole_and_decodes(county: County, modulator: Receiver, se
     )
     assert all(len(data) == 7 * PACKET for _, data in modulator.since(since_us))
     assert heard.packets * PACKET * 8 == pytest.approx(RATE_DEFAULT * 6, rel=0.05)
-    (tmp_path / "heard.ts").write_bytes(modulator.stream(0))
+    stream = modulator.stream(0)
+    (tmp_path / "heard.ts").write_bytes(stream[: last_picture(stream)])
     argv = ["ffmpeg", "-nostdin", "-v", "warning", "-i", str(tmp_path / "heard.ts"), "-f", "null", "-"]
     decoded = subprocess.run(argv, capture_output=True, text=True, timeout=60)
     assert (decoded.returncode, decoded.stderr) == (0, "")
@@ -213,5 +215,8 @@ def test_the_probe_tells_what_it_hears(county: County, modulator: Receiver) -> N
         until("a report", lambda: (told := senders.told(county.config, CHANNEL)[2]) and told.packets > 1000)
         told = senders.told(county.config, CHANNEL)[2]
         assert told and (told.continuity_errors, told.pcr_steps, told.pts_steps, told.sync_errors) == (0, 0, 0, 0)
+        end_probe.wait(30)
+        observed = [spool.read(county.config, name)[0] for name in spool.pending(county.config)]
+        assert [kind_of(one) for one in observed][-1:] == ["observed"]
     finally:
         end(*(each for each in (process, end_probe) if each))
