@@ -7,7 +7,7 @@ so tile and alarm never disagree; and nothing is red because the hub is away.
 from collections.abc import Iterator
 from typing import Final
 
-from appliance.core.health import Clock, NotReady, OnAir, Queue, Snapshot, Sync
+from appliance.core.health import LIVE_STATES, Clock, NotReady, OnAir, Queue, Snapshot, Sync
 from appliance.core.moment import US
 from tui.look import Look
 from tui.rows import Advice, Fact, Heading, Level, Line, Tile
@@ -67,6 +67,11 @@ def _channel(channel: OnAir, snapshot: Snapshot, now_us: int, look: Look) -> Ite
     yield Fact(look.say("Now"), look.data(channel.title, kind), until, is_title=True)
     if channel.reason is not None:
         yield Fact(look.say("Why"), look.of(channel.reason), level=level)
+    for fact in snapshot.live:
+        if fact.channel == channel.channel:
+            wrong = level_of(snapshot, f"live:{fact.channel}", f"live-source:{fact.channel}")
+            behind = look.say("{n} s behind").format(n=round(fact.delay_s)) if fact.delay_s is not None else ""
+            yield Fact(look.say("Live"), look.of(LIVE_STATES[fact.state]), behind, level=wrong or None)
     if channel.next_at_us is not None and len(snapshot.on_air) <= CHANNELS_IN_FULL:
         following = look.data(channel.next_title, _kind(channel.next_kind, look))
         yield Fact(look.say("Next"), following, look.clock(channel.next_at_us, now_us), is_title=True)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from appliance.core.errors import Text
-from appliance.core.health import Alarm, OnAir, Queue, Snapshot
+from appliance.core.health import LIVE_STATES, Alarm, LiveFact, OnAir, Queue, Snapshot
 from appliance.core.ledger import KIND_NAMES
 from appliance.core.moment import US
 from appliance.core.outputs import line_of
@@ -36,6 +36,7 @@ def lines(seen: Snapshot) -> tuple[Text, ...]:
         ),
         *(_alarm(alarm, seen.zone) for alarm in seen.alarms),
         *(_on_air(channel, seen.zone) for channel in seen.on_air),
+        *(_live(fact, seen.zone) for fact in seen.live),
         *(line_of(output) for output in seen.outputs),
         *_coming(seen),
         _link(seen),
@@ -80,6 +81,16 @@ def _on_air(channel: OnAir, zone: str) -> Text:
     return Text(
         f"播出 {channel.name}：{zh}{mark[0]} 至 {until}，下一条 {following} {channel.next_title}",
         f"on air {channel.channel}: {en}{mark[1]} until {until}, next {following} {channel.next_title}",
+    )
+
+
+def _live(fact: LiveFact, zone: str) -> Text:
+    word, since = LIVE_STATES[fact.state], f"{_local(fact.start_us, zone):%H:%M:%S}"
+    because = (f"：{fact.reason.zh}", f": {fact.reason.en}") if fact.reason else ("", "")
+    delay = (f"，落后 {fact.delay_s} 秒", f", {fact.delay_s} s behind") if fact.delay_s is not None else ("", "")
+    return Text(
+        f"直播 {fact.channel} {since}《{fact.title}》：{word.zh}{delay[0]}{because[0]}",
+        f"live {fact.channel} {since} {fact.title}: {word.en}{delay[1]}{because[1]}",
     )
 
 

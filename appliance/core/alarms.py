@@ -44,6 +44,7 @@ def findings(seen: Snapshot, thresholds: Thresholds) -> tuple[Finding, ...]:
         *_of_storage(seen),
         *_of_air(seen, thresholds),
         *of_outputs(seen.outputs, seen.now_us),
+        *_of_live(seen),
         *_of_coming(seen, thresholds),
         *_of_risk(seen, thresholds),
         *_of_link(seen, thresholds),
@@ -173,6 +174,37 @@ def _of_ledger(channel: OnAir, now_us: int, thresholds: Thresholds) -> Iterator[
     severity: Severity = "red" if left_us < thresholds.ledger_red_s * US else "amber"
     hint = Text("请检查 agent 与节目单", "check the agent and the schedule")
     yield Finding(id=f"ledger:{channel.channel}", severity=severity, text=text, hint=hint)
+
+
+def _of_live(seen: Snapshot) -> Iterator[Finding]:
+    """A live entry without its source: on the air now, or soon."""
+    for fact in seen.live:
+        because = fact.reason or Text("", "")
+        if fact.state in ("lost", "waiting"):
+            what = Text("中断", "is lost") if fact.state == "lost" else Text("未接入", "has not come")
+            yield _red(
+                f"live:{fact.channel}",
+                Text(
+                    f"《{fact.title}》的直播源{what.zh}，正在播垫片：{because.zh}",
+                    f"the source of {fact.title!r} {what.en}, a filler plays: {because.en}",
+                ),
+                Text(
+                    f"请查信号源 {fact.url}；恢复后自动切回，时长不变",
+                    f"look at {fact.url}; it returns by itself when it is back, and ends at its time",
+                ),
+            )
+        elif fact.state == "unreachable":
+            yield _red(
+                f"live-source:{fact.channel}",
+                Text(
+                    f"即将直播的《{fact.title}》连不上：{because.zh}",
+                    f"the source of {fact.title!r}, which is next, does not answer: {because.en}",
+                ),
+                Text(
+                    f"请查信号源 {fact.url} 与线路，或换源重发节目单",
+                    f"look at {fact.url} and the line, or send a schedule with another source",
+                ),
+            )
 
 
 def _of_coming(seen: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from appliance.core import live
 from appliance.core.airtime import Absence
 from appliance.core.errors import Text
 from appliance.core.ledger import LEDGER_ENDED, Stretch
@@ -216,13 +217,14 @@ def _as_planned(part: Part, planned: Planned) -> tuple[Status, ...]:
     if stretch.kind == "emergency":
         return ("Inserted by Operator",)
     if not stretch.planned:
-        if stretch.reason == LEDGER_ENDED:
+        if stretch.reason in (LEDGER_ENDED, live.LOST):
             return ("Technical Difficulty",)
         return ("Did not air", "Missing Content") if stretch.entry_id else ("Missing Content",)
     frames = (part.end_tick - part.start_tick) // TICKS_PER_FRAME
     meant = planned.get(_key(stretch), Meant(stretch.first_segment, stretch.frames, stretch.start_tick))
     found: list[Status] = []
-    if stretch.first_segment > meant.first_segment or part.start_tick > stretch.start_tick:
+    is_late = stretch.kind == "live" and stretch.start_tick > meant.start_tick
+    if is_late or stretch.first_segment > meant.first_segment or part.start_tick > stretch.start_tick:
         found.append("Joined in Progress")
     if frames < meant.frames and stretch.kind not in ("filler", "slate"):
         found.append("Aired with Duration Discrepancy")

@@ -19,7 +19,7 @@ Moments are microseconds since 1970 in fields ending `_us`, None where nothing i
 carries the moment when (`at_us`). `appliance.core.facts.as_facts` turns it all into JSON for programs.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -105,6 +105,16 @@ class LiveFact(msgspec.Struct, frozen=True, kw_only=True):
     asked_us: int | None = None
     reason: Text | None = None
     delay_s: float | None = None
+
+
+LIVE_STATES: Final = {
+    "unasked": Text("待检查", "not asked yet"),
+    "reachable": Text("信号源正常", "its source answers"),
+    "unreachable": Text("连不上信号源", "its source does not answer"),
+    "on": Text("直播中", "on the air"),
+    "waiting": Text("等待信号源", "waits for its source"),
+    "lost": Text("信号中断", "its source is lost"),
+}
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """The air ledger (播出账) as readers see it: rows, segments, and the slate that goes on where it ends."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -87,6 +87,24 @@ class Channel(msgspec.Struct, frozen=True):
     epoch_tick: int
     first_msn: int
     frozen_tick: int
+
+
+def same_live(one: Stretch, other: Stretch) -> bool:
+    """Whether a stretch of a live source goes on in another: chunks of one run, to which each gives a row."""
+    is_live = one.kind == other.kind == "live" and one.frames == one.segments * FRAMES_PER_SEGMENT
+    same_entry = (one.entry_id, one.date, one.version) == (other.entry_id, other.date, other.version)
+    return is_live and same_entry and one.end_tick == other.start_tick
+
+
+def runs_joined(stretches: Iterable[Stretch]) -> list[Stretch]:
+    """The same with each run of a live source as one stretch, called by its first chunk: for those who account."""
+    joined: list[Stretch] = []
+    for stretch in stretches:
+        if joined and same_live(joined[-1], stretch):
+            joined[-1] = resized(joined[-1], joined[-1].frames + stretch.frames)
+        else:
+            joined.append(stretch)
+    return joined
 
 
 def with_slate(channel: Channel, committed: Sequence[Stretch], until_tick: int) -> list[Stretch]:

@@ -35,6 +35,13 @@ RETURN_TICKS: Final = 30 * TICKS_PER_S
 LOST: Final = Text("直播信号中断", "the live source is lost")
 
 
+class Answer(msgspec.Struct, frozen=True):
+    """What came of asking after a source: the reason is None where it answered as it should."""
+
+    asked_us: int
+    reason: Text | None
+
+
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     """A piece of a source, which came at `came_tick`. `burst_s` is how much its source hands over at a time.
 

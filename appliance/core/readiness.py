@@ -15,6 +15,7 @@ import msgspec
 
 from appliance.core.errors import Text
 from appliance.core.health import NotReady
+from appliance.core.live import Answer
 from appliance.core.moment import US
 from appliance.core.stock import Holding, RenditionState, Transfer
 
@@ -23,6 +24,9 @@ PACKAGING_S_PER_S: Final = 1.0
 
 RISK_US: Final = 15 * 60 * US
 """What is ready so short before its start is at risk: half an hour was meant to be left, and half of that is gone."""
+
+ANSWER_COUNTS_US: Final = 10 * 60 * US
+"""What a live source said longer ago says nothing of how it is."""
 
 State = Literal["ready", "ready_by", "late_by", "cannot"]
 
@@ -36,6 +40,7 @@ class ComingEntry(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     start_us: int
     asset: str | None = None
+    url: str | None = None
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +74,8 @@ class Stock(msgspec.Struct, frozen=True, kw_only=True):
     rate_bytes_per_s: float | None = None
     worst_bytes_per_s: float | None = None
     """What the line carried in its slowest hour of late."""
+    sources: Mapping[str, Answer] = {}
+    """What each live source said when it was last asked, by its address."""
     allowed: Sequence[tuple[int, int]] = ()
     """From which moment on how many bytes a second the timetable allows, 0 for all there is; in order."""
 
@@ -198,8 +205,11 @@ def _row(entry: ComingEntry, stock: Stock, arrivals: Mapping[str, Forecast]) -> 
 def _forecast_entry(entry: ComingEntry, stock: Stock, arrivals: Mapping[str, Forecast]) -> Forecast:
     if entry.asset is not None:
         return forecast(entry.asset, stock, arrivals)
-    if entry.kind == "live":
-        return Forecast(None, _LIVE)
+    if entry.url is not None:
+        answer = stock.sources.get(entry.url)
+        if answer is None or answer.asked_us + ANSWER_COUNTS_US < stock.now_us:
+            return Forecast(stock.now_us, _UNASKED)
+        return Forecast(stock.now_us) if answer.reason is None else Forecast(None, answer.reason)
     return Forecast(stock.now_us)
 
 
@@ -233,7 +243,7 @@ _RECALLED: Final = Text("已撤稿", "recalled")
 _UNUSABLE: Final = Text("不能转为播出格式", "it cannot be brought to house format")
 _LINE_DOWN: Final = Text("等待与嵩山云的线路恢复", "waits for the line to the hub")
 _ON_ITS_WAY: Final = Text("正在传输", "on its way")
-_LIVE: Final = Text("本版本不播直播，届时播垫片", "this version airs no live source; a filler plays")
+_UNASKED: Final = Text("开播前半小时开始检查直播源", "its source is asked from half an hour before on")
 _UNKNOWN: Final = Text("没有收到过这个媒资", "this asset was never announced to the box")
 _CHECKING: Final = Text("已到，正在检查", "here, being checked")
 _PACKAGING: Final = Text("正在转为播出格式", "being brought to house format")
@@ -244,7 +254,8 @@ _NOT_ASKED: Final = Text("尚未排入传输", "not in the transfer queue yet")
 def describe(row: Ready) -> Text:
     """One row in words: what and why, without its own time."""
     if row.state == "ready":
-        return Text("就绪", "ready")
+        more = (f"：{row.reason.zh}", f": {row.reason.en}") if row.reason else ("", "")
+        return Text(f"就绪{more[0]}", f"ready{more[1]}")
     because = row.reason or Text("原因不明", "for no known reason")
     if row.late_by_s is not None:
         return Text(f"将迟 {row.late_by_s:.0f} 秒：{because.zh}", f"late by {row.late_by_s:.0f} s: {because.en}")

@@ -27,6 +27,8 @@ from appliance.core.ts import (
 SLATE: Final = "sha256:ce52e7ea6f314d490816b99d37d0cac97464732b30e1a94eb476730ff61a3fbe"
 """The built-in slate, `appliance/slate/slate.ts`: one segment."""
 
+NOT_CONNECTED: Final = Text("直播源未接入", "the live source is not connected")
+
 StretchKind = Literal[EntryKind, "emergency", "slate"]
 Plan = Literal["schedule", "template", "default", ""]
 """Who says what plays on a day: its own schedule, the template of its weekday, the default programme, nobody."""
@@ -375,5 +377,5 @@ def _why_filled(slot: Slot, default: Entry | None = None) -> Text | None:
     if entry.kind == "filler" and entry.asset is None:
         return None
     if entry.kind == "live":
-        return Text("直播源未接入", "the live source is not connected")
+        return NOT_CONNECTED
     return Text("媒资未就绪", "the asset is not ready")

@@ -22,9 +22,10 @@ from appliance.core.errors import Refused, Text
 from appliance.core.health import OnAir
 from appliance.core.insertion import Break, Placement
 from appliance.core.ledger import PRE_ROLL_S, Channel, Stretch, with_slate
+from appliance.core.live import LOST
 from appliance.core.moment import to_us
 from appliance.core.readiness import ComingEntry
-from appliance.core.rundown import SLATE, tick_of, us_of
+from appliance.core.rundown import NOT_CONNECTED, SLATE, tick_of, us_of
 from appliance.store import live
 from appliance.store.air_clock import absences_between as absences_between
 from appliance.store.air_clock import clock_mark as clock_mark
@@ -151,7 +152,8 @@ def on_air(db: Database, channel: Named, at_us: int) -> OnAir:
     if not around:
         return OnAir(channel=channel.id, name=channel.name, reason=Text("频道尚未开播", "the channel has not begun"))
     now = around[0]
-    coming = _next_programme(db, channel.id, now_tick)
+    coming = _next_programme(db, channel.id, now, now_tick)
+    since_tick, until_tick = _live_times(db, channel.id, now) if now.kind == "live" else (now.start_tick, now.end_tick)
     behind = _behind(db, channel.id, now) if now.kind == "emergency" else now
     newer = _newer(db, channel.id, behind, now_tick)
     return OnAir(
@@ -161,10 +163,10 @@ def on_air(db: Database, channel: Named, at_us: int) -> OnAir:
         kind=now.kind,
         planned=now.planned,
         reason=now.reason,
-        since_us=us_of(now.start_tick),
-        until_us=us_of(now.end_tick),
+        since_us=us_of(since_tick),
+        until_us=us_of(until_tick),
         next_title=coming.title if coming else "",
-        next_kind=coming.kind if coming else "",
+        next_kind=("live" if coming.reason == NOT_CONNECTED else coming.kind) if coming else "",
         next_at_us=us_of(coming.start_tick) if coming else None,
         plan=behind.plan,
         schedule_version=behind.version,
@@ -197,15 +199,36 @@ def _newer(db: Database, channel: str, now: Stretch, now_tick: int) -> Stretch |
     return _stretch(found[0]) if found and now.date is not None else None
 
 
-def _next_programme(db: Database, channel: str, now_tick: int) -> Stretch | None:
-    """The first stretch within a day that is neither filler nor slate; asked of SQL, since a day may have thousands."""
+def _next_programme(db: Database, channel: str, now: Stretch, now_tick: int) -> Stretch | None:
+    """The first stretch within a day that is neither filler nor slate, nor of the live entry that is on; a live entry
+    whose source has not come yet is one. Asked of SQL, since a day may have thousands."""
     found = rows(
         db,
         f"SELECT {', '.join(_COLUMNS)} FROM ledger WHERE channel = ? AND start_tick > ? AND start_tick < ?"  # noqa: S608
-        " AND kind NOT IN ('filler', 'slate') ORDER BY start_tick LIMIT 1",
-        (channel, now_tick, now_tick + 24 * 3600 * ts.TICKS_PER_S),
+        " AND (kind NOT IN ('filler', 'slate') OR reason = ?) AND NOT (date IS ? AND entry_id IS ? AND ?)"
+        " ORDER BY start_tick LIMIT 1",
+        (
+            channel,
+            now_tick,
+            now_tick + 24 * 3600 * ts.TICKS_PER_S,
+            text_json(NOT_CONNECTED),
+            now.date,
+            now.entry_id,
+            now.kind == "live" or now.reason in (NOT_CONNECTED, LOST),
+        ),
     )
     return _stretch(found[0]) if found else None
+
+
+def _live_times(db: Database, channel: str, now: Stretch) -> tuple[int, int]:
+    """From when to when a live entry has the air, as far as the ledger says; each of its chunks is a row."""
+    found = first(
+        db,
+        "SELECT min(start_tick) AS since, max(start_tick + frames * 3600) AS until FROM ledger WHERE channel = ?"
+        " AND start_tick > ? AND date IS ? AND entry_id IS ?",
+        (channel, now.start_tick - 48 * 3600 * ts.TICKS_PER_S, now.date, now.entry_id),
+    )
+    return (found["since"], found["until"]) if found else (now.start_tick, now.end_tick)
 
 
 def coming_entries(db: Database, channel: str, at_us: int, until_us: int) -> tuple[ComingEntry, ...]:
@@ -222,6 +245,7 @@ def coming_entries(db: Database, channel: str, at_us: int, until_us: int) -> tup
             kind=slot.entry.kind,
             start_us=us_of(slot.start_tick),
             asset=slot.entry.asset,
+            url=slot.entry.url,
         )
         for slot in found
         if slot.entry is not None and us_of(slot.end_tick) > at_us and us_of(slot.start_tick) < until_us

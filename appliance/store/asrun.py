@@ -18,7 +18,7 @@ from appliance.core.asrun import (
     parts,
     with_preempted,
 )
-from appliance.core.ledger import Stretch
+from appliance.core.ledger import Stretch, runs_joined, same_live
 from appliance.core.moment import US, to_us
 from appliance.core.rundown import Slot, content, tick_of, us_of
 from appliance.core.ts import TICKS_PER_FRAME, TICKS_PER_S
@@ -49,6 +49,7 @@ def log_aired(db: Database, channel: str, at_us: int) -> int:
         for each in air.rows_between(db, channel, since, now_tick)
         if since <= each.start_tick and each.end_tick <= now_tick
     ]
+    ended = _whole_runs(db, channel, ended)
     if not ended:
         return 0
     until = ended[-1].end_tick
@@ -68,6 +69,16 @@ def log_aired(db: Database, channel: str, at_us: int) -> int:
         ],
     )
     return len(written)
+
+
+def _whole_runs(db: Database, channel: str, ended: list[Stretch]) -> list[Stretch]:
+    """Each run of a live source as one stretch; one that goes on is written when it has ended."""
+    if not ended or ended[-1].kind != "live":
+        return runs_joined(ended)
+    tick = ended[-1].end_tick
+    following = next((each for each in air.rows_between(db, channel, tick, tick + 1) if each.start_tick == tick), None)
+    joined = runs_joined(ended)
+    return joined[:-1] if following is not None and same_live(ended[-1], following) else joined
 
 
 def see(db: Database, channel: str, seen: Sighting, at_us: int) -> None:

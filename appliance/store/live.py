@@ -15,7 +15,7 @@ import msgspec
 from sqlite_utils import Database
 
 from appliance.core.errors import Text
-from appliance.core.live import Chunk, Imported, moved
+from appliance.core.live import Answer, Chunk, Imported, moved
 from appliance.core.moment import US
 from appliance.core.rundown import Slot, tick_of
 from appliance.core.ts import HOUSE_PROFILE, TARGET_DURATION_S, SegmentInfo, pack_table
@@ -40,13 +40,6 @@ class NewChunk(msgspec.Struct, frozen=True, kw_only=True):
     frames: int
     burst_s: float = TARGET_DURATION_S
     source_us: int | None = None
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """What came of asking after a source: the reason is None where it answered as it should."""
-
-    asked_us: int
-    reason: Text | None
 
 
 def came(db: Database, channel: str, date: str, entry_id: str, title: str, chunk: NewChunk, now_us: int) -> None:

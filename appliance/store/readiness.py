@@ -11,7 +11,7 @@ from appliance.core.moment import US
 from appliance.core.readiness import Ready, Stock, rows
 from appliance.core.stock import RenditionState
 from appliance.core.ts import HOUSE_PROFILE
-from appliance.store import air, database
+from appliance.store import air, database, live
 from appliance.store.assets import holdings, renditions, transfers
 from appliance.store.line_rates import rate_of
 
@@ -45,6 +45,7 @@ def stock(db: Database, config: Config, now_us: int, named: Collection[str]) -> 
         recalled=frozenset(row["target"] for row in recalled),
         rate_bytes_per_s=(line.now_bytes_per_s or UNMEASURED_BYTES_PER_S) if _is_open(db, now_us) else None,
         worst_bytes_per_s=line.worst_bytes_per_s,
+        sources=live.answers(db),
         allowed=tuple((since_us, each.down_bytes_per_s) for since_us, each in config.allowances(now_us)),
     )
 

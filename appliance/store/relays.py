@@ -8,7 +8,7 @@ from sqlite_utils import Database
 
 from appliance.core.errors import Text
 from appliance.core.health import LiveFact
-from appliance.core.live import LOST
+from appliance.core.live import LOST, Answer
 from appliance.core.moment import US
 from appliance.core.rundown import tick_of, us_of
 from appliance.store import live
@@ -68,7 +68,7 @@ def live_facts(db: Database, channels: Iterable[Named], now_us: int) -> tuple[Li
     return tuple(_fact(db, entry, answers.get(entry.url), now_us) for entry in entries)
 
 
-def _fact(db: Database, entry: LiveEntry, answer: live.Answer | None, now_us: int) -> LiveFact:
+def _fact(db: Database, entry: LiveEntry, answer: Answer | None, now_us: int) -> LiveFact:
     fact = LiveFact(
         channel=entry.channel,
         entry_id=entry.entry_id,

@@ -9,6 +9,7 @@ from appliance.core.health import (
     Agent,
     Clock,
     Link,
+    LiveFact,
     Machine,
     NotReady,
     OnAir,
@@ -55,6 +56,33 @@ def coming(state: str, in_us: int, *, is_at_risk: bool = False) -> Snapshot:
         is_at_risk=is_at_risk,
     )
     return with_(coming=(entry,))
+
+
+def live(state: str) -> Snapshot:
+    fact = LiveFact(
+        channel="dengfeng-1",
+        entry_id="e1",
+        title="新闻联播",
+        url="http://10.1.2.3/x",
+        state=state,  # type: ignore[arg-type]
+        start_us=AT_US,
+        until_us=AT_US + HOUR,
+        reason=Text("超时", "timed out"),
+    )
+    return with_(live=(fact,))
+
+
+@pytest.mark.parametrize(
+    ("state", "identity"),
+    [("lost", "live:dengfeng-1"), ("waiting", "live:dengfeng-1"), ("unreachable", "live-source:dengfeng-1"),
+     ("on", None), ("reachable", None), ("unasked", None)],
+)  # fmt: skip
+def test_a_live_entry_without_its_source_is_red_with_its_address(state: str, identity: str | None) -> None:
+    """Whoever is called at five to seven has to know where to look."""
+    found = findings(live(state), Thresholds())
+    assert [each.id for each in found] == ([identity] if identity else [])
+    for each in found:
+        assert each.severity == "red" and "timed out" in each.text.en and "http://10.1.2.3/x" in each.hint.en
 
 
 def order(due_us: int | None, state: str = "new") -> Snapshot:

@@ -1,5 +1,6 @@
 """Live entries: a source that comes, stops, comes late, comes back; and an end that holds to the frame."""
 
+import json
 from collections.abc import Iterable
 from itertools import pairwise
 
@@ -8,11 +9,12 @@ from hypothesis import strategies as st
 
 from appliance.core.air import URGENT_TICKS
 from appliance.core.insertion import Break
-from appliance.core.ledger import Stretch
+from appliance.core.ledger import Stretch, runs_joined
 from appliance.core.live import LOST, RETURN_TICKS
 from appliance.core.rundown import tick_of, us_of
+from appliance.core.template import parse_template, schedule_on
 from appliance.core.ts import SEGMENT_TICKS, TARGET_DURATION_S, TICKS_PER_FRAME, TICKS_PER_S
-from tests.appliance.core.air_box import SECOND, Box, clock, digest, entry, live_rendition
+from tests.appliance.core.air_box import DATE, SECOND, ZONE, Box, clock, digest, entry, live_rendition
 
 START = clock("12:01:00")
 LATE_S = 1.3
@@ -240,6 +242,41 @@ def test_whatever_a_source_does_the_channel_is_whole(gaps: list[int], lateness: 
     assert all(row.frames <= 50 for row in live_rows(made))
     assert all(row.planned == (row.kind == "live") for row in rows)
     assert {row.rendition for row in live_rows(made)} <= {live_rendition(each) for each in range(number + 1)}
+
+
+def test_the_relay_of_a_template_begins_at_seven_and_ends_at_half_past() -> None:
+    """Every evening, on days that nobody planned too: 19:00:00 and 19:30:00, to the frame."""
+    relay = {"id": "relay", "start": "19:00:00", "start_type": "hard", "kind": "live", "title": "新闻联播",
+             "url": "http://10.1.2.3/cctv1/live.m3u8", "duration_s": 1800}  # fmt: skip
+    plan = {"on": ["tue"], "entries": [entry(1, 8, "18:58:00"), relay, entry(2, 1)]}
+    template = parse_template(json.dumps({"channel": "ch-1", "version": 1, "days": [plan]}).encode(), ["ch-1"])
+    day = schedule_on(template, DATE, ZONE)
+    assert day is not None
+    made = Box(clock("18:50:00"), hours=1, days={DATE: [day]})
+    made.compile(made.born_us)
+    seven, half_past = clock("19:00:00"), clock("19:30:00")
+    feed(made, range(30), seven - 40 * SECOND, "relay")
+    feed(made, range(850, 940), seven - 40 * SECOND, "relay")
+    rows = [row for row in made.rows if row.entry_id == "relay"]
+    assert (us_of(rows[0].start_tick), us_of(rows[-1].end_tick)) == (seven, half_past)
+    assert rows[0].kind == rows[-1].kind == "live"
+    before = next(row for row in made.rows if row.end_tick == rows[0].start_tick)
+    after = next(row for row in made.rows if row.start_tick == rows[-1].end_tick)
+    assert (before.entry_id, after.entry_id) == ("e1", "e2")
+
+
+def test_a_run_is_one_stretch_for_those_who_account() -> None:
+    """Two hours of a live source are one row of the as-run log, not three thousand."""
+    made = box()
+    feed(made, [*range(40), *range(60, 90)], START - 60 * SECOND)
+    joined = runs_joined(made.rows)
+    live = [row for row in joined if row.kind == "live"]
+    assert len(live) == 2
+    assert [row.rendition for row in live] == [live_rendition(aired(made)[0]), live_rendition(next(
+        number for number in aired(made) if number >= 60))]  # fmt: skip
+    assert sum(row.frames for row in joined) == sum(row.frames for row in made.rows)
+    for before, after in pairwise(joined):
+        assert (before.end_tick, before.next_msn) == (after.start_tick, after.first_msn)
 
 
 def test_figures_agree() -> None:

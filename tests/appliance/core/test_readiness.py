@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.core.errors import Text
+from appliance.core.live import Answer
 from appliance.core.readiness import ComingEntry, Ready, Stock, describe, not_ready, rows
 from appliance.core.stock import Holding, RenditionState, Transfer
 from appliance.core.ts import HOUSE_PROFILE
@@ -124,10 +126,24 @@ def test_what_cannot_air_says_why(seen: Stock, why: str) -> None:
     assert why in found.reason.en
 
 
-def test_fillers_without_an_asset_are_ready_and_live_is_not() -> None:
-    """A gap is closed by what is here; a live source is not aired by this version, and says so."""
+def test_a_live_entry_is_as_ready_as_its_source_said_last() -> None:
+    """Before it is asked there is nothing to say against it; what it said long ago is no word of now."""
+    url = "http://10.1.2.3/live.m3u8"
+    why = Text("超时", "timed out")
+    for answer, state, reason in (
+        (None, "ready", "from half an hour before"),
+        (Answer(AT_US, None), "ready", ""),
+        (Answer(AT_US, why), "cannot", "timed out"),
+        (Answer(AT_US - 3600 * 1_000_000, why), "ready", "from half an hour before"),
+    ):
+        sources = {url: answer} if answer else {}
+        found = row(msgspec.structs.replace(entry(asset=None, kind="live"), url=url), stock(sources=sources))
+        assert (found.state, reason in (found.reason.en if found.reason else "")) == (state, True)
+
+
+def test_fillers_without_an_asset_are_ready() -> None:
+    """A gap is closed by what is here."""
     assert row(entry(asset=None, kind="filler"), stock()).state == "ready"
-    assert row(entry(asset=None, kind="live"), stock()).state == "cannot"
 
 
 def test_the_overview_gets_what_is_not_ready() -> None:

@@ -8,18 +8,22 @@ import msgspec
 import pytest
 from sqlite_utils import Database
 
+from appliance.config import ChannelConfig
 from appliance.core import records
 from appliance.core.errors import Text
+from appliance.core.health import LiveFact
 from appliance.core.ledger import segments_of
 from appliance.core.live import LOST
 from appliance.core.moment import US
 from appliance.core.rundown import tick_of
-from appliance.store import air, cache, live, needs
+from appliance.store import air, asrun, cache, live, needs
 from appliance.store.database import transaction, writing
 from appliance.store.live import NewChunk
+from appliance.store.relays import live_facts
 from tests.appliance.core.air_box import DATE, SECOND, ZONE, clock, digest, entry, live_rendition
 
 START = clock("12:01:00")
+CHANNEL = ChannelConfig("ch-1", "登封综合")
 SIZE_BYTES = 188 * 160
 
 
@@ -30,6 +34,8 @@ def db(tmp_path: Path) -> Iterator[Database]:
     document = {"channel": "ch-1", "date": DATE, "version": 1, "entries": [entry(1, None, "12:01:00", **relay)]}
     body = records.Schedule(channel="ch-1", date=DATE, version=1, document=msgspec.Raw(json.dumps(document).encode()))
     with writing(tmp_path / "box.db") as opened:
+        # No power is cut here, and thousands of commits are made.
+        opened.conn.execute("PRAGMA synchronous = OFF")
         with transaction(opened):
             air.ensure_channel(opened, "ch-1", ZONE, clock("12:00:00"))
             air.receive_schedule(opened, body, ZONE, ["ch-1"], clock("12:00:00"))
@@ -120,6 +126,68 @@ def test_chunks_are_nobodys_filler_and_nobodys_asset(db: Database) -> None:
     feed(db, 3)
     assert air.ready_assets(db) == {}
     assert digest(1) not in air.ready_assets(db)
+
+
+def log(db: Database, at_us: int) -> list[tuple[str, bool, float, tuple[str, ...]]]:
+    """Kind, planned, length and status of the as-run rows."""
+    with transaction(db):
+        asrun.log_aired(db, "ch-1", at_us)
+    aired = asrun.aired(db, "ch-1", START, START + 60 * SECOND)
+    return [(row.kind, row.planned, row.duration_s, row.status) for row in aired if row.entry == "e1"]
+
+
+def test_a_run_is_one_row_of_the_as_run_log_when_it_has_ended(db: Database) -> None:
+    """Not one every two seconds; and the loss of the source is told by its reason."""
+    now_us = feed(db, 30)
+    assert log(db, now_us) == []
+    rows = log(db, START + 62 * SECOND)
+    lengths = [row[2] for row in rows]
+    assert rows[0] == ("live", True, lengths[0], ("Aired with Duration Discrepancy",))
+    assert {row[3] for row in rows[1:]} == {("Technical Difficulty",)}
+    assert 30 < lengths[0] < 60
+    assert asrun.bad_row(db, "ch-1") is None
+
+
+def test_a_source_that_is_well_is_without_discrepancy(db: Database) -> None:
+    """From the first frame of its time to the last."""
+    feed(db, 45)
+    assert log(db, START + 70 * SECOND) == [("live", True, 60.0, ("Aired Without Discrepancy",))]
+
+
+def test_screens_see_the_entry_and_not_its_chunks(db: Database) -> None:
+    """What is on until when, and what is next: no line of a screen changes every two seconds."""
+    with transaction(db):
+        air.recompile(db, "ch-1", START - 50 * SECOND, 2)
+    before = air.on_air(db, CHANNEL, START - 30 * SECOND)
+    assert (before.next_title, before.next_kind, before.next_at_us) == ("新闻联播", "live", START)
+    feed(db, 45)
+    now = air.on_air(db, CHANNEL, START + 31 * SECOND)
+    assert (now.kind, now.title, now.since_us, now.until_us) == ("live", "新闻联播", START, START + 60 * SECOND)
+    assert now.next_title == ""
+
+
+def test_how_it_stands_with_a_source_before_and_while_it_is_on(db: Database) -> None:
+    """Not asked, well, not well; on the air with its delay; lost."""
+
+    def fact(at_us: int) -> LiveFact:
+        return live_facts(db, (CHANNEL,), at_us)[0]
+
+    assert live_facts(db, (CHANNEL,), START - 31 * 60 * SECOND) == ()
+    assert fact(START - 60 * SECOND).state == "unasked"
+    with transaction(db):
+        live.asked(db, "http://source/live.m3u8", Text("超时", "timed out"), START - 60 * SECOND)
+    assert (fact(START - 50 * SECOND).state, fact(START - 50 * SECOND).reason) == (
+        "unreachable", Text("超时", "timed out"),
+    )  # fmt: skip
+    with transaction(db):
+        live.asked(db, "http://source/live.m3u8", None, START - 30 * SECOND)
+        air.recompile(db, "ch-1", START - 30 * SECOND, 2)
+    assert fact(START - 20 * SECOND).state == "reachable"
+    assert fact(START + SECOND).state == "waiting"
+    now_us = feed(db, 25)
+    assert (fact(now_us).state, fact(now_us).delay_s) == ("on", None)
+    assert fact(now_us + 20 * SECOND).state == "lost"
+    assert live_facts(db, (CHANNEL,), START + 60 * SECOND) == ()
 
 
 def test_what_a_source_answered_last_is_what_counts(db: Database) -> None:
