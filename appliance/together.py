@@ -111,7 +111,7 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
 def _put_all_in_place(config: Config, staged: Mapping[str, Path]) -> None:
     """Give files that are on the disk their names as assets; all of them survive a power cut when this returns."""
     for folder in {path_of(config, digest).parent for digest in staged}:
-        make_folder(folder)
+        folder.mkdir(0o750, exist_ok=True)
     for digest, path in staged.items():
         path.rename(path_of(config, digest))
     sync_disk(config.media)

@@ -24,7 +24,7 @@ from edge_agent.apply import Applying
 from edge_agent.core.observation import Observation, Policy
 from edge_agent.core.outcomes import Outcome
 from edge_agent.core.plan import is_idle, next_look_us, plan
-from edge_agent.core.steps import Discard, Remove, Step, Stop, Withdraw
+from edge_agent.core.steps import AskFor, Discard, Remove, Step, Stop, Withdraw
 from edge_agent.endings import of_child
 from edge_agent.execute import World, execute
 from edge_agent.given import take_in
@@ -37,6 +37,9 @@ WITHOUT_DATABASE: Final = (Withdraw, Remove, Discard, Stop)
 STUCK_PAUSE_US: Final = 1 * US
 REPEATED_PAUSE_US: Final = 250_000
 """Steps that are planned again as they were had no effect: there is no hurry to try them a third time."""
+COMPANY_MIN: Final = 16
+"""More small assets than these come in packets; a turn for each packet would be a turn for each asset."""
+COMPANY_S: Final = 0.02
 
 log = structlog.get_logger()
 
@@ -133,15 +136,20 @@ class Agent:
         """Sleep until somebody wakes us or something is due; not at all after a turn that did something."""
         now_us = self._now_us()
         until_us = next_look_us(seen, self._policy)
+        # What the hub was asked for wakes us when it comes.
+        acted = tuple(step for step in steps if not isinstance(step, AskFor))
         if self._is_stuck:
             until_us = now_us + STUCK_PAUSE_US
-        elif steps and steps == self._before:
+        elif acted and acted == self._before:
             until_us = min(until_us, now_us + REPEATED_PAUSE_US)
-        elif steps:
+        elif acted:
             until_us = now_us
-        self._before = steps
-        awaited = [self._wake.fileno(), *self._world.line.filenos(), *self._world.children.filenos()]
-        select.select(awaited, [], [], max(0, until_us - now_us) / US)
+        self._before = acted
+        awaited = [self._wake.fileno(), *self._world.children.filenos()]
+        wait_s = max(0, until_us - now_us) / US
+        if len(seen.link.given) > COMPANY_MIN and select.select(awaited, [], [], min(wait_s, COMPANY_S))[0]:
+            return
+        select.select([*awaited, *self._world.line.filenos()], [], [], wait_s)
 
     def _now_us(self) -> int:
         return air.now_us(self._world.db, self._world.config.clock)

@@ -20,9 +20,9 @@ from appliance.store import work
 from edge_agent.core.observation import Child, Work
 from edge_agent.core.outcomes import Arrived, Ceased, Outcome, Result
 
-FILES_TOGETHER: Final = 256
-BYTES_TOGETHER: Final = 1024 * 1024
-TOGETHER_US: Final = US // 4
+FILES_TOGETHER: Final = 512
+BYTES_TOGETHER: Final = 2 * 1024 * 1024
+TOGETHER_US: Final = US // 2
 """So long the first of them waits for others, at the most."""
 STALLED_US: Final = 120 * US
 """One of the largest takes half a minute on the slowest line that anybody would call one."""

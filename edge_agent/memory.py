@@ -16,6 +16,7 @@ from edge_agent.arriving import Arriving
 from edge_agent.core import retry
 from edge_agent.core.basis import Candidate
 from edge_agent.core.journey import Journey
+from edge_agent.core.observation import Wanted
 from edge_agent.drop import Entry, Look
 from edge_agent.meter import Meter
 
@@ -35,6 +36,7 @@ class Known(msgspec.Struct, frozen=True):
 
     version: int = -1
     until_us: int = 0
+    fetches_shown: int = 0
     to_fetch: tuple[Fetching, ...] = ()
     alike: dict[str, tuple[Candidate, ...]] = {}
     to_send: tuple[Sending, ...] = ()
@@ -47,11 +49,21 @@ class Known(msgspec.Struct, frozen=True):
     next_change_us: int | None = None
 
 
+class Wantings(msgspec.Struct, frozen=True):
+    """What is wanted, in order, and what it was seen from."""
+
+    known: Known
+    seen: object
+    wanted: tuple[Wanted, ...]
+
+
 @dataclass
 class Memory:
     """Empty when the agent starts."""
 
     known: Known = field(default_factory=Known)
+    wanted: Wantings | None = None
+    """What was wanted at the last look, which is so still where nothing has changed."""
     served: frozenset[str] = frozenset()
     """The links in `public/`, which only the agent makes and takes away. Frozen: it is looked at in every turn."""
     drops: Look = field(default_factory=Look)

@@ -28,8 +28,9 @@ from edge_agent.core.basis import SIZE_BYTES_MIN, Candidate, basis_of
 from edge_agent.core.journey import to_copy
 from edge_agent.core.observation import Child, Observation, Outgoing, Space, Unpackaged, Waiting, Wanted
 from edge_agent.core.outcomes import Moved, Outcome
+from edge_agent.core.urgency import by_deadline
 from edge_agent.given import Given
-from edge_agent.memory import Known, Memory
+from edge_agent.memory import Known, Memory, Wantings
 from edge_agent.transfer import percent_done
 
 ASK_AGAIN_US: Final = 30 * US
@@ -55,7 +56,9 @@ def observe(
         memory.media = "told" if memory.media == "told" else "away"
     if memory.media != "here":
         return _without_media(config, memory, children, conversation, now_us, link_state, air_changed)
-    known = memory.known = _known(config, db, memory.known, now_us)
+    link = conversation.state()
+    shown = work.GIVEN_SHOWN if link.gives_bytes_max else work.FETCHES_SHOWN
+    known = memory.known = _known(config, db, memory.known, now_us, shown)
     if not any(child.work == "verify" for child in children.running()):
         _look_at_reading(config, db, memory, now_us)
     settled_us = round(config.limits.drop_settled_s * US)
@@ -63,12 +66,12 @@ def observe(
     memory.forget_what_is_over(now_us)
     staged, laid = _staged(config.incoming), _staged(basis.folder_of(config))
     bad = _staged(config.quarantine)
-    wanted = tuple(_wanted(known, staged, laid, bad, memory, now_us))
+    wanted = _all_wanted(known, staged, laid, bad, memory, now_us)
     space = _space(config, db, memory, wanted, sum((*staged.values(), *bad.values())), now_us)
     return Observation(
         now_us=now_us,
         space=space,
-        link=conversation.state(),
+        link=link,
         children=children.running(),
         commands=tuple(
             Waiting(name, is_due=memory.is_due(name, now_us)) for name in spool.pending(config)[:COMMANDS_PER_TURN]
@@ -192,16 +195,17 @@ def _done_bytes(config: Config, db: Database, children: Children, child: Child) 
         left_bytes -= min(sizes[digest], left_bytes)
 
 
-def _known(config: Config, db: Database, before: Known, now_us: int) -> Known:
+def _known(config: Config, db: Database, before: Known, now_us: int, shown: int) -> Known:
     """Ask the database only when it may answer otherwise than before."""
     version = db.conn.total_changes
-    if version == before.version and now_us < before.until_us:
+    if version == before.version and now_us < before.until_us and shown == before.fetches_shown:
         return before
     next_change_us = items.next_change_us(db, now_us)
     return Known(
         version=version,
         until_us=min(now_us + ASK_AGAIN_US, next_change_us if next_change_us is not None else now_us + ASK_AGAIN_US),
-        to_fetch=work.to_fetch(db),
+        fetches_shown=shown,
+        to_fetch=work.to_fetch(db, shown),
         alike=_alike(db),
         to_send=work.to_send(db),
         rate_bytes_per_s=rate_of(db, "down").now_bytes_per_s,
@@ -231,6 +235,20 @@ def _staged(folder: Path) -> dict[str, int]:
                 with suppress(FileNotFoundError):
                     staged[f"sha256:{entry.name}"] = entry.stat(follow_symlinks=False).st_size
     return staged
+
+
+def _all_wanted(
+    known: Known, staged: dict[str, int], laid: dict[str, int], bad: dict[str, int], memory: Memory, now_us: int
+) -> tuple[Wanted, ...]:
+    """In the order in which it is due. In a flood of small assets nothing costs a turn more, and it seldom changes."""
+    waits = any(each.not_before_us > now_us for each in known.to_fetch)
+    seen = None if waits or memory.journey else (staged, laid, bad, frozenset(memory.failures))
+    before = memory.wanted
+    if before is not None and before.known is known and seen is not None and before.seen == seen:
+        return before.wanted
+    wanted = tuple(by_deadline(_wanted(known, staged, laid, bad, memory, now_us)))
+    memory.wanted = Wantings(known, seen, wanted)
+    return wanted
 
 
 def _wanted(

@@ -7,7 +7,7 @@ file that asked for it taken away. So each happens once, wherever the agent is k
 import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice, takewhile
+from itertools import groupby, islice, takewhile
 from typing import Final
 
 import msgspec
@@ -155,8 +155,13 @@ class Recording:
 
     def _note_all_rows(self, outcomes: Sequence[Outcome], db: Database, now_us: int, jitter: float) -> None:
         """Many together: what a batch of small assets left behind is one transaction."""
-        for outcome in outcomes:
-            self._note_rows(outcome, db, now_us, jitter)
+        for is_plain, together in groupby(outcomes, _is_plain_arrival):
+            if is_plain:
+                sizes = [(each.digest, each.size_bytes) for each in together if isinstance(each, Arrived)]
+                assets.all_arrived(db, sizes, now_us)
+                continue
+            for outcome in together:
+                self._note_rows(outcome, db, now_us, jitter)
         if any(isinstance(outcome, Began | Ceased | Answered) and traffic.is_up(outcome) for outcome in outcomes):
             traffic.stand(db, now_us)
 
@@ -353,6 +358,11 @@ def _told(outcome: Outcome) -> dict[str, object]:
         elif isinstance(value, str | int | bool) and value != "":
             told[name] = value
     return told
+
+
+def _is_plain_arrival(outcome: Outcome) -> bool:
+    """Of an asset that is no rendition."""
+    return isinstance(outcome, Arrived) and outcome.segments is None
 
 
 def _is_rows(outcome: Outcome) -> bool:

@@ -4,7 +4,7 @@ A rendition's bytes are an asset too (role `rendition`), so that fetching, verif
 thing. Whether a file is there is the disk's word; these rows say what it was when it was last looked at.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -34,6 +34,17 @@ def want(db: Database, asset: Asset, why: str, now_us: int) -> None:
         ),
     )
     want_rendition(db, asset, why, now_us)
+
+
+def want_all(db: Database, assets: Sequence[Asset], why: str, now_us: int) -> None:
+    """The same of many that have no rendition."""
+    db.conn.executemany(
+        _WANT,
+        [
+            (*(each.digest, each.size_bytes, each.media_type, each.name, each.role, why, now_us, each.duration_s),)
+            for each in assets
+        ],
+    )
 
 
 def want_rendition(db: Database, asset: Asset, why: str, now_us: int) -> None:
@@ -72,13 +83,19 @@ def want_rendition(db: Database, asset: Asset, why: str, now_us: int) -> None:
 
 def arrived(db: Database, digest: str, size_bytes: int, now_us: int) -> None:
     """A wanted asset is on disk and verified; so is every rendition that is these bytes."""
-    db.conn.execute(
+    all_arrived(db, ((digest, size_bytes),), now_us)
+
+
+def all_arrived(db: Database, sizes_bytes: Sequence[tuple[str, int]], now_us: int) -> None:
+    """The same of many, by digest."""
+    db.conn.executemany(
         "UPDATE assets SET state = 'here', size_bytes = ?, verified_at_us = ?, last_used_us = max(last_used_us, ?)"
         " WHERE digest = ?",
-        (size_bytes, now_us, now_us, digest),
+        [(size_bytes, now_us, now_us, digest) for digest, size_bytes in sizes_bytes],
     )
-    db.conn.execute("UPDATE renditions SET state = 'here', reason = NULL WHERE digest = ?", (digest,))
-    db.conn.execute("DELETE FROM transfers WHERE digest = ? AND direction = 'down'", (digest,))
+    digests = [(digest,) for digest, _size_bytes in sizes_bytes]
+    db.conn.executemany("UPDATE renditions SET state = 'here', reason = NULL WHERE digest = ?", digests)
+    db.conn.executemany("DELETE FROM transfers WHERE digest = ? AND direction = 'down'", digests)
 
 
 def verified(db: Database, digest: str, now_us: int) -> None:
@@ -186,12 +203,14 @@ def transfers(db: Database) -> tuple[Transfer, ...]:
 
 
 def _want(db: Database, wanted: Holding) -> None:
-    db.conn.execute(
-        "INSERT INTO assets (digest, size_bytes, media_type, name, role, state, why, last_used_us, duration_s)"
-        " VALUES (:digest, :size_bytes, :media_type, :name, :role, 'wanted', :why, :last_used_us, :duration_s)"
-        " ON CONFLICT (digest) DO NOTHING",
-        msgspec.structs.asdict(wanted),
-    )
+    values = (wanted.digest, wanted.size_bytes, wanted.media_type, wanted.name, wanted.role, wanted.why)
+    db.conn.execute(_WANT, (*values, wanted.last_used_us, wanted.duration_s))
+
+
+_WANT: Final = (
+    "INSERT INTO assets (digest, size_bytes, media_type, name, role, state, why, last_used_us, duration_s)"
+    " VALUES (?, ?, ?, ?, ?, 'wanted', ?, ?, ?) ON CONFLICT (digest) DO NOTHING"
+)
 
 
 def _holding(row: Row) -> Holding:

@@ -6,6 +6,7 @@ the records arrive.
 """
 
 import re
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
@@ -52,12 +53,15 @@ def keep(db: Database, item: Item, state: Literal["offered", "published"], now_u
         },
     )
     db.conn.execute("DELETE FROM item_assets WHERE item = ?", (item.id,))
-    for ordinal, asset in enumerate(item.assets):
-        if created_at_us > _recalled_at_us(db, asset.digest):
-            db.conn.execute(
-                "INSERT OR IGNORE INTO item_assets (item, digest, role, ordinal) VALUES (?, ?, ?, ?)",
-                (item.id, asset.digest, asset.role, ordinal),
-            )
+    recalled = recalled_among(db, (asset.digest for asset in item.assets), created_at_us)
+    db.conn.executemany(
+        "INSERT OR IGNORE INTO item_assets (item, digest, role, ordinal) VALUES (?, ?, ?, ?)",
+        [
+            (item.id, asset.digest, asset.role, ordinal)
+            for ordinal, asset in enumerate(item.assets)
+            if asset.digest not in recalled
+        ],
+    )
     return True
 
 
@@ -233,6 +237,15 @@ def stands(db: Database, item: Item) -> bool:
 def is_recalled(db: Database, target: str) -> bool:
     """Whether an item or asset was ever recalled."""
     return first(db, "SELECT 1 FROM tombstones WHERE target = ?", (target,)) is not None
+
+
+def recalled_among(db: Database, targets: Iterable[str], since_us: int = -(2**62)) -> frozenset[str]:
+    """Those of these that were recalled then or later."""
+    found = db.conn.execute(
+        "SELECT target FROM tombstones WHERE recalled_at_us >= ? AND target IN (SELECT value FROM json_each(?))",
+        (since_us, msgspec.json.encode(tuple(targets)).decode()),
+    )
+    return frozenset(target for (target,) in found)
 
 
 def _filter(now_us: int, section: str | None, query: str | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ its first airing less a margin, what is published an hour, what was taken two, f
 inside `with transaction(db)`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -23,9 +23,9 @@ from appliance.core.moment import US, to_us
 from appliance.core.stock import RenditionState
 from appliance.core.ts import HOUSE_PROFILE
 from appliance.store import items
-from appliance.store.assets import forget, gone_bad, holding, rendition, set_rendition, want, want_rendition
+from appliance.store.assets import forget, gone_bad, holding, rendition, set_rendition, want, want_all, want_rendition
 from appliance.store.database import first, rows, text_json
-from appliance.store.reasons import LOST, MADE, queue
+from appliance.store.reasons import LOST, MADE, queue, queue_all
 
 READY_BEFORE_US: Final = 30 * 60 * US
 """What airs is to be here half an hour before."""
@@ -188,11 +188,12 @@ def bury(db: Database, digest: str, reason: str, at_us: int) -> None:
             db.conn.execute("DELETE FROM assets WHERE digest = ?", (each,))
 
 
-def unearth(db: Database, assets: Iterable[Asset], made_at_us: int) -> None:
+def unearth(db: Database, assets: Sequence[Asset], made_at_us: int) -> None:
     """What was made after a recall may use the assets again."""
-    for asset in assets:
-        for each in (asset.digest, asset.rendition.digest if asset.rendition else asset.digest):
-            db.conn.execute("DELETE FROM tombstones WHERE target = ? AND recalled_at_us < ?", (each, made_at_us))
+    named = [asset.digest for asset in assets] + [each.rendition.digest for each in assets if each.rendition]
+    db.conn.executemany(
+        "DELETE FROM tombstones WHERE target = ? AND recalled_at_us < ?", [(each, made_at_us) for each in named]
+    )
 
 
 def unearth_with_item(db: Database, assets: Iterable[Asset]) -> None:
@@ -200,17 +201,26 @@ def unearth_with_item(db: Database, assets: Iterable[Asset]) -> None:
 
     It may have been written before that recall and still come after it, for control goes before content.
     """
-    for asset in assets:
-        db.conn.execute("DELETE FROM tombstones WHERE target = ? AND with_item", (asset.digest,))
+    db.conn.executemany("DELETE FROM tombstones WHERE target = ? AND with_item", [(asset.digest,) for asset in assets])
 
 
 def want_item(db: Database, item: Item, why: str, deadline_us: int, now_us: int) -> None:
     """Have the assets of an item that is shown here brought here; not of one whose time is over already."""
     if item.until is not None and to_us(item.until) <= now_us:
         return
-    for asset in item.assets:
-        if not items.is_recalled(db, asset.digest):
+    recalled = items.recalled_among(db, (asset.digest for asset in item.assets))
+    needed = [asset for asset in item.assets if asset.digest not in recalled]
+    plain = [asset for asset in needed if _is_plain(asset)]
+    want_all(db, plain, why, now_us)
+    queue_all(db, [asset.digest for asset in plain], f"{why}:{item.id}", deadline_us)
+    for asset in needed:
+        if not _is_plain(asset):
             need_item(db, asset, why, item.id, deadline_us, now_us)
+
+
+def _is_plain(asset: Asset) -> bool:
+    """Nothing of it ever airs."""
+    return asset.rendition is None and asset.role not in CLIP_ROLES
 
 
 def queue_up(db: Database, digest: str, size_bytes: int, now_us: int) -> None:

@@ -7,6 +7,7 @@ A reason is its kind and what it is about: `air:dengfeng-1/2026-11-24`, `item:i-
 item is taken back, the deadlines follow. Rows go with their transfer. Both are called inside `with transaction(db)`.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from sqlite_utils import Database
@@ -17,19 +18,24 @@ MADE: Final = "made:"
 
 def queue(db: Database, digest: str, reason: str, deadline_us: int) -> None:
     """Put what is not here into the queue, once however many ask; nothing happens to what is here."""
-    db.conn.execute(
+    queue_all(db, (digest,), reason, deadline_us)
+
+
+def queue_all(db: Database, digests: Sequence[str], reason: str, deadline_us: int) -> None:
+    """The same of many."""
+    db.conn.executemany(
         "INSERT INTO transfers (digest, direction, state, deadline_us, size_bytes)"
         " SELECT digest, 'down', 'queued', ?, size_bytes FROM assets WHERE digest = ? AND state != 'here'"
         " ON CONFLICT (digest, direction) DO NOTHING",
-        (deadline_us, digest),
+        [(deadline_us, digest) for digest in digests],
     )
-    db.conn.execute(
+    db.conn.executemany(
         "INSERT INTO reasons (digest, reason, deadline_us)"
         " SELECT digest, ?, ? FROM transfers WHERE digest = ? AND direction = 'down'"
         " ON CONFLICT (digest, reason) DO UPDATE SET deadline_us = min(deadline_us, excluded.deadline_us)",
-        (reason, deadline_us, digest),
+        [(reason, deadline_us, digest) for digest in digests],
     )
-    db.conn.execute(f"{_RECKON} AND digest = ?", (digest,))
+    db.conn.executemany(f"{_RECKON} AND digest = ?", [(digest,) for digest in digests])
 
 
 def end(db: Database, reason: str) -> None:

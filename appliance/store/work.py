@@ -17,6 +17,8 @@ LISTED_US: Final = 90 * US
 QUEUE_SHOWN: Final = 500
 FETCHES_SHOWN: Final = 4000
 """Enough small assets for the transfers that run and those that come next."""
+GIVEN_SHOWN: Final = 1500
+"""The same where small ones come in the session: as many as are on their way at once, and those behind them."""
 ALIKE_MAX: Final = 5
 """Files of one name that are looked at: the films of a series may all be called the same."""
 

@@ -18,6 +18,7 @@ class Handing:
 
     def __init__(self, seen: Observation, policy: Policy) -> None:
         self._seen, self._policy = seen, policy
+        self._is_limited = seen.allowance.down_bytes_per_s > 0
         self._digests, self._bytes = set(seen.link.given), seen.link.given_bytes
         rate, (least_bytes, most_bytes) = seen.rate_bytes_per_s, policy.give_bytes
         wished_bytes = policy.give_unmeasured_bytes if rate is None else round(rate * policy.give_us / US)
@@ -26,8 +27,10 @@ class Handing:
     def may_have(self, wanted: Wanted) -> bool:
         """Whether the session is the way for it: not what failed, what was begun otherwise, what may use but a share of
         the line."""
-        is_small = wanted.size_bytes <= self._seen.link.gives_bytes_max and not travels_alone(wanted)
-        return is_small and wanted.staged_bytes < 0 and not speed(self._seen, self._policy, (wanted,))
+        is_small = wanted.size_bytes <= self._seen.link.gives_bytes_max and wanted.staged_bytes < 0
+        if not is_small or travels_alone(wanted):
+            return False
+        return not self._is_limited or not speed(self._seen, self._policy, (wanted,))
 
     def fits_beside(self, missing: Sequence[Wanted]) -> bool:
         """Whether all the small ones before the next large one are so little that nothing need give way to them, nor

@@ -147,9 +147,11 @@ def _bundle(waiting: list[Outgoing], policy: Policy) -> list[Outgoing]:
 
 def _share(seen: Observation, policy: Policy, steps: list[Step]) -> Iterator[Step]:
     """One connection for many batches while there are some; a single transfer is as quick on one of its own."""
+    is_open = any(child.work == "share" for child in seen.children)
+    if not is_open and len(seen.wanted) + len(seen.outgoing) < policy.sharing_files_min:
+        return
     beginning = {digest for step in steps if isinstance(step, Fetch | Upload) for digest in step.digests}
     running = {digest for child in seen.children if child.work in ("fetch", "upload") for digest in child.subjects}
-    is_open = any(child.work == "share" for child in seen.children)
     handing = Handing(seen, policy)
     to_come = [
         wanted.digest
