@@ -67,7 +67,9 @@ class Oracle:
             self.at(self.pair.box).frozen.clear()
 
     def was_cloned(self, box: Box) -> None:
-        """A copy of the box's disk was put into another machine."""
+        """A copy of the box's disk was put into another machine, with the bits that had turned on it."""
+        first, second = (f"{each.config.home}/" for each in (self.pair.box, box))
+        self.flipped |= {path.replace(first, second, 1) for path in self.flipped if path.startswith(first)}
         self.at_boxes[box.machine] = self.at(self.pair.box).cloned(box)
         for machines in self.written.values():
             machines.add(box.machine)
