@@ -112,9 +112,8 @@ def _fault(county: County, sent: signal.Signals, *, has_standby: bool) -> tuple[
         until("pictures", lambda: len(receiver.pictures()) > 25, 60)
         if has_standby:
             running.append(playout(county.home, CHANNEL, "--standby"))
-            until(
-                "the standby", lambda: senders.outputs(county.config, time.time_ns() // 1000)[0].standby == "ready", 60
-            )
+            until("the standby", lambda: _tells(county, running[1]), 60)
+            time.sleep(SETTLE_S / 2)
         since_us = time.time_ns() // 1000 - 500_000
         running[0].send_signal(sent)
         if not has_standby:
@@ -124,6 +123,12 @@ def _fault(county: County, sent: signal.Signals, *, has_standby: bool) -> tuple[
         times = receiver.pictures(since_us)
         lost = sum((after - before) // 3600 - 1 for before, after in pairwise(times) if after > before)
         return receiver.longest_silence_us(since_us) / 1_000_000, lost
+
+
+def _tells(county: County, standby: subprocess.Popen[bytes]) -> bool:
+    """What an earlier one told may still lie there."""
+    told = senders.told(county.config, CHANNEL)[1]
+    return told is not None and told.pid == standby.pid
 
 
 def _of_stream(found: Analysis, peer: Analysis, seconds: float) -> Iterator[Row]:

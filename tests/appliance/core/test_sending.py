@@ -166,6 +166,16 @@ def test_whoever_takes_over_sends_what_the_other_did_not(shelf: Mapping[int, Lai
     assert (one + two) == whole[: len(one + two)]
 
 
+def test_a_sender_that_comes_in_sends_what_one_that_was_there_sends(shelf: Mapping[int, Laid]) -> None:
+    """Sounds and pictures of the seconds before are still on their way: it reckons as if it had sent them."""
+    there, begun_us = Sent(shelf), BEGIN_US + 2_300_000
+    whole, first_slot = there.go(4), RATE.slot_at(BEGIN_US) // DATAGRAM_PACKETS * DATAGRAM_PACKETS
+    slot = RATE.slot_at(begun_us) // DATAGRAM_PACKETS * DATAGRAM_PACKETS
+    late = Sent(shelf, begun_us, slot).go(1.5)
+    assert len(late) > 0
+    assert whole[(slot - first_slot) * PACKET :][: len(late)] == late
+
+
 def test_whoever_takes_over_late_does_not_send_what_is_stale(shelf: Mapping[int, Laid]) -> None:
     """A standby that was itself held up for a second goes on at the present, with what can be decoded."""
     first, second = Sent(shelf), Sent(shelf)

@@ -66,6 +66,12 @@ def lag_us(moment_us: int, datagram: bytes) -> int | None:
     return None
 
 
+def is_there(county: County, standby: "subprocess.Popen[bytes]") -> bool:
+    """What an earlier one told may still lie there."""
+    told = senders.told(county.config, CHANNEL)[1]
+    return told is not None and told.pid == standby.pid
+
+
 def assert_never_stale(receiver: Receiver, since_us: int) -> None:
     lags = [lag for moment_us, data in receiver.since(since_us) if (lag := lag_us(moment_us, data)) is not None]
     assert lags and max(lags) < LATE_US + 200_000, "a busy machine delivers late, and still nothing is of the past"
@@ -120,7 +126,7 @@ def test_a_standby_takes_over_from_a_killed_sender_without_losing_a_packet(
     """The lock is free at once, and both make the same packets: what one had not sent the other has."""
     standby = playout(county.home, CHANNEL, "--standby")
     try:
-        until("the standby", lambda: senders.told(county.config, CHANNEL)[1])
+        until("the standby", lambda: is_there(county, standby))
         time.sleep(0.5)
         told = senders.told(county.config, CHANNEL)
         assert told[0] and told[0].leads and told[1] and not told[1].leads
@@ -143,7 +149,7 @@ def test_a_sender_that_is_stuck_is_replaced_and_does_not_interfere_when_it_wakes
     """Two that send at once would be worse than none: the first looks who leads before each batch."""
     standby = playout(county.home, CHANNEL, "--standby")
     try:
-        until("the standby", lambda: senders.told(county.config, CHANNEL)[1])
+        until("the standby", lambda: is_there(county, standby))
         time.sleep(0.3)
         sender.send_signal(signal.SIGSTOP)
         stopped_us = now_us()
