@@ -123,7 +123,7 @@ class Recording:
             case Due("compile"):
                 self._applying.air_changed = False
                 self._memory.compiled_us = now_us
-                report.compile_air(self._db, self._config, now_us)
+                report.compile_air(self._db, self._config)
             case Looked():
                 recovery = self._world.conversation.recovery
                 carry.hear(outcome, self._config, self._db, self._memory, self._applying, recovery, now_us)

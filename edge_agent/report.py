@@ -4,12 +4,16 @@ import os
 from typing import Any, Final
 
 import msgspec
+import structlog
 from sqlite_utils import Database
 
 from appliance.config import Config
 from appliance.core import records, wire
+from appliance.core.air import ACTED_ON_TICKS, FREEZE_TICKS, URGENT_TICKS, is_in_time
 from appliance.core.facts import as_facts
 from appliance.core.health import Agent, Clock
+from appliance.core.moment import to_text
+from appliance.core.rundown import tick_of, us_of
 from appliance.core.wire import SMALL_LINE_BYTES_MAX
 from appliance.store import air, asrun, facts, histories
 from appliance.store.database import transaction
@@ -18,17 +22,49 @@ from edge_agent.conversation import Conversation
 from edge_agent.desk import say
 from edge_agent.line import Line
 
+COMPILE_TRIES_MAX: Final = 4
 STATUS_BYTES_MAX: Final = SMALL_LINE_BYTES_MAX - 1024
 LISTS: Final = ("submissions", "orders", "coming", "alarms")
 """Cut, the first of them first, when a status would be too long for its line."""
 
+log = structlog.get_logger()
 
-def compile_air(db: Database, config: Config, now_us: int) -> None:
+
+def compile_air(db: Database, config: Config) -> None:
     """Bring each channel's ledger in line with what is known. Each is a transaction: one does not wait for another."""
     for channel in config.channels:
-        with transaction(db):
-            if air.ensure_channel(db, channel.id, config.zone, now_us):
-                air.recompile(db, channel.id, now_us, config.limits.ledger_hours)
+        _compile_in_time(db, config, channel.id)
+
+
+def _compile_in_time(db: Database, config: Config, channel: str) -> None:
+    """Compile and commit before anybody acts on what changes.
+
+    Where the box was too slow nothing is committed, and it is tried again with as much more time as that took; in the
+    end from the freeze on, which is time enough.
+    """
+    urgent_ticks = URGENT_TICKS
+    for attempt in range(COMPILE_TRIES_MAX):
+        is_last = attempt == COMPILE_TRIES_MAX - 1
+        try:
+            with transaction(db):
+                began_us = air.now_us(db, config.clock)
+                if not air.ensure_channel(db, channel, config.zone, began_us):
+                    return
+                boundary = air.recompile(db, channel, began_us, config.limits.ledger_hours, urgent_ticks)
+                took_ticks = tick_of(air.now_us(db, config.clock)) - tick_of(began_us)
+                if boundary is not None and not is_in_time(boundary, tick_of(began_us) + took_ticks) and not is_last:
+                    raise _TooLate
+        except _TooLate:
+            log.warning("compiled_late", channel=channel, took_ms=took_ticks // 90)
+            urgent_ticks = FREEZE_TICKS if attempt == COMPILE_TRIES_MAX - 2 else URGENT_TICKS + 2 * took_ticks
+            continue
+        if boundary is not None and tick_of(air.now_us(db, config.clock)) + ACTED_ON_TICKS > boundary:
+            log.error("committed_late", channel=channel, boundary=to_text(us_of(boundary)))
+        return
+
+
+class _TooLate(Exception):
+    """What was compiled could not be committed in time."""
 
 
 def log_aired(db: Database, config: Config, now_us: int) -> None:

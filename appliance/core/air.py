@@ -29,8 +29,13 @@ from appliance.core.ts import FRAMES_PER_SEGMENT, SEGMENT_TICKS, TARGET_DURATION
 
 FREEZE_S: Final = max(3 * TARGET_DURATION_S, 15)
 FREEZE_TICKS: Final = FREEZE_S * TICKS_PER_S
-URGENT_TICKS: Final = 4 * TICKS_PER_S
-"""Two segments: the one that a sender is sending, and one for clocks, caches and the commit itself."""
+ACTED_ON_TICKS: Final = TICKS_PER_S * 3 // 4
+"""No reader acts on what begins later than this: a sender looks every 0.1 s, reads a segment, sends it 0.3 s early."""
+COMMIT_TICKS: Final = TICKS_PER_S // 2
+"""For compiling, on a box that is busy."""
+SYNC_TICKS: Final = TICKS_PER_S // 4
+"""For the commit itself, until readers see it."""
+URGENT_TICKS: Final = ACTED_ON_TICKS + COMMIT_TICKS + SYNC_TICKS
 
 
 class Wants(msgspec.Struct, frozen=True):
@@ -51,7 +56,7 @@ class Wants(msgspec.Struct, frozen=True):
 class Compilation(msgspec.Struct, frozen=True):
     """Replace the rows from `stretches[0].first_msn` on by these; the first of them may begin a row that runs on.
 
-    Nothing before `boundary_tick` changes thereby. Commit it before the clock comes within a segment of that tick.
+    Nothing before `boundary_tick` changes thereby. Commit it while `is_in_time` holds, else compile anew.
     """
 
     stretches: tuple[Stretch, ...]
@@ -61,15 +66,26 @@ class Compilation(msgspec.Struct, frozen=True):
     """`wants.live` with the moments at which the chunks air."""
 
 
+def is_in_time(boundary_tick: int, now_tick: int) -> bool:
+    """Whether what changes from `boundary_tick` on can be committed now before any reader acts on it."""
+    return now_tick + ACTED_ON_TICKS + SYNC_TICKS <= boundary_tick
+
+
 def compile_ledger(
-    channel: Channel, committed: Sequence[Stretch], wants: Wants, now_tick: int, horizon_tick: int
+    channel: Channel,
+    committed: Sequence[Stretch],
+    wants: Wants,
+    now_tick: int,
+    horizon_tick: int,
+    urgent_ticks: int = URGENT_TICKS,
 ) -> Compilation:
     """The ledger from the freeze to the horizon. `committed`: its rows from before `now_tick` to its end.
+    `urgent_ticks`: how far ahead an urgent change begins at the earliest; more where the box is slow.
 
     Pure: the same arguments give the same rows; and when nothing changed, rows that are there already.
     """
-    urgent_from = max(channel.frozen_tick, now_tick + URGENT_TICKS)
-    frozen = max(channel.frozen_tick, now_tick + FREEZE_TICKS)
+    urgent_from = max(channel.frozen_tick, now_tick + urgent_ticks)
+    frozen = max(urgent_from, now_tick + FREEZE_TICKS)
     timeline = with_slate(channel, committed, frozen + SEGMENT_TICKS)
     urgent = boundary(timeline, urgent_from)
     placements = placed(wants.breaks, wants.ready, urgent, now_tick)

@@ -99,11 +99,14 @@ def resume(db: Database, channel: str) -> None:
     db.conn.execute("UPDATE inserts SET stopped = 1 WHERE channel = ? AND state IN ('waiting', 'placed')", (channel,))
 
 
-def recompile(db: Database, channel: str, at_us: int, hours: int) -> None:
-    """Bring a channel's ledger in line with all that is known, `hours` ahead. Nothing happens to what is frozen."""
+def recompile(db: Database, channel: str, at_us: int, hours: int, urgent_ticks: int = URGENT_TICKS) -> int | None:
+    """Bring a channel's ledger in line with all that is known, `hours` ahead. Nothing happens to what is frozen.
+
+    Returns the tick from which on it may have changed; None for a channel that has not begun.
+    """
     facts = first(db, "SELECT * FROM channels WHERE id = ?", (channel,))
     if facts is None:
-        return
+        return None
     state = Channel(facts["epoch_tick"], facts["first_msn"], facts["frozen_tick"])
     now_tick, horizon_us = tick_of(at_us), at_us + hours * HOUR_US
     breaks = _breaks(db, channel)
@@ -115,13 +118,14 @@ def recompile(db: Database, channel: str, at_us: int, hours: int) -> None:
         live=live.imported(db, channel, coming, at_us),
     )
     committed = rows_between(db, channel, min(now_tick, state.frozen_tick))
-    made = compile_ledger(state, committed, wants, now_tick, tick_of(horizon_us))
+    made = compile_ledger(state, committed, wants, now_tick, tick_of(horizon_us), urgent_ticks)
     db.conn.execute(
         "UPDATE channels SET frozen_tick = max(frozen_tick, ?) WHERE id = ?", (now_tick + URGENT_TICKS, channel)
     )
     _replace(db, channel, committed, made.stretches)
     _keep_placements(db, breaks, made.placements)
     live.keep_placed(db, channel, wants.live, made.live)
+    return made.boundary_tick
 
 
 def stretches(db: Database, channel: str, from_tick: int, to_tick: int) -> tuple[Stretch, ...]:

@@ -334,7 +334,7 @@ def test_j20_a_break_in_of_yesterday_does_not_air_today(pair: World) -> None:
         pair.hub.write(CONTROL, "insert", "n1", body)
         box.clock.us += 86_400 * US
         box.talk()
-        compile_air(box.db, box.config, box.clock.us)
+        compile_air(box.db, box.config)
         assert box.rows("SELECT state FROM inserts") == ["missed"]
         assert box.rows("SELECT count(*) FROM ledger WHERE kind = 'emergency'") == [0]
 

@@ -271,7 +271,7 @@ def test_resume_ends_an_emergency() -> None:
         Break(**{**{f: getattr(each, f) for f in each.__struct_fields__}, "stopped": True}) for each in box.breaks
     ]
     box.compile(clock("12:02:30"))
-    assert at(box, "12:02:33").kind == "emergency"
+    assert at(box, "12:02:31.400").kind == "emergency"
     assert at(box, "12:02:40").entry_id == "e1"
     assert position_s(box, "12:02:40") == 160
     box.compile(clock("12:02:50"))
