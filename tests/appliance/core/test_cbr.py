@@ -7,7 +7,7 @@ import pytest
 
 from appliance.core import cbr, ts
 from appliance.core.cbr import RATE_DEFAULT, RATE_MIN, Rate
-from appliance.core.mux import AUDIO_PID, PACKET, PMT_PID, VIDEO_PID
+from appliance.core.mux import AUDIO_PID, PACKET, PMT_PID, PTS_MODULO, VIDEO_PID
 from tests.appliance import clips
 from tests.appliance.core.timelines import START, heard, sent, timeline
 
@@ -92,6 +92,14 @@ def test_no_break_at_a_splice_wherever_rows_are_cut(seed: int) -> None:
     assert wrong == (0,) * 6
     assert 0 <= multiplex.tally.pictures - found.pictures <= 3, "but for those before the first tables"
     assert multiplex.tally.late_pictures == 0
+
+
+def test_the_clock_of_33_bits_wraps_without_a_step() -> None:
+    """It does so every 26.5 hours, also in the middle of a clip."""
+    begin = START // PTS_MODULO * PTS_MODULO + PTS_MODULO - 3 * ts.TICKS_PER_S
+    found = heard(sent(timeline([("long", 0, 205)], begin), RATE)[0], RATE)
+    assert (found.continuity_errors, found.pts_steps, found.pts_late, found.pcr_steps, found.pcr_late) == (0,) * 5
+    assert found.since_us is not None and found.until_us is not None and found.until_us < found.since_us
 
 
 def test_every_byte_of_pictures_and_sounds_arrives_in_order() -> None:
