@@ -22,12 +22,16 @@ from appliance.core.errors import OperatorError, SongshanError, Text
 from appliance.core.journal import SITE_ID, parse_public_key
 from appliance.core.timetable import Allowance, Period, allowance_at, periods_of, problems_of, steps, table_of
 from appliance.core.udp import problems_of_udp
+from appliance.limits import Air as Air
+from appliance.limits import Limits as Limits
+from appliance.limits import bad, problems_of_numbers, unknown
 
 CHANNEL_ID: Final = re.compile(r"[a-z][a-z0-9-]{1,63}")
 INSTALLED_HOME: Final = Path("/var/lib/songshan")
 INSTALLED_CONFIG: Final = Path("/etc/songshan/appliance.toml")
 INSTALLED_RUN: Final = Path("/run/songshan")
 INSTALLED_PLAYOUT: Final = Path("/run/songshan-playout")
+INSTALLED_TRANSCODER: Final = Path("/run/songshan-transcode.socket")
 CONFIG_BYTES_MAX: Final = 256 * 1024
 
 _HOST: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:-]{0,252}")
@@ -35,8 +39,6 @@ _USER: Final = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _HOST_KEY: Final = re.compile(r"(?:ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+=*")
 _BIND: Final = re.compile(r"(\[[0-9a-f:]+\]|[A-Za-z0-9.-]+):(\d{1,5})")
 _WEEK_US: Final = 7 * 86_400 * 1_000_000
-_MIB: Final = 1024 * 1024
-_GIB: Final = 1024 * _MIB
 
 
 @dataclass(frozen=True)
@@ -73,36 +75,6 @@ class ChannelConfig:
     """A second address that gets the same: what the probe listens to, where `udp` is one other machine."""
 
 
-def _limit(default: float, low: float, high: float) -> Any:
-    return field(default=default, metadata={"low": low, "high": high})
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Bounds and times that a county may have to change; each has its unit in its name."""
-
-    reserve_bytes: int = _limit(2 * _GIB, 0, 1024 * _GIB)
-    """Kept free on the disk of the media, so that a full cache never stops the database or the air."""
-    cache_bytes_max: int = _limit(0, 0, 1024 * 1024 * _GIB)
-    """What assets may take up together, 0 for all that the disk has less the reserve. What nothing uses goes first;
-    what is in use stays, and comes also beyond it."""
-    file_bytes_max: int = _limit(64 * _GIB, 1, 4096 * _GIB)
-    """The largest file that is taken in: an hour at the highest contribution rate, with room."""
-    spool_waiting_max: int = _limit(10_000, 10, 1_000_000)
-    """Commands that may wait for the agent; more are refused, so that a flood cannot fill the disk."""
-    drop_settled_s: float = _limit(2.0, 0.1, 3600)
-    """How long a dropped file must stay unchanged before it is taken: a copy over the network pauses."""
-    fetch_bytes_per_s: int = _limit(0, 0, 10 * _GIB)
-    """Bandwidth for bulk transfers each way, 0 for all there is: the county's office may share the line. The timetable
-    has its own."""
-    verify_days: int = _limit(30, 1, 366)
-    """Within how many days everything on disk is read again and checked."""
-    ledger_hours: int = _limit(26, 24, 168)
-    """How far ahead the air ledger reaches: a day, and the time to notice that the agent is dead."""
-    catchup_days: int = _limit(7, 0, 30)
-    """How long a programme can be seen again after it has ended (回看), while the disk has room; 0 for not at all."""
-
-
 @dataclass(frozen=True)
 class Config:
     """`home` holds everything that lasts, `run` what need not outlive a boot."""
@@ -118,6 +90,7 @@ class Config:
     web_bind: str = "127.0.0.1:8080"
     """The address and port of the web server; nginx stands before it."""
     limits: Limits = field(default_factory=Limits)
+    air: Air = field(default_factory=Air)
     timetable: tuple[Period, ...] = ()
     """When transfers may use how much of the line; outside of it `limits.fetch_bytes_per_s`."""
     clock: Clock = SYSTEM_CLOCK
@@ -173,6 +146,11 @@ class Config:
     def sign_key(self) -> Path:
         return self.keys / "sign"
 
+    @property
+    def transcoder(self) -> Path:
+        """Where a transcoder may listen: packaging in a sandbox of its own. None needs to."""
+        return INSTALLED_TRANSCODER if self.run == INSTALLED_RUN else self.run / "transcode.socket"
+
     def allowance_at(self, now_us: int) -> Allowance:
         """What transfers may use of the line at a moment."""
         each_way = self.limits.fetch_bytes_per_s
@@ -218,9 +196,10 @@ def render(config: Config) -> str:
     lines += ["", "[web]", f"bind = {_toml(config.web_bind)}"]
     if config.hub is not None:
         lines += ["", "[hub]", *(f"{key.name} = {_toml(getattr(config.hub, key.name))}" for key in fields(HubAddress))]
-    changed = [limit for limit in fields(Limits) if getattr(config.limits, limit.name) != limit.default]
-    if changed:
-        lines += ["", "[limits]", *(f"{limit.name} = {_toml(getattr(config.limits, limit.name))}" for limit in changed)]
+    for name, table in (("limits", config.limits), ("air", config.air)):
+        changed = [option.name for option in fields(table) if getattr(table, option.name) != option.default]
+        if changed:
+            lines += ["", f"[{name}]", *(f"{option} = {_toml(getattr(table, option))}" for option in changed)]
     for period in config.timetable:
         lines += ["", "[[timetable]]", *(f"{key} = {_toml(value)}" for key, value in table_of(period).items())]
     for channel in config.channels:
@@ -272,50 +251,52 @@ def _config(document: dict[str, Any], home: Path | None) -> Config:
         channels=tuple(ChannelConfig(**channel) for channel in document.get("channels", [])),
         web_bind=document.get("web", {}).get("bind", Config.web_bind),
         limits=Limits(**document.get("limits", {})),
+        air=Air(**document.get("air", {})),
         timetable=periods_of(document.get("timetable", [])),
     )
 
 
-_SECTIONS: Final = {"site", "name", "zone", "hub", "channels", "web", "limits", "timetable"}
+_SECTIONS: Final = {"site", "name", "zone", "hub", "channels", "web", "limits", "air", "timetable"}
 
 
 def _problems(document: dict[str, Any]) -> Iterator[Text]:
-    yield from _unknown(document, _SECTIONS, "")
+    yield from unknown(document, _SECTIONS, "")
     yield from _text(document, "site", "", SITE_ID, "dengfeng")
     yield from _text(document, "name", "", re.compile(r"[^\x00-\x1f]{1,80}"), "登封市融媒体中心")
     if not _is_zone(document.get("zone", Config.zone)):
         yield Text(f"zone 不是时区名：{document['zone']!r}", f"zone is no time zone: {document['zone']!r}")
     web = document.get("web", {})
     if isinstance(web, dict):
-        yield from _unknown(web, {"bind"}, "web.")
+        yield from unknown(web, {"bind"}, "web.")
         if not _is_bind(web.get("bind", Config.web_bind)):
-            yield _bad("web.bind", web["bind"], Config.web_bind)
+            yield bad("web.bind", web["bind"], Config.web_bind)
     else:
-        yield _bad("web", web, "[web]")
+        yield bad("web", web, "[web]")
     if "hub" in document:
         yield from _problems_of_hub(document["hub"])
     yield from _problems_of_channels(document.get("channels", []))
-    yield from _problems_of_limits(document.get("limits", {}))
+    yield from problems_of_numbers("limits", document.get("limits", {}), Limits)
+    yield from problems_of_numbers("air", document.get("air", {}), Air)
     yield from problems_of(document.get("timetable", []))
 
 
 def _problems_of_hub(hub: Any) -> Iterator[Text]:
     if not isinstance(hub, dict):
-        yield _bad("hub", hub, "[hub]")
+        yield bad("hub", hub, "[hub]")
         return
-    yield from _unknown(hub, {option.name for option in fields(HubAddress)}, "hub.")
+    yield from unknown(hub, {option.name for option in fields(HubAddress)}, "hub.")
     yield from _text(hub, "id", "hub.", re.compile(r"[a-z][a-z0-9-]{1,31}"), "songshan")
     yield from _text(hub, "host", "hub.", _HOST, "hub.example")
     yield from _text(hub, "user", "hub.", _USER, "songshan")
     if type(hub.get("port")) is not int or not 1 <= hub["port"] <= 65535:
-        yield _bad("hub.port", hub.get("port"), 22)
+        yield bad("hub.port", hub.get("port"), 22)
     keys = hub.get("host_keys")
     if (
         not isinstance(keys, list)
         or not keys
         or not all(isinstance(key, str) and _HOST_KEY.fullmatch(key) for key in keys)
     ):
-        yield _bad("hub.host_keys", keys, ["ssh-ed25519 AAAA…"])
+        yield bad("hub.host_keys", keys, ["ssh-ed25519 AAAA…"])
     try:
         parse_public_key(hub.get("sign_key") if isinstance(hub.get("sign_key"), str) else "")  # type: ignore[arg-type]
     except SongshanError:
@@ -325,10 +306,10 @@ def _problems_of_hub(hub: Any) -> Iterator[Text]:
 
 def _problems_of_channels(channels: Any) -> Iterator[Text]:
     if not isinstance(channels, list) or not all(isinstance(channel, dict) for channel in channels):
-        yield _bad("channels", channels, "[[channels]]")
+        yield bad("channels", channels, "[[channels]]")
         return
     for number, channel in enumerate(channels, start=1):
-        yield from _unknown(channel, {option.name for option in fields(ChannelConfig)}, f"channels[{number}].")
+        yield from unknown(channel, {option.name for option in fields(ChannelConfig)}, f"channels[{number}].")
         yield from _text(channel, "id", f"channels[{number}].", CHANNEL_ID, "dengfeng-1")
         yield from _text(channel, "name", f"channels[{number}].", re.compile(r"[^\x00-\x1f]{1,80}"), "登封综合")
         if "kind" in channel:
@@ -339,39 +320,10 @@ def _problems_of_channels(channels: Any) -> Iterator[Text]:
         yield Text(f"频道 {twice} 出现两次", f"channel {twice} is there twice")
 
 
-def _problems_of_limits(limits: Any) -> Iterator[Text]:
-    if not isinstance(limits, dict):
-        yield _bad("limits", limits, "[limits]")
-        return
-    yield from _unknown(limits, {limit.name for limit in fields(Limits)}, "limits.")
-    for limit in fields(Limits):
-        value, low, high = limits.get(limit.name, limit.default), limit.metadata["low"], limit.metadata["high"]
-        kinds = (int,) if limit.type is int else (int, float)
-        if type(value) not in kinds or not low <= value <= high:
-            yield Text(
-                f"limits.{limit.name} 须在 {low} 与 {high} 之间，得到 {value!r}",
-                f"limits.{limit.name} must be from {low} to {high}, got {value!r}",
-            )
-
-
-def _unknown(table: dict[str, Any], known: set[str], where: str) -> Iterator[Text]:
-    for key in sorted(table.keys() - known):
-        yield Text(f"不认识的选项 {where}{key}", f"unknown option {where}{key}")
-
-
 def _text(table: dict[str, Any], key: str, where: str, shape: re.Pattern[str], example: str) -> Iterator[Text]:
     value = table.get(key)
     if not isinstance(value, str) or not shape.fullmatch(value):
-        yield _bad(where + key, value, example)
-
-
-def _bad(option: str, value: object, example: object) -> Text:
-    if value is None:
-        return Text(f"缺少 {option}（例：{example}）", f"{option} is missing (for example {example})")
-    return Text(
-        f"{option} 不合规：{str(value)[:60]!r}（例：{example}）",
-        f"bad {option}: {str(value)[:60]!r} (for example {example})",
-    )
+        yield bad(where + key, value, example)
 
 
 def _is_zone(name: object) -> bool:

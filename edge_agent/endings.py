@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -10,10 +9,14 @@ from appliance import files
 from appliance.config import Config
 from appliance.core.asset import Asset, Rendition, hex_of
 from appliance.core.errors import Text
+from appliance.core.findings import Check
+from appliance.core.health import Packaging
+from appliance.core.moment import US
 from appliance.durable import disk_errors, sync_folder, unlink_durably
+from appliance.packaging import Progress
 from appliance.spool import NAME
 from edge_agent import basis, carrying, live, reading, transfer
-from edge_agent.children import Ended
+from edge_agent.children import Children, Ended
 from edge_agent.core.observation import Child
 from edge_agent.core.outcomes import (
     Arrived,
@@ -37,13 +40,34 @@ from edge_agent.reading import Reading
 
 
 class PackagerSaid(msgspec.Struct, frozen=True):
-    """The last line of `python -m appliance.packaging`: a rendition, or why there is none."""
+    """The last line of `python -m appliance.packager`: a rendition, or why there is none."""
 
     rendition: Rendition | None = None
-    findings: tuple[dict[str, Any], ...] = ()
+    check: Check | None = None
     segments: bytes = b""
+    is_source: bool = False
     refused: Text | None = None
     failed: Text | None = None
+
+
+class PackagerSays(msgspec.Struct, frozen=True):
+    """A line of it before that."""
+
+    progress: Progress
+
+
+def packaging(children: Children, now_us: int) -> Packaging:
+    """The packaging that is under way, and when it will have ended by what it says itself."""
+    child = next((each for each in children.running() if each.work == "package"), None)
+    if child is None:
+        return Packaging()
+    *_, last = children.said(child).rpartition(b"\n")[0].split(b"\n")
+    try:
+        said = msgspec.json.decode(last, type=PackagerSays).progress
+    except msgspec.DecodeError:
+        return Packaging(source=child.subjects[0])
+    ends_us = None if said.left_s is None else now_us + round(said.left_s * US)
+    return Packaging(source=child.subjects[0], phase=said.phase, done=round(said.done, 3), ends_us=ends_us)
 
 
 def of_child(ended: Ended, config: Config, memory: Memory) -> Iterator[Outcome]:
@@ -137,12 +161,16 @@ def _of_packaging(ended: Ended, config: Config) -> Outcome:
         said = PackagerSaid(failed=Text(f"转换中断（{ended.status}）：{last}", f"broke off ({ended.status}): {last}"))
     if said.rendition is None or not out.exists():
         reason = said.refused or said.failed or Text("转换没有结果", "nothing came of it")
-        return NotPackaged(source, reason, is_final=said.refused is not None, no_room="disk is full" in reason.en)
+        is_final, no_room = said.refused is not None, "disk is full" in reason.en
+        return NotPackaged(source, reason, is_final=is_final, no_room=no_room, check=said.check)
+    check = said.check or Check()
+    if said.is_source:
+        unlink_durably(out)
+        return Packaged(source, said.rendition, check, said.segments)
     with disk_errors(out):
         out.rename(files.stage_path(config, said.rendition.digest))
         sync_folder(out.parent)
-    findings = tuple(msgspec.convert(finding.get("what"), Text) for finding in said.findings)
-    return Packaged(source, said.rendition, findings)
+    return Packaged(source, said.rendition, check)
 
 
 def _of_taking(subject: str, read: Reading, reason: Text, memory: Memory) -> Iterator[Outcome]:

@@ -76,8 +76,8 @@ PACKAGING_LIMIT_S: Final = 4 * 86400.0
 """The packager bounds itself by the length of the clip; this is for one that does not."""
 READING_LIMIT_S: Final = 12 * 3600.0
 DISK_FAULTS: Final = files.BROKEN | {errno.EROFS}
-NICENESS: Final = 10
-"""Packaging takes whole processors; what serves the air comes first."""
+YIELDING: Final = ("nice", "-n", "10", "ionice", "-c", "3")
+"""Packaging takes whole processors and disks; what serves the air comes first."""
 
 _GONE: Final = Text("文件不见了", "its file is gone")
 
@@ -267,9 +267,11 @@ def _read(work_: Work, subject: str, path: Path, words: tuple[str, ...], world: 
 
 
 def _package(source: str, world: World) -> None:
-    argv = ("nice", "-n", str(NICENESS), sys.executable, "-m", "appliance.packaging")
-    paths = (str(files.path_of(world.config, source)), str(packaged_path(world.config, source)))
-    world.children.start(Child("package", (source,)), (*argv, *paths), PACKAGING_LIMIT_S, world.environ)
+    config = world.config
+    argv = (*YIELDING, sys.executable, "-m", "appliance.packager")
+    paths = (str(files.path_of(config, source)), str(packaged_path(config, source)))
+    how = (str(config.air.loudness_lufs), str(config.transcoder))
+    world.children.start(Child("package", (source,)), (*argv, *paths, *how), PACKAGING_LIMIT_S, world.environ)
 
 
 def _take_command(name: str, world: World) -> Iterator[Outcome]:

@@ -15,6 +15,7 @@ from appliance import files, spool
 from appliance.config import Config
 from appliance.core import timetable
 from appliance.core.cache import order_of_eviction, over_quota_bytes, quarantine_over
+from appliance.core.clip import made_by
 from appliance.core.line_rate import is_of_limit
 from appliance.core.moment import US
 from appliance.core.scrub import next_reading
@@ -209,7 +210,7 @@ def _known(config: Config, db: Database, before: Known, now_us: int, shown: int)
         alike=_alike(db),
         to_send=work.to_send(db),
         rate_bytes_per_s=rate_of(db, "down").now_bytes_per_s,
-        to_package=work.to_package(db),
+        to_package=work.to_package(db, made_by(config.air.loudness_lufs), now_us),
         live=live.entries_of(config, db, now_us),
         servable=items.servable(db, now_us),
         recalled=work.recalled_here(db, now_us),

@@ -16,8 +16,10 @@ from sqlite_utils import Database
 
 from appliance import files, spool
 from appliance.core.asset import Asset
+from appliance.core.clip import made_by
 from appliance.core.command import Command, Insert, Resume, Submit
 from appliance.core.errors import Refused, SongshanError, Text
+from appliance.core.findings import Check
 from appliance.core.health import Media
 from appliance.core.item import TITLE_CHARS_MAX
 from appliance.core.moment import US, to_text
@@ -148,7 +150,9 @@ class Recording:
                 with transaction(self._db):
                     self._witness.tell(now_us)
                 line, conversation = self._world.line, self._world.conversation
-                status = report.keep_status(self._db, self._config, line, conversation, self._started_us)
+                status = report.keep_status(
+                    self._db, self._config, line, conversation, self._world.children, self._started_us
+                )
                 conversation.report(status, now_us)
             case _:
                 raise AssertionError(f"nobody notes {outcome}")
@@ -200,8 +204,9 @@ class Recording:
                 self._memory.read_again(digest, size_bytes, now_us)
                 if self._memory.disk_fault_us + DISK_SOUND_US <= now_us:
                     facts.clear_alarm(db, "media-disk")
-            case Packaged(source):
+            case Packaged(source, _rendition, _check, segments):
                 traffic.keep_packaged(db, outcome, now_us)
+                self._applying.air_changed |= segments is not None
                 self._memory.failures.pop(source, None)
                 alarms.of_clip(db, source, "", None, now_us)
             case NotPackaged():
@@ -259,7 +264,16 @@ class Recording:
             self._memory.failed(outcome.source, now_us, jitter, retry.PACKAGING)
             return
         state = RenditionState(source=outcome.source, profile=HOUSE_PROFILE, state="failed", reason=outcome.reason)
-        assets.set_rendition(db, state)
+        before = assets.rendition(db, outcome.source, HOUSE_PROFILE)
+        if before is not None and before.state == "here":
+            # It was made by an older recipe; what this one finds red airs no more.
+            check = outcome.check or before.check or Check()
+            recipe = made_by(self._config.air.loudness_lufs)
+            check = msgspec.structs.replace(check, made_by=recipe)
+            assets.set_rendition(db, msgspec.structs.replace(before, check=check))
+            self._applying.air_changed = True
+        else:
+            assets.set_rendition(db, msgspec.structs.replace(state, check=outcome.check))
         known = assets.holding(db, outcome.source)
         alarms.of_clip(db, outcome.source, known.name if known else outcome.source, outcome.reason, now_us)
 

@@ -17,7 +17,8 @@ from appliance.core.rundown import tick_of, us_of
 from appliance.core.wire import SMALL_LINE_BYTES_MAX
 from appliance.store import air, asrun, facts, histories
 from appliance.store.database import transaction
-from edge_agent import alarms, health
+from edge_agent import alarms, endings, health
+from edge_agent.children import Children
 from edge_agent.conversation import Conversation
 from edge_agent.desk import say
 from edge_agent.line import Line
@@ -90,7 +91,9 @@ def _tell(db: Database, config: Config, body: records.AsRun, now_us: int) -> Non
     asrun.reported(db, body)
 
 
-def keep_status(db: Database, config: Config, line: Line, conversation: Conversation, began_us: int) -> dict[str, Any]:
+def keep_status(
+    db: Database, config: Config, line: Line, conversation: Conversation, children: Children, began_us: int
+) -> dict[str, Any]:
     """Note how the box is; what to tell the hub of it."""
     wall_us = config.clock.wall_us()
     with transaction(db):
@@ -99,7 +102,7 @@ def keep_status(db: Database, config: Config, line: Line, conversation: Conversa
         offset_ms = None if ahead_us is None else round((ahead_us + now_us - wall_us) / 1000, 1)
         clock = Clock(synchronised=health.is_synchronised(), hub_offset_ms=offset_ms)
         agent = Agent(state="running", pid=os.getpid(), started_at_us=began_us, version=facts.version())
-        for fact in (line.fact, clock, health.machine(), agent):
+        for fact in (line.fact, clock, health.machine(), agent, endings.packaging(children, now_us)):
             facts.set_status(db, fact, now_us)
         alarms.of_clock(db, wall_us, now_us)
         snapshot = facts.snapshot(db, config, now_us)

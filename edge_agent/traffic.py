@@ -74,8 +74,12 @@ def keep_packaged(db: Database, packaged: Packaged, now_us: int) -> None:
     if source is None:
         return
     name, duration_s = source.name, made.frames / FRAMES_PER_S
-    assets.describe(db, packaged.source, source.media_type, duration_s, packaged.findings)
-    needs.made_here(db, Asset(packaged.source, source.size_bytes, name, rendition=made, duration_s=duration_s), now_us)
+    assets.describe(db, packaged.source, duration_s)
+    asset = Asset(packaged.source, source.size_bytes, name, rendition=made, duration_s=duration_s, check=packaged.check)
+    if packaged.segments is None:
+        needs.made_here(db, asset, now_us)
+    else:
+        needs.is_in_house_format(db, asset, packaged.segments)
 
 
 def answer(db: Database, answered: Answered, now_us: int, jitter: float) -> None:

@@ -14,11 +14,14 @@ from appliance.core.asset import parse_digest
 from appliance.core.cache import Pin, Quarantined, order_of_eviction, words
 from appliance.core.errors import Refused, Text
 from appliance.core.facts import as_facts
+from appliance.core.findings import Check, describe
 from appliance.core.health import Storage
 from appliance.core.moment import US
 from appliance.core.scrub import Progress, progress
 from appliance.core.stock import Holding
+from appliance.core.ts import HOUSE_PROFILE
 from appliance.store import air
+from appliance.store import assets as stored
 from appliance.store import cache as cached
 from appliance.store.database import reading
 from appliance.store.facts import look
@@ -70,7 +73,7 @@ def cache(box: Box, digest: str | None, show_all: bool, as_json: bool) -> None:
     config, moment_us = box.config, now_us()
     report = report_of(config, moment_us)
     if digest is not None:
-        _one(report, parse_digest(digest), config.zone, as_json)
+        _one(report, config, parse_digest(digest), as_json)
     elif as_json:
         say_json(as_facts(report))
     else:
@@ -122,15 +125,18 @@ def _kept(
     return tuple(sorted(kept, key=lambda each: (each.goes is None, each.goes, each.name, each.digest)))
 
 
-def _one(report: Report, digest: str, zone: str, as_json: bool) -> None:
+def _one(report: Report, config: Config, digest: str, as_json: bool) -> None:
+    with reading(config.database) as db:
+        check = stored.checks(db, (digest,), HOUSE_PROFILE).get(digest)
     found = next((each for each in report.assets if each.digest == digest), None)
     aside = tuple(each for each in report.quarantine if each.digest == digest)
-    if found is None and not aside:
+    if found is None and not aside and check is None:
         raise Refused(Text(f"本机没有 {digest}", f"this box does not have {digest}"))
     if as_json:
-        say_json({"asset": as_facts(found), "quarantine": as_facts(aside)})
+        say_json({"asset": as_facts(found), "quarantine": as_facts(aside), "check": as_facts(check)})
         return
-    for line in (*_about(found, zone), *_of_quarantine(aside, zone)) if found else _of_quarantine(aside, zone):
+    about = _about(found, config.zone) if found is not None else []
+    for line in (*about, *_of_check(check), *_of_quarantine(aside, config.zone)):
         say(line)
 
 
@@ -198,6 +204,25 @@ def _about(each: Kept, zone: str) -> list[Text]:
         told.append(Text(f"  空间不足时第 {each.goes} 个清退", f"  when room is short it goes as number {each.goes}"))
     elif each.goes is not None:
         told.append(Text(f"  无人使用，第 {each.goes} 个清退", f"  nothing uses it, it would go as number {each.goes}"))
+    return told
+
+
+def _of_check(check: Check | None) -> list[Text]:
+    """The technical check of an asset that was brought to house format, or could not be."""
+    if check is None:
+        return []
+    told = []
+    if check.lufs is not None and check.source_lufs is not None:
+        before, after, gain = check.source_lufs, check.lufs, f"{check.gain_db:+.1f} dB"
+        told.append(
+            Text(
+                f"  响度 {before:.1f} LUFS，{gain}，播出 {after:.1f} LUFS",
+                f"  loudness {before:.1f} LUFS, {gain}, airs at {after:.1f} LUFS",
+            )
+        )
+    for finding in check.findings:
+        text = describe(finding)
+        told.append(Text(f"  {text.zh}", f"  {text.en}"))
     return told
 
 

@@ -7,6 +7,7 @@ import click
 from appliance.command import Box, language, now_us, pass_box, say, say_json
 from appliance.commands.overview import clock_of, lines
 from appliance.config import Config
+from appliance.core import findings
 from appliance.core.asset import parse_digest
 from appliance.core.errors import OperatorError, Text
 from appliance.core.facts import as_facts
@@ -82,7 +83,17 @@ def _assets(config: Config, digests: Sequence[str], as_json: bool) -> None:
     for digest in wanted:
         found = forecast(digest, held, arrivals)
         state = "cannot" if found.at_us is None else "ready" if found.at_us <= moment_us else "ready_by"
-        facts.append({"digest": digest, "state": state, "ready_at_us": found.at_us, "reason": found.reason})
+        made = held.renditions.get(digest)
+        told = made.check.findings if made is not None and made.check is not None else ()
+        facts.append(
+            {
+                "digest": digest,
+                "state": state,
+                "ready_at_us": found.at_us,
+                "reason": found.reason,
+                "findings": told,
+            }
+        )
         if not as_json:
             because = found.reason or Text("", "")
             say(Text(f"{digest} {state} {because.zh}", f"{digest} {state} {because.en}"))
@@ -94,3 +105,7 @@ def _say_row(row: Ready, zone: str) -> None:
     text = describe(row)
     start = clock_of(row.start_us, zone)
     say(Text(f"{start} {row.channel} {row.title} {text.zh}", f"{start} {row.channel} {row.title} {text.en}"))
+    for finding in row.findings:
+        if finding.severity != "info":
+            told = findings.describe(finding)
+            say(Text(f"    {told.zh}", f"    {told.en}"))

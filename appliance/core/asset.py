@@ -6,6 +6,7 @@ from typing import Final, Literal, NewType
 import msgspec
 
 from appliance.core.errors import OperatorError, Text
+from appliance.core.findings import Check
 
 Digest = NewType("Digest", str)
 """`sha256:` and 64 lower-case hex digits. Made only by `parse_digest` and `digest_of`."""
@@ -29,7 +30,10 @@ class Rendition(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
 
 
 class Asset(msgspec.Struct, frozen=True):
-    """What a record says of an asset. `name` is for people only; nothing on disk is named after it."""
+    """What a record says of an asset. `name` is for people only; nothing on disk is named after it.
+
+    `check` is what the technical check found when the rendition was made; None where whoever made it knew of none.
+    """
 
     digest: str
     size_bytes: int
@@ -38,6 +42,7 @@ class Asset(msgspec.Struct, frozen=True):
     role: AssetRole = "file"
     duration_s: float | None = None
     rendition: Rendition | None = None
+    check: Check | None = None
 
 
 def parse_digest(text: str) -> Digest:

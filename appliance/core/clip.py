@@ -5,7 +5,10 @@ from typing import Any, Final
 import msgspec
 
 from appliance.core import mux, ts
-from appliance.core.errors import Refused, Text
+from appliance.core.errors import Text
+from appliance.core.ffmpeg_log import LOG_OPTIONS
+from appliance.core.findings import never
+from appliance.core.loudness import AS_IT_IS, Levelling, levelling_filters, meter_filter, silence_filter
 
 CONTAINERS: Final = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,avi,flv,live_flv,asf,mxf,gxf,dv,h264,hevc,"
@@ -21,17 +24,24 @@ SLACK_S: Final = 0.2
 ENCODER_THREADS: Final = 4
 """Fixed, for x264's output depends on it."""
 GOP: Final = ts.FRAMES_PER_SEGMENT
+RECIPE: Final = 2
+"""Goes up whenever the same clip would give other bytes; what was made by an older one is made again when there is time
+(`made_by`)."""
+BLACK_MIN_S: Final = 1.0
+FROZEN_MIN_S: Final = 5.0
+"""Shorter times are not even noted; from which length on they are told is the business of `core/findings.py`."""
+VARIES_MIN: Final = 0.02
 _ROUNDING_S: Final = 0.12
 _SIZE: Final = "w='2*trunc(min(1280,720*dar)/2)':h='2*trunc(min(720,1280/dar)/2)'"
 FITTED: Final = (
     "yadif=mode=send_frame:deint=interlaced",
     f"scale={_SIZE}:flags=bicubic+accurate_rnd+bitexact:out_color_matrix=bt709:out_range=tv",
     "setsar=1",
-    "pad=1280:720:(ow-iw)/2:(oh-ih)/2",
     "fps=25:start_time=0",
     "format=yuv420p",
+    "pad=1280:720:(ow-iw)/2:(oh-ih)/2",
 )
-"""Filters that make any pictures the house's."""
+"""Filters that make any pictures the house's; the last draws the black bars."""
 SOUND: Final = ("aresample=48000:async=1:first_pts=0", "aformat=sample_fmts=fltp:channel_layouts=stereo")
 """Filters that make any sound the house's."""
 HOUSE_X264: Final = "force-cfr=1:aud=1:stitchable=1:repeat-headers=1"
@@ -64,6 +74,10 @@ class Stream(msgspec.Struct, frozen=True):
     duration_s: float | None = None
     width: int = 0
     height: int = 0
+    frames_per_s: float | None = None
+    is_vfr: bool = False
+    is_interlaced: bool = False
+    is_hdr: bool = False
 
 
 class Clip(msgspec.Struct, frozen=True):
@@ -97,7 +111,8 @@ def refusal_of(head: bytes) -> Text | None:
 def probe_argv(source: str) -> tuple[str, ...]:
     """ffprobe's command; its answer is for `parse_probe`."""
     entries = (
-        "format=format_name,duration:stream=index,codec_type,codec_name,width,height,duration:stream_tags=DURATION"
+        "format=format_name,duration:stream=index,codec_type,codec_name,width,height,duration,r_frame_rate,"
+        "avg_frame_rate,field_order,color_transfer:stream_tags=DURATION"
     )
     return (
         "ffprobe", "-v", "error", *_input_options(),
@@ -106,7 +121,7 @@ def probe_argv(source: str) -> tuple[str, ...]:
 
 
 def parse_probe(answer: bytes, *, is_mp4: bool = False) -> Clip:
-    """Read ffprobe's answer, b"" when it failed. Raises Refused when it is no clip that could be aired.
+    """Read ffprobe's answer, b"" when it failed. Raises NotAirable when it is no clip that could be aired.
 
     `is_mp4` tells that the file begins as an MP4 does: one that then cannot be read lacks its index, which comes last.
     """
@@ -117,23 +132,24 @@ def parse_probe(answer: bytes, *, is_mp4: bool = False) -> Clip:
     streams = facts.get("streams") or []
     container = str((facts.get("format") or {}).get("format_name", ""))
     if not container:
-        raise Refused(_CUT_OFF if is_mp4 else _UNKNOWN)
+        raise never("cut_off", _CUT_OFF) if is_mp4 else never("unknown_format", _UNKNOWN)
     whole_s = _seconds(facts["format"].get("duration"))
     video = next((_stream(one, whole_s) for one in streams if _is_moving(one)), None)
     audio = next(
         (_stream(one, whole_s) for one in streams if one.get("codec_type") == "audio" and _is_known(one)), None
     )
     if video is None and audio is None:
-        raise Refused(Text("既没有画面也没有声音", "it has neither picture nor sound"))
+        raise never("nothing_in_it", Text("既没有画面也没有声音", "it has neither picture nor sound"))
     if video is not None and not 0 < video.width * video.height <= PIXELS_MAX:
-        raise Refused(
-            Text(f"画面尺寸不可用：{video.width}x{video.height}", f"unusable size: {video.width}x{video.height}")
+        raise never(
+            "unusable_size",
+            Text(f"画面尺寸不可用：{video.width}x{video.height}", f"unusable size: {video.width}x{video.height}"),
         )
     lengths = [stream.duration_s for stream in (video, audio) if stream is not None and stream.duration_s is not None]
     clip = Clip(container, max(lengths, default=whole_s), video, audio)
     if clip.duration_s is not None and clip.duration_s > DURATION_S_MAX:
         hours = DURATION_S_MAX / 3600
-        raise Refused(Text(f"超过 {hours:.0f} 小时", f"longer than {hours:.0f} hours"))
+        raise never("too_long", Text(f"超过 {hours:.0f} 小时", f"longer than {hours:.0f} hours"))
     return clip
 
 
@@ -144,16 +160,35 @@ def frames_expected(clip: Clip) -> int | None:
     return max(1, round(_length_s(clip) * ts.FRAMES_PER_S))
 
 
-def encode_argv(source: str, clip: Clip) -> tuple[str, ...]:
+def made_by(target_lufs: float) -> str:
+    """The name of the recipe: whoever packages with the same gives the same bytes, by the same programs."""
+    return f"{RECIPE}/{target_lufs:g}LUFS"
+
+
+def listen_argv(source: str, audio: Stream) -> tuple[str, ...]:
+    """ffmpeg's command that only listens: how loud the sound is and where it is silent, on standard error.
+
+    Progress comes on standard output (`-progress`). The pictures are not decoded.
+    """
+    filters = [*SOUND, silence_filter(), meter_filter()]
+    return (
+        "ffmpeg", "-nostdin", *LOG_OPTIONS, *_input_options(), "-i", f"file:{source}", "-map", f"0:{audio.index}",
+        "-vn", "-sn", "-dn", "-af", ",".join(filters), "-t", f"{DURATION_S_MAX:.0f}", "-progress", "pipe:1",
+        "-f", "null", "-",
+    )  # fmt: skip
+
+
+def encode_argv(source: str, clip: Clip, levelling: Levelling = AS_IT_IS) -> tuple[str, ...]:
     """ffmpeg's command: house pictures and sounds, one to a PES, as MPEG-TS on standard output.
 
     Sound begins with one frame of priming. A clip without picture gives only sound, one without sound only pictures.
+    Where it is black or stands still, and how loud it became, is told on standard error (core/ffmpeg_log.py).
     """
-    argv = ["ffmpeg", "-nostdin", "-v", "error", *_input_options(), "-i", f"file:{source}"]
+    argv = ["ffmpeg", "-nostdin", *LOG_OPTIONS, *_input_options(), "-i", f"file:{source}"]
     if clip.video is not None:
         argv += ["-map", f"0:{clip.video.index}", *_video_options(clip)]
     if clip.audio is not None:
-        argv += ["-map", f"0:{clip.audio.index}", *_audio_options(clip)]
+        argv += ["-map", f"0:{clip.audio.index}", *_audio_options(clip, levelling)]
     if clip.video is not None and clip.audio is not None and frames_expected(clip) is None:
         argv.append("-shortest")
     return (
@@ -165,7 +200,10 @@ def encode_argv(source: str, clip: Clip) -> tuple[str, ...]:
 
 
 def _video_options(clip: Clip) -> list[str]:
-    filters = [*FITTED]
+    *fitted, padded = FITTED
+    # Before the black bars are drawn, which would count as black.
+    black = f"blackdetect=black_min_duration={BLACK_MIN_S:g}"
+    filters = [*fitted, black, f"freezedetect=noise=-60dB:duration={FROZEN_MIN_S:g}", padded]
     frames = frames_expected(clip)
     if frames is not None and clip.video is not None:
         still_s = max(0.0, _length_s(clip) - (clip.video.duration_s or 0)) + _ROUNDING_S
@@ -173,8 +211,8 @@ def _video_options(clip: Clip) -> list[str]:
     return ["-vf", ",".join(filters), "-fps_mode", "passthrough", *PICTURES]
 
 
-def _audio_options(clip: Clip) -> list[str]:
-    filters = [*SOUND]
+def _audio_options(clip: Clip, levelling: Levelling) -> list[str]:
+    filters = [*SOUND, *levelling_filters(levelling), meter_filter(), "aformat=sample_fmts=fltp"]
     frames = frames_expected(clip)
     if clip.video is not None:
         filters.append("apad")
@@ -212,7 +250,30 @@ def _stream(facts: dict[str, Any], whole_s: float | None) -> Stream:
         duration_s=_seconds(facts.get("duration")) or tagged or whole_s,
         width=facts.get("width", 0),
         height=facts.get("height", 0),
+        frames_per_s=_rate(facts.get("avg_frame_rate")),
+        is_vfr=_varies(facts),
+        is_interlaced=_is_interlaced(facts),
+        is_hdr=facts.get("color_transfer") in ("smpte2084", "arib-std-b67"),
     )
+
+
+def _is_interlaced(facts: dict[str, Any]) -> bool:
+    return facts.get("field_order") in ("tt", "bb", "tb", "bt")
+
+
+def _varies(facts: dict[str, Any]) -> bool:
+    """Whether the rate at which pictures stand and the rate at which they come on average are not the same."""
+    nominal, average = _rate(facts.get("r_frame_rate")), _rate(facts.get("avg_frame_rate"))
+    if nominal is None or average is None or _is_interlaced(facts):
+        return False
+    return abs(nominal / average - 1) > VARIES_MIN
+
+
+def _rate(text: object) -> float | None:
+    """`30000/1001`."""
+    number, _, divisor = str(text).partition("/")
+    above, below = _seconds(number), _seconds(divisor or 1)
+    return round(above / below, 3) if above and below else None
 
 
 def _seconds(text: object) -> float | None:

@@ -9,6 +9,7 @@
       sync         streams, what waits to go up and down
       storage      the disk of the media
       carrying     an import from a stick
+      packaging    the clip that is being brought to house format
       clock        whether the time is right
       machine      processor, memory, temperature
       agent        whether the loop runs
@@ -216,6 +217,16 @@ class Carrying(msgspec.Struct, frozen=True, kw_only=True):
     at_us: int | None = None
 
 
+class Packaging(msgspec.Struct, frozen=True, kw_only=True):
+    """The clip that is being brought to house format; `source` is None where none is. `done` is of the phase."""
+
+    source: str | None = None
+    phase: Literal["listening", "coding"] | None = None
+    done: float = 0.0
+    ends_us: int | None = None
+    at_us: int | None = None
+
+
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """The machine under the box."""
 
@@ -309,6 +320,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     sync: Sync = Sync()
     storage: Storage | None = None
     carrying: Carrying = Carrying()
+    packaging: Packaging = Packaging()
     clock: Clock = Clock()
     machine: Machine = Machine()
     agent: Agent = Agent()

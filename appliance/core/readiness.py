@@ -14,10 +14,12 @@ from typing import Final, Literal
 import msgspec
 
 from appliance.core.errors import Text
+from appliance.core.findings import Finding, of_entry, refusal
 from appliance.core.health import NotReady
 from appliance.core.live import Answer
 from appliance.core.moment import US
 from appliance.core.stock import Holding, RenditionState, Transfer
+from appliance.core.ts import FRAMES_PER_S
 
 PACKAGING_S_PER_S: Final = 1.0
 """Packaging is promised at the speed of the programme itself: a forecast that comes true early does no harm."""
@@ -41,6 +43,10 @@ class ComingEntry(msgspec.Struct, frozen=True, kw_only=True):
     start_us: int
     asset: str | None = None
     url: str | None = None
+    in_s: float = 0.0
+    out_s: float | None = None
+    duration_s: float | None = None
+    """What the schedule claims."""
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +64,8 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     reason: Text | None = None
     is_at_risk: bool = False
     """It will be ready, but so late that little may come between; or not if the line gets as bad as it has been."""
+    findings: tuple[Finding, ...] = ()
+    """What the technical check found of its asset, and what the schedule claims of it that is not so."""
 
 
 class Stock(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +84,8 @@ class Stock(msgspec.Struct, frozen=True, kw_only=True):
     """What the line carried in its slowest hour of late."""
     sources: Mapping[str, Answer] = {}
     """What each live source said when it was last asked, by its address."""
+    packaged_us: Mapping[str, int] = {}
+    """When those that are being packaged now will have been, by what the packager says."""
     allowed: Sequence[tuple[int, int]] = ()
     """From which moment on how many bytes a second the timetable allows, 0 for all there is; in order."""
 
@@ -130,6 +140,8 @@ def forecast(asset: str, stock: Stock, arrivals: Mapping[str, Forecast]) -> Fore
         return Forecast(None, _RECALLED)
     rendition = stock.renditions.get(asset)
     if rendition is not None:
+        if rendition.check is not None and rendition.check.is_red:
+            return Forecast(None, refusal(rendition.check.findings)[0])
         if rendition.state == "here":
             return Forecast(stock.now_us)
         if rendition.state == "failed":
@@ -189,6 +201,7 @@ def _row(entry: ComingEntry, stock: Stock, arrivals: Mapping[str, Forecast]) -> 
     elif found.at_us is not None:
         state, late_by_s = "late_by", (found.at_us - entry.start_us) / US
     return Ready(
+        findings=_findings_of(entry, stock),
         channel=entry.channel,
         entry_id=entry.entry_id,
         title=entry.title,
@@ -200,6 +213,15 @@ def _row(entry: ComingEntry, stock: Stock, arrivals: Mapping[str, Forecast]) -> 
         late_by_s=late_by_s,
         reason=found.reason,
     )
+
+
+def _findings_of(entry: ComingEntry, stock: Stock) -> tuple[Finding, ...]:
+    made = stock.renditions.get(entry.asset) if entry.asset is not None else None
+    if made is None:
+        return ()
+    length_s = made.frames / FRAMES_PER_S if made.frames else None
+    claimed = of_entry(entry.in_s, entry.out_s, entry.duration_s, length_s)
+    return (*claimed, *(made.check.findings if made.check is not None else ()))
 
 
 def _forecast_entry(entry: ComingEntry, stock: Stock, arrivals: Mapping[str, Forecast]) -> Forecast:
@@ -221,6 +243,8 @@ def _after_packaging(asset: str, stock: Stock, arrivals: Mapping[str, Forecast])
     here = Forecast(stock.now_us) if holding.state == "here" else arrivals.get(asset, _unplanned(asset, stock))
     if here.at_us is None:
         return here
+    if asset in stock.packaged_us:
+        return Forecast(max(stock.packaged_us[asset], stock.now_us + 1), _PACKAGING)
     takes_us = round((holding.duration_s or 0) * PACKAGING_S_PER_S * US)
     # At least a moment: what is not packaged is not ready now.
     return Forecast(here.at_us + max(takes_us, 1), _PACKAGING if holding.state == "here" else here.reason)

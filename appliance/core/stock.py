@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from appliance.core.errors import Text
+from appliance.core.findings import Check
 
 
 class Holding(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,7 +21,6 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
     verified_at_us: int | None = None
     last_used_us: int = 0
     duration_s: float | None = None
-    findings: tuple[Text, ...] = ()
 
 
 class RenditionState(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +34,8 @@ class RenditionState(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int | None = None
     frames: int | None = None
     reason: Text | None = None
+    check: Check | None = None
+    """What the technical check found; red never airs."""
 
 
 class Transfer(msgspec.Struct, frozen=True, kw_only=True):

@@ -250,6 +250,9 @@ def coming_entries(db: Database, channel: str, at_us: int, until_us: int) -> tup
             start_us=us_of(slot.start_tick),
             asset=slot.entry.asset,
             url=slot.entry.url,
+            in_s=slot.entry.in_s,
+            out_s=slot.entry.out_s,
+            duration_s=slot.entry.duration_s,
         )
         for slot in found
         if slot.entry is not None and us_of(slot.end_tick) > at_us and us_of(slot.start_tick) < until_us

@@ -11,7 +11,7 @@ import msgspec
 from sqlite_utils import Database
 
 from appliance.core.asset import Asset
-from appliance.core.errors import Text
+from appliance.core.findings import Check
 from appliance.core.stock import Holding, RenditionState, Transfer
 from appliance.store.database import Row, first, rows, text_json, text_of
 
@@ -67,6 +67,8 @@ def want_rendition(db: Database, asset: Asset, why: str, now_us: int) -> None:
     )
     known, bytes_here = rendition(db, asset.digest, made.profile), holding(db, made.digest)
     if known is not None and (known.state == "here" or known.digest == made.digest):
+        if known.digest == made.digest and asset.check is not None:
+            _keep_check(db, asset.digest, made.profile, asset.check)
         return
     set_rendition(
         db,
@@ -76,6 +78,7 @@ def want_rendition(db: Database, asset: Asset, why: str, now_us: int) -> None:
             digest=made.digest,
             size_bytes=made.size_bytes,
             frames=made.frames,
+            check=asset.check,
             state="here" if bytes_here is not None and bytes_here.state == "here" else "wanted",
         ),
     )
@@ -126,12 +129,9 @@ def touch(db: Database, digests: Iterable[str], now_us: int) -> None:
     db.conn.executemany("UPDATE assets SET last_used_us = ? WHERE digest = ?", [(now_us, each) for each in digests])
 
 
-def describe(db: Database, digest: str, media_type: str, duration_s: float | None, findings: Iterable[Text]) -> None:
-    """What a probe found out about an asset."""
-    db.conn.execute(
-        "UPDATE assets SET media_type = ?, duration_s = ?, findings = ? WHERE digest = ?",
-        (media_type, duration_s, msgspec.json.encode(tuple(findings)).decode(), digest),
-    )
+def describe(db: Database, digest: str, duration_s: float | None) -> None:
+    """How long an asset turned out to be."""
+    db.conn.execute("UPDATE assets SET duration_s = ? WHERE digest = ?", (duration_s, digest))
 
 
 def holding(db: Database, digest: str) -> Holding | None:
@@ -152,12 +152,14 @@ def holdings(db: Database, among: Iterable[str] | None = None) -> dict[str, Hold
 def set_rendition(db: Database, made: RenditionState, segments: bytes | None = None) -> None:
     """How far an asset's rendition is. `segments` is the table of its segments, kept where None is given."""
     db.conn.execute(
-        "INSERT INTO renditions (source, profile, digest, size_bytes, frames, state, reason, segments)"
-        " VALUES (:source, :profile, :digest, :size_bytes, :frames, :state, :reason, :segments)"
+        "INSERT INTO renditions (source, profile, digest, size_bytes, frames, state, reason, segments, checked,"
+        " severity, made_by) VALUES (:source, :profile, :digest, :size_bytes, :frames, :state, :reason, :segments,"
+        " :checked, :severity, :made_by)"
         " ON CONFLICT (source, profile) DO UPDATE SET digest = excluded.digest, size_bytes = excluded.size_bytes,"
         " frames = excluded.frames, state = excluded.state, reason = excluded.reason,"
-        " segments = coalesce(excluded.segments, segments)",
-        {**_columns(made), "segments": segments},
+        " segments = coalesce(excluded.segments, segments), checked = excluded.checked, severity = excluded.severity,"
+        " made_by = excluded.made_by",
+        {**_columns(made), "segments": segments, **_of_check(made.check)},
     )
 
 
@@ -172,6 +174,18 @@ def renditions(db: Database, profile: str) -> dict[str, RenditionState]:
     return {
         row["source"]: _rendition(row) for row in rows(db, "SELECT * FROM renditions WHERE profile = ?", (profile,))
     }
+
+
+def checks(db: Database, sources: Iterable[str], profile: str) -> dict[str, Check]:
+    """What the technical check found of these assets, by their digest; without those that nobody has checked."""
+    listed = msgspec.json.encode(tuple(sources)).decode()
+    found = rows(
+        db,
+        "SELECT source, checked FROM renditions WHERE profile = ? AND checked IS NOT NULL"
+        " AND source IN (SELECT value FROM json_each(?))",
+        (profile, listed),
+    )
+    return {row["source"]: msgspec.json.decode(row["checked"], type=Check) for row in found}
 
 
 def segments_of(db: Database, digest: str) -> bytes | None:
@@ -213,14 +227,32 @@ _WANT: Final = (
 )
 
 
+def _keep_check(db: Database, source: str, profile: str, check: Check) -> None:
+    db.conn.execute(
+        "UPDATE renditions SET checked = :checked, severity = :severity, made_by = :made_by"
+        " WHERE source = :source AND profile = :profile",
+        {"source": source, "profile": profile, **_of_check(check)},
+    )
+
+
+def _of_check(check: Check | None) -> dict[str, str | None]:
+    """The columns: all of it as JSON, and what is asked for in SQL."""
+    if check is None:
+        return {"checked": None, "severity": None, "made_by": None}
+    checked = msgspec.json.encode(check).decode()
+    return {"checked": checked, "severity": check.severity, "made_by": check.made_by or None}
+
+
 def _holding(row: Row) -> Holding:
-    findings = msgspec.json.decode(row["findings"], type=tuple[Text, ...]) if row["findings"] else ()
-    return msgspec.convert({**row, "findings": findings}, Holding)
+    return msgspec.convert(row, Holding)
 
 
 def _rendition(row: Row) -> RenditionState:
-    return msgspec.convert({**row, "reason": text_of(row["reason"])}, RenditionState)
+    check = msgspec.json.decode(row["checked"], type=Check) if row["checked"] else None
+    return msgspec.convert({**row, "reason": text_of(row["reason"]), "check": check}, RenditionState)
 
 
 def _columns(value: RenditionState | Transfer) -> dict[str, Any]:
-    return {**msgspec.structs.asdict(value), "reason": text_json(value.reason)}
+    columns = {**msgspec.structs.asdict(value), "reason": text_json(value.reason)}
+    columns.pop("check", None)
+    return columns

@@ -27,6 +27,7 @@ from appliance.core.health import (
     Machine,
     Media,
     NotReady,
+    Packaging,
     Queue,
     Snapshot,
     Storage,
@@ -50,8 +51,8 @@ SUBMISSIONS_SHOWN: Final = 50
 COMING_HOURS: Final = 24
 DAY_US: Final = 86_400 * US
 
-Status = Link | Clock | Machine | Media | Agent | Carrying
-_Fact = TypeVar("_Fact", Link, Clock, Machine, Agent, Carrying)
+Status = Link | Clock | Machine | Media | Agent | Carrying | Packaging
+_Fact = TypeVar("_Fact", Link, Clock, Machine, Agent, Carrying, Packaging)
 _NO_AGENT: Final = Text("agent 没有运行", "the agent does not run")
 _RAISED: Final = "raised:"
 """Before the id of an alarm that only the agent knows of; the others are found anew in every snapshot."""
@@ -90,6 +91,7 @@ def snapshot(
         sync=_sync(db, config),
         storage=_storage(config, db, now_us),
         carrying=carrying(db),
+        packaging=_status(db, Packaging),
         clock=_status(db, Clock),
         machine=_status(db, Machine),
         agent=agent,

@@ -351,3 +351,13 @@ def whose_plan_airs(db: Database) -> None:
             received_at_us INTEGER NOT NULL, PRIMARY KEY (channel, version)
         ) STRICT;
     """)
+
+
+@migrations()
+def what_the_technical_check_found(db: Database) -> None:
+    """Findings and loudness of each rendition, the worst of them where it is asked for, and the recipe that made it."""
+    db.executescript("""
+        ALTER TABLE renditions ADD COLUMN checked TEXT;
+        ALTER TABLE renditions ADD COLUMN severity TEXT;
+        ALTER TABLE renditions ADD COLUMN made_by TEXT;
+    """)

@@ -101,14 +101,39 @@ def need_packaging(db: Database, source: str) -> None:
 
 
 def made_here(db: Database, asset: Asset, now_us: int) -> None:
-    """The rendition of an asset was made on this box, and lies staged."""
+    """The rendition of an asset was made on this box, and lies staged. One that an older recipe made gives way."""
     assert asset.rendition is not None
-    known = rendition(db, asset.digest, asset.rendition.profile)
+    made = asset.rendition
+    known = rendition(db, asset.digest, made.profile)
+    if known is not None and known.state == "here" and known.digest != made.digest and _is_older(known, asset):
+        _retire(db, known)
+        known = None
+    elif known is not None and known.state == "here" and known.digest == made.digest:
+        # The recipe has another name and gives the same bytes.
+        set_rendition(db, msgspec.structs.replace(known, check=asset.check))
     if known is None or known.state != "here":
-        db.conn.execute("DELETE FROM renditions WHERE source = ?", (asset.digest,))
+        db.conn.execute("DELETE FROM renditions WHERE source = ? AND profile = ?", (asset.digest, made.profile))
         want_rendition(db, asset, MADE_HERE, now_us)
         _share_table(db, asset)
         queue(db, asset.rendition.digest, MADE, now_us)
+
+
+def is_in_house_format(db: Database, asset: Asset, segments: bytes) -> None:
+    """An asset that is here needs no rendition: it is one itself."""
+    made = asset.rendition
+    assert made is not None and made.digest == asset.digest
+    known = rendition(db, asset.digest, made.profile)
+    if known is None or known.state != "here":
+        state = RenditionState(
+            source=asset.digest,
+            profile=made.profile,
+            state="here",
+            digest=made.digest,
+            size_bytes=made.size_bytes,
+            frames=made.frames,
+            check=asset.check,
+        )
+        set_rendition(db, state, segments)
 
 
 def replaces(db: Database, digest: str, old: str) -> None:
@@ -291,6 +316,20 @@ def _queue_rendition(db: Database, asset: Asset, reason: str, deadline_us: int) 
     known = rendition(db, asset.digest, asset.rendition.profile)
     if known is None or known.digest == asset.rendition.digest:
         queue(db, asset.rendition.digest, reason, deadline_us)
+
+
+def _is_older(known: RenditionState, asset: Asset) -> bool:
+    """Whether a rendition was made by another recipe than that of `asset`."""
+    before, after = known.check, asset.check
+    return after is not None and (before is None or before.made_by != after.made_by)
+
+
+def _retire(db: Database, known: RenditionState) -> None:
+    """Keep a rendition under its digest, for what has aired of it and may be asked for; it airs no more."""
+    db.conn.execute(
+        "UPDATE OR REPLACE renditions SET profile = profile || '/' || digest WHERE source = ? AND profile = ?",
+        (known.source, known.profile),
+    )
 
 
 def _share_table(db: Database, asset: Asset) -> None:

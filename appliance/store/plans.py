@@ -122,7 +122,7 @@ def stock_of(db: Database, channel: str) -> Stock:
 
 
 def ready_assets(db: Database) -> dict[str, Packed]:
-    """What can air: assets whose rendition is on disk, verified, and not recalled, by their own digest."""
+    """What can air: assets whose rendition is on disk, verified, not recalled and not red, by their own digest."""
     return {row["source"]: Packed(row["digest"], row["frames"]) for row in rows(db, _READY, (ts.HOUSE_PROFILE,))}
 
 
@@ -134,6 +134,7 @@ _READY: Final = """
     LEFT JOIN assets ON assets.digest = renditions.digest
     WHERE profile = ? AND renditions.state = 'here' AND segments IS NOT NULL AND renditions.frames > 0
         AND coalesce(assets.state, 'here') = 'here'
+        AND coalesce(severity, '') != 'red'
         AND renditions.source NOT IN (SELECT target FROM tombstones)
         AND renditions.digest NOT IN (SELECT target FROM tombstones)
         AND NOT EXISTS (SELECT 1 FROM status WHERE name = 'media' AND value ->> 'is_away')

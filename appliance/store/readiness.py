@@ -46,6 +46,7 @@ def stock(db: Database, config: Config, now_us: int, named: Collection[str]) -> 
         rate_bytes_per_s=(line.now_bytes_per_s or UNMEASURED_BYTES_PER_S) if _is_open(db, now_us) else None,
         worst_bytes_per_s=line.worst_bytes_per_s,
         sources=live.answers(db),
+        packaged_us=_packaged_us(db, now_us),
         allowed=tuple((since_us, each.down_bytes_per_s) for since_us, each in config.allowances(now_us)),
     )
 
@@ -57,6 +58,17 @@ def _renditions(db: Database) -> dict[str, RenditionState]:
         source: made if made.state != "here" or source in airable else msgspec.structs.replace(made, state="packaging")
         for source, made in renditions(db, HOUSE_PROFILE).items()
     }
+
+
+def _packaged_us(db: Database, now_us: int) -> dict[str, int]:
+    """By what the agent said a moment ago."""
+    said = database.first(
+        db,
+        "SELECT value ->> 'source' AS source, value ->> 'ends_us' AS ends_us FROM status"
+        " WHERE name = 'packaging' AND at_us > ? AND value ->> 'ends_us' IS NOT NULL",
+        (now_us - ASKED_US,),
+    )
+    return {said["source"]: said["ends_us"]} if said is not None else {}
 
 
 def _is_open(db: Database, now_us: int) -> bool:

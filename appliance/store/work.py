@@ -9,8 +9,9 @@ from sqlite_utils import Database
 from appliance.core.moment import US
 from appliance.core.rundown import tick_of
 from appliance.core.stock import Transfer
-from appliance.store.assets import holding
+from appliance.core.ts import HOUSE_PROFILE
 from appliance.store.database import first, rows, text_of
+from appliance.store.needs import COMING, MADE_HERE
 
 LISTED_US: Final = 90 * US
 """So long a segment that was announced may be asked for, at least (playout of two minutes less what is cut)."""
@@ -52,6 +53,10 @@ class ToPackage(msgspec.Struct, frozen=True):
 
     source: str
     size_bytes: int
+
+
+REMAKE_AFTER_US: Final = 6 * 3600 * US
+"""What airs within this time is not made again: whatever it is like, it is there."""
 
 
 class Alike(msgspec.Struct, frozen=True):
@@ -110,15 +115,31 @@ def to_send(db: Database) -> tuple[Sending, ...]:
     )
 
 
-def to_package(db: Database) -> tuple[ToPackage, ...]:
-    """Clips that are here, the small ones first: a long one must not hold up the news."""
+def to_package(db: Database, recipe: str, now_us: int) -> tuple[ToPackage, ...]:
+    """Clips that are here, the small ones first: a long one must not hold up the news.
+
+    When none is left, those whose rendition was made here by another recipe, that a coming schedule or a channel's
+    fillers name and that do not air soon.
+    """
     found = rows(
         db,
         "SELECT source, coalesce(duration_s * 350000 + 8388608, assets.size_bytes) AS size_bytes"
         " FROM renditions JOIN assets ON assets.digest = source"
         " WHERE renditions.state IN ('wanted', 'packaging') AND renditions.digest IS NULL AND assets.state = 'here'"
+        " AND renditions.profile = ?"
         " AND source NOT IN (SELECT target FROM tombstones) ORDER BY assets.size_bytes LIMIT ?",
-        (QUEUE_SHOWN,),
+        (HOUSE_PROFILE, QUEUE_SHOWN),
+    ) or rows(
+        db,
+        _MADE_BY_OTHERS,
+        {
+            "profile": HOUSE_PROFILE,
+            "made_here": MADE_HERE,
+            "recipe": recipe,
+            "since_us": now_us,
+            "now_tick": tick_of(now_us),
+            "until_tick": tick_of(now_us + REMAKE_AFTER_US),
+        },
     )
     return tuple(ToPackage(row["source"], int(row["size_bytes"])) for row in found)
 
@@ -164,10 +185,11 @@ def sizes_of(db: Database, digests: Iterable[str]) -> dict[str, int]:
 
 
 def renditions_among(db: Database, digests: Iterable[str]) -> frozenset[str]:
-    """Those of these assets that are in house format."""
+    """Those of these assets that are in house format, be it as they came."""
     found = rows(
         db,
-        "SELECT digest FROM assets WHERE role = 'rendition' AND digest IN (SELECT value FROM json_each(?))",
+        "SELECT digest FROM assets WHERE digest IN (SELECT value FROM json_each(?))"
+        " AND (role = 'rendition' OR digest IN (SELECT source FROM renditions WHERE renditions.digest = source))",
         (msgspec.json.encode(tuple(digests)).decode(),),
     )
     return frozenset(row["digest"] for row in found)
@@ -175,5 +197,16 @@ def renditions_among(db: Database, digests: Iterable[str]) -> frozenset[str]:
 
 def is_rendition(db: Database, digest: str) -> bool:
     """Whether an asset is one in house format."""
-    known = holding(db, digest)
-    return known is not None and known.role == "rendition"
+    return digest in renditions_among(db, (digest,))
+
+
+_MADE_BY_OTHERS: Final = f"""
+    SELECT source, renditions.size_bytes AS size_bytes FROM renditions
+    JOIN assets ON assets.digest = source JOIN assets AS made ON made.digest = renditions.digest
+    WHERE renditions.profile = :profile AND renditions.state = 'here' AND assets.state = 'here'
+        AND made.why = :made_here AND made_by IS NOT :recipe AND source IN ({COMING})
+        AND source NOT IN (SELECT target FROM tombstones)
+        AND renditions.digest NOT IN (SELECT rendition FROM ledger
+            WHERE start_tick < :until_tick AND start_tick + frames * 3600 > :now_tick)
+    ORDER BY assets.size_bytes LIMIT 1
+"""  # noqa: S608

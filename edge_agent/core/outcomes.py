@@ -8,6 +8,7 @@ import msgspec
 from appliance.core.asset import Asset, Rendition
 from appliance.core.command import Command
 from appliance.core.errors import Text
+from appliance.core.findings import Check
 from appliance.core.wire import DeliveryVerdict
 from edge_agent.core.journey import Answer
 
@@ -103,11 +104,15 @@ class Verified(Outcome, frozen=True):
 
 
 class Packaged(Outcome, frozen=True):
-    """An asset was brought to house format; the file is staged under the rendition's digest."""
+    """An asset was brought to house format; the file is staged under the rendition's digest.
+
+    `segments` where the asset itself is in house format: then nothing is staged.
+    """
 
     source: str
     rendition: Rendition
-    findings: tuple[Text, ...]
+    check: Check
+    segments: bytes | None = None
 
 
 class NotPackaged(Outcome, frozen=True):
@@ -117,6 +122,7 @@ class NotPackaged(Outcome, frozen=True):
     reason: Text
     is_final: bool
     no_room: bool = False
+    check: Check | None = None
 
 
 class ChunkCame(Outcome, frozen=True):

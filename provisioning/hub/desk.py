@@ -13,7 +13,7 @@ from appliance.core.errors import OperatorError, Refused, Text
 from appliance.core.item import Item
 from appliance.core.template import WEEKDAYS
 from provisioning.command import pass_hub
-from provisioning.hub import recalls, scheduling
+from provisioning.hub import checks, recalls, scheduling
 from provisioning.hub.catalogue import Catalogue
 from provisioning.hub.folder import HubFolder
 from provisioning.hub.journals import HubJournals
@@ -67,8 +67,10 @@ def schedule(folder: HubFolder, site: str, channel: str, file: Path, as_json: bo
     sent = scheduling.send(folder, site_of(folder, site), channel, file, show_progress)
     made = sent.schedule
     facts = {"site": site, "channel": channel, "date": made.date, "version": made.version, "entries": len(made.entries)}
+    found = checks.of_schedule(Library(folder), made)
+    checks.say_of_entries(found)
     if as_json:
-        say_json({**facts, "warnings": sent.warnings})
+        say_json({**facts, "warnings": sent.warnings, "findings": found})
         return
     say(
         Text(

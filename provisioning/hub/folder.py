@@ -26,6 +26,7 @@ import msgspec
 
 from appliance.clock import SYSTEM_CLOCK, Clock
 from appliance.core.errors import OperatorError, Text
+from appliance.core.loudness import LOUDNESS_LUFS
 
 SITE_ID: Final = re.compile(r"[a-z][a-z0-9-]{1,31}")
 RESERVED_SITE_IDS: Final = frozenset({"all", "hub"})
@@ -47,6 +48,8 @@ class HubSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The largest file that a site may send: four hours of broadcast master."""
     uploads_max: int = 64
     """Files of one site that may lie unaccepted at the hub."""
+    loudness_lufs: float = LOUDNESS_LUFS
+    """What the sound of every clip is brought to."""
 
 
 @dataclass(frozen=True)
@@ -197,7 +200,10 @@ def render_settings(settings: HubSettings) -> str:
     """hub.toml as text."""
     lines = []
     for name, value in msgspec.to_builtins(settings).items():
-        shown = str(value).lower() if isinstance(value, bool) else value if isinstance(value, int) else _quoted(value)
+        if isinstance(value, bool):
+            shown = str(value).lower()
+        else:
+            shown = str(value) if isinstance(value, int | float) else _quoted(value)
         lines.append(f"{name} = {shown}\n")
     return "".join(lines)
 

@@ -14,6 +14,7 @@ from appliance.core.errors import Refused, SongshanError, Text
 from provisioning.hub.library import Facts, Library
 
 if TYPE_CHECKING:
+    from appliance import packaging
     from appliance.packaging import Packaged
 
 CLIPS: Final = {
@@ -30,7 +31,7 @@ FRAMES_PER_S: Final = 25
 _PICTURES: Final = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"GIF8": "image/gif"}
 _FILES: Final = {".pdf": "application/pdf", ".txt": "text/plain", ".zip": "application/zip"}
 
-Progress = Callable[[Path, float], None]
+Progress = Callable[[Path, "packaging.Progress"], None]
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ def with_rendition(library: Library, asset: Asset, progress: Progress) -> Asset:
         known = _package(library, asset, progress)
     if known.asset.rendition is None:
         raise Refused(known.reason or Text("没有播出格式", "not in house format"))
-    return msgspec.structs.replace(asset, rendition=known.asset.rendition, duration_s=known.asset.duration_s)
+    made = known.asset
+    return msgspec.structs.replace(asset, rendition=made.rendition, duration_s=made.duration_s, check=made.check)
 
 
 def _take_in(library: Library, source: Path, intent: Intent, new: list[str]) -> Asset:
@@ -84,7 +86,7 @@ def _take_in(library: Library, source: Path, intent: Intent, new: list[str]) -> 
     asset = Asset(digest, size_bytes, source.name, media_type, role)
     if source.suffix.lower() not in CLIPS:
         return asset
-    aired = with_rendition(library, asset, lambda _path, done: intent.progress(source, done))
+    aired = with_rendition(library, asset, lambda _path, now: intent.progress(source, now))
     facts = library.facts(digest)
     assert facts is not None
     return msgspec.structs.replace(aired, role=facts.asset.role)
@@ -98,7 +100,8 @@ def _package(library: Library, asset: Asset, progress: Progress) -> Facts:
     clip = packaging.probe(source)
     out = library.folder.assets / f".{secrets.token_hex(8)}.ts"
     try:
-        packaged = packaging.package(source, out, lambda done: progress(source, done))
+        target_lufs = library.folder.settings().loudness_lufs
+        packaged = packaging.package(source, out, lambda now: progress(source, now), target_lufs)
         with library.folder.locked():
             known = library.facts(asset.digest)
             made = known.asset.rendition if known is not None else None
@@ -118,7 +121,8 @@ def _is_whole(library: Library, known: Facts) -> bool:
 def _keep(library: Library, asset: Asset, packaged: "Packaged", out: Path, role: AssetRole) -> Facts:
     library.adopt(out, packaged.rendition.digest)
     duration_s = packaged.rendition.frames / FRAMES_PER_S
-    facts = Facts(msgspec.structs.replace(asset, rendition=packaged.rendition, duration_s=duration_s, role=role))
+    made, check = packaged.rendition, packaged.check
+    facts = Facts(msgspec.structs.replace(asset, rendition=made, duration_s=duration_s, role=role, check=check))
     library.keep_facts(facts)
     return facts
 

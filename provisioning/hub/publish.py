@@ -4,7 +4,7 @@ import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
@@ -15,12 +15,15 @@ from appliance.core.asset import Asset
 from appliance.core.errors import OperatorError, Refused, Text
 from appliance.core.item import SECTIONS, Item, SignOff, problems_of
 from provisioning.command import pass_hub
-from provisioning.hub import media
+from provisioning.hub import checks, media
 from provisioning.hub.catalogue import Catalogue
 from provisioning.hub.folder import HubFolder
 from provisioning.hub.journals import HubJournals
 from provisioning.hub.library import Library
 from provisioning.hub.sites import Site, all_sites, targets
+
+if TYPE_CHECKING:
+    from appliance.packaging import Progress
 
 BODY_BYTES_MAX: Final = 256 * 1024
 ORIGIN: Final = "hub"
@@ -89,9 +92,16 @@ def publish(
     item = msgspec.structs.replace(item, assets=files_as_assets(folder, files, settings.upload_bytes_max))
     send_item(folder, item, "all" if to in (None, "all") else sites[0].site, sites, offer)
     if as_json:
-        say_json({"item": item.id, "assets": [asset.digest for asset in item.assets]})
+        found = {asset.digest: asset.check.findings for asset in item.assets if asset.check is not None}
+        say_json({"item": item.id, "assets": [asset.digest for asset in item.assets], "findings": found})
     else:
         click.echo(item.id)
+
+
+_PHASES: Final = {
+    "listening": Text("测响度", "measuring the loudness of"),
+    "coding": Text("转换", "bringing to house format"),
+}
 
 
 def new_id(now_us: int) -> str:
@@ -99,11 +109,13 @@ def new_id(now_us: int) -> str:
     return f"{moment.to_text(now_us)[:10].replace('-', '')}-{secrets.token_hex(5)}"
 
 
-def show_progress(source: Path, done: float) -> None:
+def show_progress(source: Path, now: "Progress") -> None:
     """How far the work on a file is, on one line of standard error, for a person who waits."""
     if sys.stderr.isatty():
-        text = Text(f"转换 {source.name}", f"bringing {source.name} to house format").in_language(language())
-        click.echo(f"\r{text} {done:4.0%}", err=True, nl=done >= 1)
+        phase, name = _PHASES[now.phase], source.name
+        left = "" if now.left_s is None else f"{now.left_s:.0f} s "
+        text = Text(f"{phase.zh} {name}，还需 {left}", f"{phase.en} {name}, {left}left").in_language(language())
+        click.echo(f"\r{text} {now.done:4.0%} ", err=True, nl=now.phase == "coding" and now.done >= 1)
 
 
 def check_not_recalled(catalogue: Catalogue, assets: Sequence[Asset]) -> None:
@@ -119,7 +131,9 @@ def files_as_assets(folder: HubFolder, files: Sequence[Path], bytes_max: int) ->
     library = Library(folder)
     library.sweep(folder.now_us())
     recalled = Catalogue().read(HubJournals(folder), ()).recalled
-    return media.take_in(library, files, media.Intent(bytes_max, recalled, show_progress))
+    taken = media.take_in(library, files, media.Intent(bytes_max, recalled, show_progress))
+    checks.say_of_assets(taken)
+    return taken
 
 
 _RECALLED_LATER: Final = Text(

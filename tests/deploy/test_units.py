@@ -9,11 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from appliance.config import INSTALLED_TRANSCODER
+
 ROOT = Path(__file__).parents[2]
 UNITS = sorted((ROOT / "systemd").glob("*.service"))
+SOCKETS = sorted((ROOT / "systemd").glob("*.socket"))
 EXPOSURE_MAX = {
     "songshan-agent.service": 1.6,
     "songshan-web.service": 1.3,
+    "songshan-transcode@.service": 0.3,
     "songshan-playout@.service": 1.4,
     "songshan-playout-standby@.service": 1.4,
     "songshan-playout-watch@.service": 1.4,
@@ -44,7 +48,7 @@ def test_systemd_understands_every_line(unit: Path, tmp_path: Path) -> None:
     """A misspelt line of a sandbox is passed over by systemd with a warning, and protects nothing."""
     installed = service(unit)["ExecStart"].split()[0]
     here = str(Path(sys.executable).with_name(Path(installed).name))
-    for each in UNITS:
+    for each in (*UNITS, *SOCKETS):
         (tmp_path / each.name).write_text(each.read_text().replace(installed, here))
     verified = subprocess.run(
         ["systemd-analyze", "verify", "--recursive-errors=no", str(tmp_path / unit.name)],
@@ -72,10 +76,31 @@ def test_the_sandbox_stays_as_tight_as_it_is(unit: Path) -> None:
 def test_the_services_are_users_of_their_own_in_one_group() -> None:
     """The web server reads what the agent writes; it cannot write the database, nor read the keys."""
     made = (ROOT / "systemd/songshan.sysusers").read_text().splitlines()
-    users = {unit.name: service(unit)["User"] for unit in UNITS}
+    named = [unit for unit in UNITS if service(unit).get("DynamicUser") != "yes"]
+    users = {unit.name: service(unit)["User"] for unit in named}
     assert set(users.values()) == {line.split()[1] for line in made if line.startswith("u ")}
     playout = {user for name, user in users.items() if name.startswith("songshan-playout")}
     others = [user for name, user in users.items() if not name.startswith("songshan-playout")]
     assert playout == {"songshan-playout"}
     assert len({*others, *playout}) == len(others) + 1
-    assert {service(unit)["Group"] for unit in UNITS} == {"songshan"}
+    assert {service(unit)["Group"] for unit in named} == {"songshan"}
+
+
+def test_who_reads_what_strangers_made_has_nothing_to_lose() -> None:
+    """ffmpeg in the transcoder: no user that owns anything, no network, no path of the box, and last in line."""
+    unit = service(ROOT / "systemd/songshan-transcode@.service")
+    assert (unit["DynamicUser"], unit["PrivateNetwork"], unit["RestrictAddressFamilies"]) == ("yes", "yes", "none")
+    assert {"-/var/lib/songshan", "-/etc/songshan", "-/run/songshan"} <= set(unit["InaccessiblePaths"].split())
+    assert int(unit["Nice"]) >= 10 and int(unit["CPUWeight"]) <= 50 and unit["IOSchedulingClass"] == "idle"
+    assert unit["MemoryMax"]
+
+
+@pytest.mark.parametrize("unit", SOCKETS, ids=lambda unit: unit.name)
+def test_a_socket_is_where_the_box_looks_for_it(unit: Path) -> None:
+    """And starts the unit of the same name; only the agent may connect."""
+    parser = configparser.RawConfigParser(strict=False)
+    parser.read(unit)
+    listens = parser["Socket"]
+    assert Path(listens["ListenStream"]) == INSTALLED_TRANSCODER
+    assert (listens["Accept"], listens["SocketUser"], listens["SocketMode"]) == ("yes", "songshan", "0600")
+    assert unit.with_name(f"{unit.stem}@.service") in UNITS

@@ -153,7 +153,7 @@ def test_a_lost_rendition_is_fetched_or_made_again(config: Config) -> None:
         db.conn.execute("INSERT INTO fillers (channel, digest, ordinal) VALUES ('dengfeng-1', ?, 0)", (digest("b"),))
         for made in ("a", "b"):
             needs.lost(db, "sha256:" + (made + "0") * 32, AT_US)
-        assert [each.source for each in work.to_package(db)] == [digest("a")]
+        assert [each.source for each in work.to_package(db, "", AT_US)] == [digest("a")]
         assert [each.digest for each in work.to_fetch(db)] == ["sha256:" + "b0" * 32]
 
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.core.errors import Text
+from appliance.core.findings import Check, Finding
 from appliance.core.live import Answer
 from appliance.core.readiness import ComingEntry, Ready, Stock, describe, not_ready, rows
 from appliance.core.stock import Holding, RenditionState, Transfer
@@ -230,3 +231,33 @@ def test_what_waits_after_a_failure_does_not_hold_up_the_others() -> None:
     failed = down(other, 5000, AT_US - S, state="failed", not_before_us=AT_US + 300 * S)
     found = row(entry(3600), stock(renditions=WANTED, transfers=(failed, down(MADE, 1000, AT_US))))
     assert found.ready_at_us == AT_US + 100 * S
+
+
+def test_red_cannot_air_and_says_why() -> None:
+    """Whoever reads it knows what to send instead; that the file is on the disk helps nobody."""
+    black = Finding("black_throughout", "red", Text("画面全黑", "its picture is black throughout"))
+    here = msgspec.structs.replace(made("here")[CLIP], check=Check(findings=(black,)))
+    found = row(entry(), stock(renditions={CLIP: here}))
+    assert (found.state, found.reason, found.findings) == ("cannot", black.what, (black,))
+
+
+def test_what_the_schedule_claims_is_told_with_what_was_found() -> None:
+    """An entry of a minute on a clip of ten seconds is fifty seconds of filler: known the day before it airs."""
+    here = msgspec.structs.replace(made("here")[CLIP], frames=250, check=Check(findings=(AMBER,)))
+    claims = msgspec.structs.replace(entry(), duration_s=60.0)
+    assert [each.code for each in row(claims, stock(renditions={CLIP: here})).findings] == [
+        "out_beyond_asset",
+        "black_middle",
+    ]
+    assert row(claims, stock(renditions={CLIP: here})).state == "ready"
+
+
+def test_what_is_being_packaged_is_ready_when_the_packager_says() -> None:
+    """It measures; the length of the programme is only what is promised before."""
+    packaging = stock(holdings=held(CLIP, "here", 50.0), packaged_us={CLIP: AT_US + 7 * S})
+    assert row(entry(), packaging).ready_at_us == AT_US + 7 * S
+    late = stock(holdings=held(CLIP, "here", 50.0), packaged_us={CLIP: AT_US - 7 * S})
+    assert row(entry(), late).state == "ready_by"
+
+
+AMBER = Finding("black_middle", "amber", Text("黑场", "black"), 1.0, 4.0, 3.0, "s")

@@ -108,20 +108,18 @@ def test_a_clip_that_cannot_be_packaged_says_why(db: Database) -> None:
     assert assets.rendition(db, SOURCE, HOUSE_PROFILE) == failed
 
 
-def test_what_a_probe_found_is_kept(db: Database) -> None:
-    """Findings are pairs of texts, as everything that is told to people."""
+def test_how_long_an_asset_turned_out_to_be_is_kept(db: Database) -> None:
+    """The rundown goes by it until the rendition is there."""
     assets.want(db, asset("a"), "item", AT_US)
-    assets.describe(db, SOURCE, "video/mp4", 12.5, [Text("无声", "silent")])
+    assets.describe(db, SOURCE, 12.5)
     assert assets.holding(db, SOURCE) == Holding(
         digest=SOURCE,
         size_bytes=5,
-        media_type="video/mp4",
         name="a.mp4",
         role="video",
         why="item",
         last_used_us=AT_US,
         duration_s=12.5,
-        findings=(Text("无声", "silent"),),
     )
 
 

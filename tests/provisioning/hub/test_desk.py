@@ -51,6 +51,13 @@ def entry(name: str, start: str | None, asset: str | None, **more: Any) -> dict[
     return {key: value for key, value in {**made, "title": name, "asset": asset, **more}.items() if value is not None}
 
 
+FOUND = """\
+e1: [amber] a small picture (64x64), blurred when enlarged (upscaled)
+e1: [amber] it has no sound; silence was added (no_sound)
+"""
+"""What the technical check says of the clip, to whoever schedules it."""
+
+
 def send(hub: LiveHub, content: object, *, site: str = "dengfeng", channel: str = "dengfeng-1") -> tuple[int, str]:
     """songshan-hub schedule; its exit status and what it said on standard error."""
     path = hub.path.parent / "schedule.json"
@@ -75,7 +82,7 @@ def test_a_schedule_goes_out_with_all_that_it_needs(hub: LiveHub, clip: str) -> 
     """The record carries the document as it was written and every asset with its rendition, readable at once."""
     live = {"id": "e2", "start_type": "follow", "kind": "live", "url": "http://example/live.m3u8", "duration_s": 60.0}
     given = document(entry("e1", "06:00:00", clip, in_s=0.0, out_s=2.0), live)
-    assert send(hub, given) == (0, "")
+    assert send(hub, given) == (0, FOUND)
     body = sent(hub, "dengfeng/content", "schedule")[-1]
     assert isinstance(body, records.Schedule)
     assert json.loads(bytes(body.document)) == given
@@ -89,7 +96,7 @@ def test_a_schedule_goes_out_with_all_that_it_needs(hub: LiveHub, clip: str) -> 
 def test_a_file_with_a_byte_order_mark_and_line_breaks_is_taken(hub: LiveHub, clip: str) -> None:
     """Newsrooms write schedules with the editors they have."""
     given = document(entry("e1", "06:00:00", clip), date="2026-11-30")
-    assert send(hub, b"\xef\xbb\xbf" + json.dumps(given, indent=2).encode()) == (0, "")
+    assert send(hub, b"\xef\xbb\xbf" + json.dumps(given, indent=2).encode()) == (0, FOUND)
 
 
 BAD: dict[str, tuple[object, tuple[str, ...]]] = {
@@ -130,7 +137,7 @@ def test_a_bad_schedule_is_refused_with_every_problem_and_nothing_is_sent(hub: L
 
 def test_an_entry_longer_than_its_asset_and_an_old_version_are_refused(hub: LiveHub, clip: str) -> None:
     """Both would be found on the air, at night, by nobody."""
-    assert send(hub, document(entry("e1", "06:00:00", clip), date="2026-12-01", version=5)) == (0, "")
+    assert send(hub, document(entry("e1", "06:00:00", clip), date="2026-12-01", version=5)) == (0, FOUND)
     status, said = send(hub, document(entry("e1", "06:00:00", clip, out_s=9.0), date="2026-12-01", version=5))
     assert (status, "9.00" in said, "version 5" in said) == (2, True, True)
 
@@ -155,7 +162,7 @@ def test_a_recall_takes_the_record_the_links_and_the_asset_away(hub: LiveHub) ->
     """At once and everywhere: the control stream carries it, and no site can fetch it again."""
     path, digest = make_clip(hub, 0x113355)
     name = hub.run("publish", "--title", "误发", str(path)).strip()
-    assert send(hub, document(entry("e1", "06:00:00", digest), date="2026-12-03")) == (0, "")
+    assert send(hub, document(entry("e1", "06:00:00", digest), date="2026-12-03")) == (0, FOUND)
     withdrawn = hub.facts("recall", name, "--reason", "误发")["withdrawn"]
     assert digest in withdrawn
     assert len(withdrawn) == 2
@@ -280,7 +287,7 @@ def test_a_schedule_says_what_will_be_cut_dropped_or_left_open(hub: LiveHub, cli
     """A full hour is no error: a hard start is there to cut. But whoever made it must know before it is on the air."""
     entries = [entry("e1", "06:00:00", clip), entry("e2", None, clip), entry("e3", "06:00:03", clip)]
     path = hub.path.parent / "tight.json"
-    path.write_text(json.dumps(document(*entries, date="2026-12-03")))
+    path.write_text(json.dumps(document(*entries, date="2026-12-09")))
     said = json.loads(hub.run("schedule", "dengfeng", "dengfeng-1", str(path), "--json"))["warnings"]
     assert [each["en"] for each in said] == [
         "06:00:02.00 e2 (e2): cut by 1.00 s, by the hard start of e3",
