@@ -35,7 +35,7 @@ OPTIONS = {
     # What it does on a local network and over a long line is to be the same.
     "limitBandwidthInLan": "false",
 }
-START_LIMIT_S = 30
+START_LIMIT_S = 90
 ANSWER_LIMIT_S = 30
 
 
