@@ -18,7 +18,7 @@ from appliance.store.database import Row, rows
 from appliance.store.needs import DAYS_BACK_US
 from appliance.store.work import LISTED_US
 
-DVR_US: Final = 4 * 3600 * US
+DVR_US: Final = (4 * 3600 + 60) * US
 """So long a segment that aired can be had."""
 DAY_US: Final = 86_400 * US
 

@@ -47,8 +47,9 @@ from appliance.store import air, catchup
 from appliance.web.media import open_asset
 from appliance.web.reading import Reading
 
-FETCHABLE_S: Final = 2 * playlist.DVR_WINDOW_S + 2 * TARGET_DURATION_S
-"""RFC 8216 section 6.2.2: a segment can be had for its own length and that of the longest list after it left that."""
+FETCHABLE_S: Final = 2 * playlist.DVR_WINDOW_S + 6 * TARGET_DURATION_S
+"""RFC 8216 section 6.2.2: a segment can be had for its own length and that of the longest list after it left that. It
+leaves a list that is a segment longer than it must be, and not before the next one has ended."""
 FETCHABLE_TICKS: Final = FETCHABLE_S * TICKS_PER_S
 SEGMENTS_KEPT: Final = 16
 """Everybody who watches asks for the same few."""

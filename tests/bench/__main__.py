@@ -34,6 +34,7 @@ from tests.bench import (
     latency,
     on_air,
     output,
+    players,
     restored,
     serving,
     sync,
@@ -126,6 +127,7 @@ _asked_minutes: list[float] = []
 QUICK_YEAR = 20_000
 PARTS = {
     "air": Part(_of_the_air, 250),
+    "players": Part(lambda folder, quick: players.rows(folder, quick=quick), 950),
     "small": Part(lambda folder, quick: sync.few(folder, quick=quick), 300),
     "many": Part(lambda folder, quick: sync.many(folder, quick=quick), 1100),
     "large": Part(lambda folder, quick: sync.of_50_mb(folder, quick=quick), 300),

@@ -14,13 +14,14 @@ _SAMPLER = """
 const player = window.songshanPlayer, video = player.video;
 window.samples = [];
 player.events.length = 0;
-const quality = video.getVideoPlaybackQuality();
+const quality = video.getVideoPlaybackQuality?.() ?? { droppedVideoFrames: 0, totalVideoFrames: 0 };
 window.before = { dropped: quality.droppedVideoFrames, total: quality.totalVideoFrames };
 window.sampler = setInterval(() => window.samples.push([performance.now(), video.currentTime]), arguments[0]);
 """
 _RESULT = """
 clearInterval(window.sampler);
-const quality = window.songshanPlayer.video.getVideoPlaybackQuality();
+const video = window.songshanPlayer.video;
+const quality = video.getVideoPlaybackQuality?.() ?? { droppedVideoFrames: 0, totalVideoFrames: 0 };
 return {
   samples: window.samples,
   events: window.songshanPlayer.events,

@@ -42,15 +42,30 @@
     if (!data.fatal) return;
     show(words.again);
     if (data.type === Hls.ErrorTypes.MEDIA_ERROR) {
-      const again = performance.now() - recoveredAt < AGAIN_MS;
-      recoveredAt = performance.now();
-      if (again) soon(() => play(source, at()));
-      else hls.recoverMediaError();
+      mend();
     } else if (data.details.startsWith("manifest") || data.details === "levelParsingError") {
       soon(() => play(source, at()));
     } else {
       soon(() => hls.startLoad());
     }
+  }
+
+  // A repaired media element stands at first; what does not move after a while is begun anew.
+  function mend() {
+    const from = at();
+    const again = performance.now() - recoveredAt < AGAIN_MS;
+    recoveredAt = performance.now();
+    if (again) {
+      soon(() => play(source, from));
+      return;
+    }
+    hls.recoverMediaError();
+    video.play().catch(() => {});
+    const position = video.currentTime;
+    clearTimeout(retry);
+    retry = setTimeout(() => {
+      if (video.currentTime === position || video.readyState < 3) play(source, from);
+    }, AGAIN_MS);
   }
 
   // Where the viewer is, when that is not the live end: in milliseconds since 1970.

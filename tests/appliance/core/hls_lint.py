@@ -84,7 +84,8 @@ class HlsLint:
         self.head: tuple[str, ...] | None = None
         self.longest_us = 0
         self.left: dict[int, int] = {}
-        """When each segment was first not listed any more."""
+        """When each segment that is listed no more was last seen: it left at that moment or later."""
+        self.last_us = 0
         self.polls = 0
 
     def look(self, text: str, now_us: int) -> list[Listed]:
@@ -99,6 +100,7 @@ class HlsLint:
                 raise Violation(f"rule 1, 9: segment {segment.msn} changed: {self.known[segment.msn]} -> {segment}")
         if self.last:
             self._slid(listed, now_us)
+        self.last_us = now_us
         self.longest_us = max(self.longest_us, found.length_us)
         self.last = listed
         self.polls += 1
@@ -133,7 +135,7 @@ class HlsLint:
             raise Violation("rule 4: segments went by unlisted")
         for segment in before:
             if segment.msn < first:
-                self.left.setdefault(segment.msn, now_us)
+                self.left.setdefault(segment.msn, self.last_us)
 
     def _whole(self, listed: list[Listed], now_us: int) -> None:
         if not listed:
