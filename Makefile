@@ -13,7 +13,7 @@ TEST_NEEDS := nginx:nginx-light chromium:chromium chromedriver:chromium-driver m
               vlc-plugin:vlc-plugin-base systemd-analyze:systemd tmux:tmux strace:strace runuser:util-linux
 BENCH_NEEDS := wrk:wrk tc:iproute2
 # Compared with where they are there; without them their figures are missing and the table says so.
-BENCH_PEERS := unison:unison rclone:rclone syncthing:syncthing gst-launch-1.0:gstreamer1.0-tools \
+BENCH_PEERS := unison:unison rclone:rclone syncthing:syncthing melt:melt gst-launch-1.0:gstreamer1.0-tools \
                gst-plugins:gstreamer1.0-plugins-good gst-plugins:gstreamer1.0-plugins-bad gst-codecs:gstreamer1.0-libav
 
 .PHONY: demo test sim air-sim bench lint types contracts pytest clean system-run system-test system-bench lock

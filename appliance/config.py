@@ -139,6 +139,11 @@ class Config:
         return self.home / "keys"
 
     @property
+    def playout_token(self) -> Path:
+        """The SHA-256 of what other engines show to be let in; not among the keys, which the web server may not see."""
+        return self.home / "state" / "playout-token"
+
+    @property
     def ssh_key(self) -> Path:
         return self.keys / "ssh"
 

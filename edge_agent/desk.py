@@ -7,22 +7,26 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import msgspec
 from sqlite_utils import Database
 
 from appliance.config import Config
 from appliance.core import command as commands
 from appliance.core import records, wire
 from appliance.core.asrun import Sighting
-from appliance.core.asset import Asset
+from appliance.core.asset import Asset, parse_digest
 from appliance.core.command import Command
+from appliance.core.engine import EngineRow, library_name, problems_of_rows
 from appliance.core.errors import Refused, Text
 from appliance.core.item import SECTIONS, Item, problems_of
 from appliance.core.moment import US, to_text, to_us
+from appliance.core.rundown import tick_of
 from appliance.core.ts import TICKS_PER_FRAME
 from appliance.store import air, asrun, assets, desk, items, journals, needs, reasons
 from appliance.store.needs import TAKEN_WITHIN_US
 from edge_agent import redaction
 from edge_agent.faults import as_refusals
+from edge_agent.library import links_of
 
 GOOD_FOR_US: Final = 15 * 60 * US
 """A break-in that was asked for is off when it could not be carried out for so long: nobody waits for it any more."""
@@ -168,9 +172,30 @@ def _resume(db: Database, config: Config, channel: str) -> None:
 
 
 def _asrun(db: Database, config: Config, command: commands.Asrun, now_us: int) -> None:
+    """What an engine says it aired is evidence here, and goes up as it came; only a row of ours has a place in the log.
+
+    Raises Refused for a row of another shape.
+    """
     _check_channel(config, command.channel)
-    rows = tuple({**row, "evidence": "engine", "by": command.by} for row in command.rows)
-    say(db, config, "asrun", command.channel, records.AsRun(command.channel, rows), now_us)
+    try:
+        rows = tuple(msgspec.convert(row, EngineRow) for row in command.rows)
+    except msgspec.ValidationError as error:
+        raise Refused(Text(f"报告格式不对：{error}", f"not a report: {error}")) from error
+    problems = problems_of_rows(rows)
+    if problems:
+        raise Refused(*problems)
+    names = links_of(config)
+    for row in rows:
+        digest = row.asset if row.asset is not None else names.get(library_name(row.file or ""))
+        seen = Sighting(
+            start_tick=tick_of(row.start_us),
+            end_tick=tick_of(row.end_us),
+            evidence="engine_callback",
+            asset=assets.source_of(db, parse_digest(digest)) if digest is not None else None,
+        )
+        asrun.see(db, command.channel, seen, now_us)
+    told = tuple({**msgspec.to_builtins(row), "evidence": "engine_callback", "by": command.by} for row in rows)
+    say(db, config, "asrun", command.channel, records.AsRun(command.channel, told), now_us)
 
 
 def _observed(db: Database, config: Config, command: commands.Observed, now_us: int) -> None:

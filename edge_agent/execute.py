@@ -18,7 +18,7 @@ from appliance.core.command import Import, Submit
 from appliance.core.errors import DiskFull, OperatorError, SongshanError, Text
 from appliance.durable import unlink_durably
 from appliance.store import air, work
-from edge_agent import basis, carry, carrying, live, reading, transfer
+from edge_agent import basis, carry, carrying, library, live, reading, transfer
 from edge_agent.children import Children
 from edge_agent.conversation import Conversation
 from edge_agent.core.observation import Child, Work
@@ -37,6 +37,7 @@ from edge_agent.core.outcomes import (
 from edge_agent.core.steps import (
     Adopt,
     AdoptAll,
+    Arrange,
     Ask,
     AskFor,
     Base,
@@ -148,6 +149,10 @@ def _do(step: Step, world: World, deadlines: Mapping[str, int | None]) -> Iterat
             yield Due("compile")
         case LogAired():
             yield Due("log_aired")
+        case Arrange():
+            # Noted first: what the disk does not take is tried again after the next compilation, not in every turn.
+            memory.arranged_us = air.now_us(world.db, config.clock)
+            library.arrange(config, world.db, memory.arranged_us)
         case Report():
             yield Due("report")
         case TellOfMedia():

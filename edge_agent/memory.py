@@ -102,7 +102,9 @@ class Memory:
     disk_fault_us: int = 0
     """When the disk of the media last failed, or this run began."""
     compiled_us: int = 0
+    arranged_us: int = 0
     aired_us: int = 0
+    changed_us: int = 0
     reported_us: int = 0
     reported_link: str = ""
     """The state of the line that was last told; a change of it is told at once."""

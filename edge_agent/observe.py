@@ -116,8 +116,10 @@ def observe(
         quarantine_over=_quarantine_over(config, db, wanted, space, now_us),
         air_changed=air_changed,
         compiled_us=memory.compiled_us,
+        arranged_us=memory.arranged_us,
         aired_us=memory.aired_us,
         reported_us=memory.reported_us if memory.reported_link == link_state else 0,
+        changed_us=memory.changed_us,
         next_moment_us=min(_moments(config, memory, known, now_us), default=None),
     )
 
@@ -146,6 +148,7 @@ def _without_media(
         compiled_us=memory.compiled_us,
         aired_us=memory.aired_us,
         reported_us=memory.reported_us if memory.reported_link == link_state else 0,
+        changed_us=memory.changed_us,
     )
 
 

@@ -77,6 +77,8 @@ LINES_MAX: Final = 5
 """More of a kind at once are one line of the log."""
 
 NO_NEWS: Final = (Due, Moved, Carried, Began, Reached, DropsToTell, CommandRead, Looked, ChunkCame)
+FOR_READINESS: Final = (Arrived, Ceased, Unusable, Spoilt, Verified, Packaged, NotPackaged, LetGo, Reached)
+"""What changes how ready the coming entries are, beside what the ledger is compiled anew for."""
 DEEDS: Final = (CommandRead, CommandUnusable, DropRead, DropUnusable, Copied, Due, Looked)
 """What is more than a change of rows, and has its own transaction where it has one."""
 
@@ -104,6 +106,8 @@ class Recording:
                     self._note_all_rows(rows, self._db, now_us, jitter)
             else:
                 self._note(self._waiting[0], now_us, jitter)
+            if any(isinstance(outcome, FOR_READINESS) for outcome in rows or (self._waiting[0],)):
+                self._memory.changed_us = now_us
             noted = [self._waiting.popleft() for _outcome in rows or (None,)]
             for outcome in noted:
                 carry.heed(outcome, self._config, self._memory)
@@ -124,7 +128,7 @@ class Recording:
                     files.remove(self._config, digest)
             case Due("compile"):
                 self._applying.air_changed = False
-                self._memory.compiled_us = now_us
+                self._memory.compiled_us = self._memory.changed_us = now_us
                 report.compile_air(self._db, self._config)
             case Looked():
                 recovery = self._world.conversation.recovery

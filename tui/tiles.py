@@ -42,13 +42,13 @@ def air(snapshot: Snapshot, now_us: int, look: Look) -> Tile:
     late = [entry for entry in snapshot.coming if entry.state != "ready_by"]
     if snapshot.coming:
         count = look.say("{n} in the next 24 h").format(n=len(snapshot.coming))
-        facts.append(Fact(look.say("Not ready"), count, level=level_of(snapshot, "readiness") or Level.NOTE))
+        facts.append(Fact(look.say("Not ready"), count, level=level_of(snapshot, "readiness:") or Level.NOTE))
         in_time = [entry for entry in snapshot.coming if entry.state == "ready_by"]
         facts += [_not_ready(entry, now_us, look) for entry in (*late, *in_time)]
     words = {
         "ledger:": look.say("running out"),
         "filler:": look.say("not as planned"),
-        "readiness": look.say("will be missing"),
+        "readiness:": look.say("will be missing"),
     }
     worst = max(words, key=lambda about: level_of(snapshot, about))
     level = level_of(snapshot, worst)

@@ -11,11 +11,14 @@ import msgspec
 from appliance.command import Box, pass_box, say, say_json
 from appliance.commands.desk import hand_over, when, who
 from appliance.commands.overview import clock_of
-from appliance.config import Config
+from appliance.config import ChannelConfig, Config
+from appliance.core.accidents import KIND_NAMES as KIND_NAMES_OF_ACCIDENTS
+from appliance.core.accidents import KINDS, Tally, tally
 from appliance.core.asrun import AiredRow
 from appliance.core.asset import parse_digest
 from appliance.core.command import Insert, Resume
 from appliance.core.errors import OperatorError, Text
+from appliance.core.exports.asrun_csv import asrun_csv
 from appliance.core.ledger import KIND_NAMES, Stretch
 from appliance.core.moment import to_text, to_us
 from appliance.core.rundown import tick_of, us_of
@@ -43,7 +46,7 @@ def ledger(box: Box, channel: str, begin: str | None, end: str | None, as_json: 
     Example: songshan ledger dengfeng-1 --from 18:55 --to 19:05
     """
     config = box.config
-    _check_channel(config, channel)
+    check_channel(config, channel)
     with reading(config.database) as db:
         now_us = store.now_us(db)
         from_us = _moment(config, begin, now_us) if begin is not None else now_us
@@ -65,24 +68,32 @@ def ledger(box: Box, channel: str, begin: str | None, end: str | None, as_json: 
 @click.command()
 @click.argument("channel")
 @click.option("--date", help="the broadcast day, 2026-11-24; today when not given")
+@click.option("--csv", "as_csv", is_flag=True, help="a table for spreadsheets")
 @click.option("--json", "as_json", is_flag=True, help="for programs")
 @pass_box
-def asrun(box: Box, channel: str, date: str | None, as_json: bool) -> None:
-    """播出日志：频道实际播出了什么。 What really aired, from the air ledger, and how it compares with the plan.
+def asrun(box: Box, channel: str, date: str | None, as_csv: bool, as_json: bool) -> None:
+    """播出日志：频道实际播出了什么，与计划有何不同，事故次数与时长。 What really aired, how it compares with the plan,
+    and the accidents of the day.
 
     Example: songshan asrun dengfeng-1 --date 2026-11-24
     """
     config = box.config
-    _check_channel(config, channel)
+    check_channel(config, channel)
     with reading(config.database) as db:
         day = date if date is not None else day_of(store.now_us(db), config.zone)
         begin_us, end_us = day_bounds_us(day, config.zone)
         found = log.aired(db, channel, begin_us, end_us)
+    counted = tally(found, begin_us, end_us)
+    if as_csv:
+        click.echo(asrun_csv(found, config.zone), nl=False)
+        return
     if as_json:
-        say_json({"channel": channel, "date": day, "rows": found})
+        say_json({"channel": channel, "date": day, "rows": found, "tally": counted})
         return
     for row in found:
         _say_aired(row, config.zone)
+    if found:
+        _say_tally(counted)
     if not found:
         say(Text(f"{day} 没有播出记录", f"nothing is logged for {day}"))
 
@@ -108,7 +119,7 @@ def insert(box: Box, channel: str, digest: str, at: str | None, until: str | Non
     Example: songshan air insert dengfeng-1 sha256:9f86d0… --reason 防汛预警
     """
     config = box.config
-    _check_channel(config, channel)
+    check_channel(config, channel)
     asked_us = to_us(when())
     command = Insert(
         channel=channel,
@@ -132,7 +143,7 @@ def resume(box: Box, channel: str, reason: str) -> None:
 
     Example: songshan air resume dengfeng-1
     """
-    _check_channel(box.config, channel)
+    check_channel(box.config, channel)
     hand_over(box.config, Resume(channel=channel, reason=reason, by=who(), via="cli", at=when()))
 
 
@@ -172,12 +183,32 @@ def _say_aired(row: AiredRow, zone: str) -> None:
     )
 
 
-def _check_channel(config: Config, channel: str) -> None:
-    if config.channel(channel) is None:
+def _say_tally(counted: Tally) -> None:
+    for kind in KINDS:
+        count, name = getattr(counted, kind), KIND_NAMES_OF_ACCIDENTS[kind]
+        say(
+            Text(
+                f"{name.zh} {count.count} 次，共 {count.duration_s:.2f} 秒",
+                f"{name.en}: {count.count}, together {count.duration_s:.2f} s",
+            )
+        )
+    say(
+        Text(
+            f"有记录 {counted.accounted_s:.2f} 秒，其中无人证实 {counted.unvouched_s:.2f} 秒",
+            f"accounted for {counted.accounted_s:.2f} s, {counted.unvouched_s:.2f} s of it vouched for by nobody",
+        )
+    )
+
+
+def check_channel(config: Config, channel: str) -> ChannelConfig:
+    """The channel; OperatorError where this box has none such."""
+    found = config.channel(channel)
+    if found is None:
         known = [each.id for each in config.channels]
         raise OperatorError(
             Text(f"没有频道 {channel}", f"there is no channel {channel}"), hint=Text("、".join(known), ", ".join(known))
         )
+    return found
 
 
 def _named(config: Config, channel: str) -> store.Named:

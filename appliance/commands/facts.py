@@ -102,10 +102,25 @@ def _assets(config: Config, digests: Sequence[str], as_json: bool) -> None:
 
 
 def _say_row(row: Ready, zone: str) -> None:
-    text = describe(row)
+    text, proof = describe(row), _proof(row, zone)
     start = clock_of(row.start_us, zone)
-    say(Text(f"{start} {row.channel} {row.title} {text.zh}", f"{start} {row.channel} {row.title} {text.en}"))
+    say(
+        Text(
+            f"{start} {row.channel} {row.title} {text.zh}{proof.zh}",
+            f"{start} {row.channel} {row.title} {text.en}{proof.en}",
+        )
+    )
     for finding in row.findings:
         if finding.severity != "info":
             told = findings.describe(finding)
             say(Text(f"    {told.zh}", f"    {told.en}"))
+
+
+def _proof(row: Ready, zone: str) -> Text:
+    """When the bytes were last read, or what to do about those that are not there."""
+    if row.state != "ready" and row.todo is not None:
+        return Text(f"。{row.todo.zh}", f". {row.todo.en}")
+    if row.verified_at_us is None:
+        return Text("", "")
+    read = clock_of(row.verified_at_us, zone)
+    return Text(f"，{read} 核验", f", verified {read}")

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from appliance.core.errors import Text
-from appliance.core.health import Alarm, Finding, OnAir, Severity, Snapshot, StreamFact
+from appliance.core.health import Alarm, Finding, NotReady, OnAir, Severity, Snapshot, StreamFact
 from appliance.core.moment import US, to_text
 from appliance.core.outputs import of_outputs
 
@@ -28,7 +28,12 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
     ledger_amber_s: float = 12 * _HOUR_S
     """The agent keeps it 24 hours long: half of that is time to come and look."""
     soon_s: float = 2 * _HOUR_S
-    """What is not ready and airs within this is red."""
+    """What is at risk and airs within this is red."""
+    missing_amber_s: float = 6 * _HOUR_S
+    missing_red_s: float = 30 * 60
+    """What is not ready of the next 24 hours is told three times over: at once, and when it airs within these."""
+    day_planned_s: float = 6 * _HOUR_S
+    """A day must have a plan so long before it begins."""
     clock_offset_ms: float = 1000
     view_late_s: float = 5 * 60
     """A hub that listens signs every minute, for ten: so late it is not the line."""
@@ -46,6 +51,7 @@ def findings(seen: Snapshot, thresholds: Thresholds) -> tuple[Finding, ...]:
         *of_outputs(seen.outputs, seen.now_us),
         *_of_live(seen),
         *_of_coming(seen, thresholds),
+        *_of_days(seen, thresholds),
         *_of_risk(seen, thresholds),
         *_of_link(seen, thresholds),
         *_of_sync(seen, thresholds),
@@ -208,21 +214,84 @@ def _of_live(seen: Snapshot) -> Iterator[Finding]:
 
 
 def _of_coming(seen: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
+    """Three stages, each an alarm of its own, so that it is heard anew; an entry stands in the last that it reached."""
     missing = [entry for entry in seen.coming if entry.state != "ready_by"]
-    if not missing:
-        return
-    soonest = min(missing, key=lambda entry: entry.start_us)
-    soon = soonest.start_us - seen.now_us < thresholds.soon_s * US
-    because = soonest.reason or Text("", "")
-    yield Finding(
-        id="readiness",
-        severity="red" if soon else "amber",
-        text=Text(
-            f"{len(missing)} 条节目备播不足，最早《{soonest.title}》：{because.zh}",
-            f"{len(missing)} entries will not be ready, first {soonest.title!r}: {because.en}",
-        ),
-        hint=Text("请看备播：songshan readiness", "see songshan readiness"),
+    stages = (
+        ("readiness:30min", 0, thresholds.missing_red_s),
+        ("readiness:6h", thresholds.missing_red_s, thresholds.missing_amber_s),
+        ("readiness:24h", thresholds.missing_amber_s, None),
     )
+    for identity, from_s, until_s in stages:
+        entries = [each for each in missing if _begins_within(each.start_us - seen.now_us, from_s, until_s)]
+        if entries:
+            yield _missing(identity, entries, seen.now_us)
+
+
+def _begins_within(ahead_us: int, from_s: float, until_s: float | None) -> bool:
+    return (ahead_us >= from_s * US or from_s == 0) and (until_s is None or ahead_us < until_s * US)
+
+
+def _missing(identity: str, entries: list[NotReady], now_us: int) -> Finding:
+    soonest = min(entries, key=lambda entry: entry.start_us)
+    because, todo = soonest.reason or Text("", ""), soonest.todo or _SEE_READINESS
+    left = _duration(soonest.start_us - now_us)
+    is_red = identity == "readiness:30min"
+    more = _REPLACE_NOW if is_red else _SEE_READINESS
+    return Finding(
+        id=identity,
+        severity="red" if is_red else "amber",
+        text=Text(
+            f"{len(entries)} 条节目备播不足，最早《{soonest.title}》{left.zh}后开播：{because.zh}",
+            f"{len(entries)} entries will not be ready, first {soonest.title!r} in {left.en}: {because.en}",
+        ),
+        hint=Text(f"{todo.zh}；{more.zh}", f"{todo.en}; {more.en}") if todo != more else more,
+    )
+
+
+_SEE_READINESS: Final = Text("请看备播：songshan readiness", "see songshan readiness")
+_REPLACE_NOW: Final = Text(
+    "现在就改节目单，或备好应急插播：songshan air insert",
+    "change the schedule now, or have an insertion at hand: songshan air insert",
+)
+
+
+def _of_days(seen: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
+    """Tomorrow has no plan, or nothing is there to fill a gap with."""
+    for channel in seen.on_air:
+        left_us = channel.next_day_at_us - seen.now_us if channel.next_day_at_us is not None else None
+        if left_us is not None and left_us < thresholds.day_planned_s * US and channel.next_day_plan in ("", "default"):
+            left = _duration(max(0, left_us))
+            instead = _INSTEAD["default" if channel.next_day_plan else ""]
+            yield Finding(
+                id=f"schedule:{channel.channel}",
+                severity="red" if left_us < thresholds.missing_red_s * US else "amber",
+                text=Text(
+                    f"{channel.name} 没有 {channel.next_day} 的节目单，{left.zh}后开始，届时{instead.zh}",
+                    f"{channel.channel} has no schedule for {channel.next_day}, in {left.en}; {instead.en} plays then",
+                ),
+                hint=Text(
+                    "请编单人员发节目单：songshan-hub schedule",
+                    "have whoever makes it send it: songshan-hub schedule",
+                ),
+            )
+        if not channel.fillers_ready and channel.ledger_until_us is not None:
+            yield _amber(
+                f"fillers:{channel.channel}",
+                Text(
+                    f"{channel.name} 没有可播的垫片（{channel.fillers} 个都未就绪），空档只播内置垫片",
+                    f"{channel.channel} has no filler that can air ({channel.fillers} not ready): gaps show the slate",
+                ),
+                Text(
+                    "请嵩山云发垫片：songshan-hub publish --filler；已发的看 songshan readiness --asset",
+                    "have fillers sent: songshan-hub publish --filler; for those that were, songshan readiness --asset",
+                ),
+            )
+
+
+_INSTEAD: Final = {
+    "default": Text("播默认节目", "the default programme"),
+    "": Text("只播垫片", "filler alone"),
+}
 
 
 def _of_risk(seen: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:

@@ -73,6 +73,13 @@ class OnAir(msgspec.Struct, frozen=True, kw_only=True):
     next_version_at_us: int | None = None
     ledger_until_us: int | None = None
     """The air ledger is committed up to here; after it the slate plays."""
+    next_day: str = ""
+    """The broadcast day that comes, when it begins, and who plans it: `schedule`, `template`, `default`, "" nobody."""
+    next_day_at_us: int | None = None
+    next_day_plan: str = ""
+    fillers: int = 0
+    fillers_ready: int = 0
+    """Of its fillers, those that can air."""
     insert: str | None = None
     """The digest of the emergency insertion that is on the air."""
 
@@ -85,6 +92,7 @@ class NotReady(msgspec.Struct, frozen=True, kw_only=True):
     start_us: int
     state: Literal["ready_by", "late_by", "cannot"]
     reason: Text | None = None
+    todo: Text | None = None
     is_at_risk: bool = False
 
 

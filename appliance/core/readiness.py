@@ -43,6 +43,7 @@ class ComingEntry(msgspec.Struct, frozen=True, kw_only=True):
     start_us: int
     asset: str | None = None
     url: str | None = None
+    """Of a live source."""
     in_s: float = 0.0
     out_s: float | None = None
     duration_s: float | None = None
@@ -62,6 +63,12 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     ready_at_us: int | None = None
     late_by_s: float | None = None
     reason: Text | None = None
+    todo: Text | None = None
+    """What somebody can do about it."""
+    verified_at_us: int | None = None
+    """When what will air was last read and compared with its digest; None where it is not here."""
+    is_packaged: bool = False
+    """It is in house format, and known by its segments."""
     is_at_risk: bool = False
     """It will be ready, but so late that little may come between; or not if the line gets as bad as it has been."""
     findings: tuple[Finding, ...] = ()
@@ -127,6 +134,7 @@ def not_ready(found: Sequence[Ready]) -> tuple[NotReady, ...]:
             start_us=row.start_us,
             state=row.state,
             reason=row.reason,
+            todo=row.todo,
             is_at_risk=row.is_at_risk,
         )
         for row in found
@@ -200,6 +208,8 @@ def _row(entry: ComingEntry, stock: Stock, arrivals: Mapping[str, Forecast]) -> 
         state = "ready_by"
     elif found.at_us is not None:
         state, late_by_s = "late_by", (found.at_us - entry.start_us) / US
+    made = stock.renditions.get(entry.asset) if entry.asset is not None else None
+    file = stock.holdings.get(made.digest) if made is not None and made.digest is not None else None
     return Ready(
         findings=_findings_of(entry, stock),
         channel=entry.channel,
@@ -212,6 +222,9 @@ def _row(entry: ComingEntry, stock: Stock, arrivals: Mapping[str, Forecast]) -> 
         ready_at_us=found.at_us,
         late_by_s=late_by_s,
         reason=found.reason,
+        todo=None if state == "ready" else _todo(state, found.reason),
+        verified_at_us=file.verified_at_us if file is not None and file.state == "here" else None,
+        is_packaged=made is not None and made.state == "here",
     )
 
 
@@ -273,6 +286,30 @@ _CHECKING: Final = Text("已到，正在检查", "here, being checked")
 _PACKAGING: Final = Text("正在转为播出格式", "being brought to house format")
 _BAD: Final = Text("文件损坏，等待重新传输", "the file went bad and waits to be fetched again")
 _NOT_ASKED: Final = Text("尚未排入传输", "not in the transfer queue yet")
+
+_IN_ITS_PLACE: Final = Text(
+    "换一个已就绪的节目，或请重新提供", "put something that is ready in its place, or ask for it again"
+)
+_TODO: Final[Mapping[Text, Text]] = {
+    _RECALLED: Text("此节目已撤，请改节目单", "it was recalled: change the schedule"),
+    _UNUSABLE: Text("请重新提供完好的文件", "provide a sound file"),
+    _LINE_DOWN: Text(
+        "检查线路，或用移动盘送来：songshan usb import", "see to the line, or carry it: songshan usb import"
+    ),
+    _ON_ITS_WAY: Text("让出线路，或放宽 [[timetable]]", "free the line, or widen [[timetable]]"),
+    _UNKNOWN: Text("请发布此媒资，或改节目单", "have the asset published, or change the schedule"),
+    _CHECKING: Text("稍候，自动完成", "wait: it goes by itself"),
+    _PACKAGING: Text("稍候，自动完成；来不及请换节目", "wait: it goes by itself; if that is too late, replace it"),
+    _BAD: Text("自动重新传输；反复出现请查磁盘", "it is fetched again by itself; if it recurs, see to the disk"),
+    _NOT_ASKED: Text("稍候；一直如此请看 songshan doctor", "wait; if it stays so, see songshan doctor"),
+}
+
+
+def _todo(state: State, reason: Text | None) -> Text:
+    """What to do about an entry that is not ready: nothing, as long as it will be in time by itself."""
+    if state == "ready_by":
+        return Text("无需操作", "nothing to do")
+    return _TODO.get(reason, _IN_ITS_PLACE) if reason is not None else _IN_ITS_PLACE
 
 
 def describe(row: Ready) -> Text:

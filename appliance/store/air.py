@@ -36,6 +36,7 @@ from appliance.store.database import Row, first, rows, text_json, text_of
 from appliance.store.plans import DAY_US as DAY_US
 from appliance.store.plans import assets_of_entries as assets_of_entries
 from appliance.store.plans import channel_slots as channel_slots
+from appliance.store.plans import prospects
 from appliance.store.plans import ready_assets as ready_assets
 from appliance.store.plans import receive_schedule as receive_schedule
 from appliance.store.plans import receive_template as receive_template
@@ -178,6 +179,7 @@ def on_air(db: Database, channel: Named, at_us: int) -> OnAir:
         next_version_at_us=us_of(newer.start_tick) if newer else None,
         ledger_until_us=us_of(until["tick"]) if until and until["tick"] is not None else None,
         insert=now.source if now.kind == "emergency" else None,
+        **prospects(db, channel.id, at_us),
     )
 
 

@@ -149,6 +149,12 @@ def holdings(db: Database, among: Iterable[str] | None = None) -> dict[str, Hold
     return {row["digest"]: _holding(row) for row in found}
 
 
+def source_of(db: Database, digest: str) -> str:
+    """The asset that a rendition was made of; an asset itself."""
+    row = first(db, "SELECT source FROM renditions WHERE digest = ?", (digest,))
+    return str(row["source"]) if row is not None else digest
+
+
 def set_rendition(db: Database, made: RenditionState, segments: bytes | None = None) -> None:
     """How far an asset's rendition is. `segments` is the table of its segments, kept where None is given."""
     db.conn.execute(

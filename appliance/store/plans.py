@@ -1,7 +1,7 @@
 """The plans in the database: schedules, templates, fillers, what is ready to air; and the rundown that they give.
 
     receive_schedule, receive_template, set_fillers     what came in
-    channel_slots, stock_of                             what it adds up to
+    channel_slots, stock_of, prospects                  what it adds up to
 
 Functions that write are called inside `with transaction(db)`.
 """
@@ -9,7 +9,7 @@ Functions that write are called inside `with transaction(db)`.
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from sqlite_utils import Database
@@ -124,6 +124,26 @@ def stock_of(db: Database, channel: str) -> Stock:
 def ready_assets(db: Database) -> dict[str, Packed]:
     """What can air: assets whose rendition is on disk, verified, not recalled and not red, by their own digest."""
     return {row["source"]: Packed(row["digest"], row["frames"]) for row in rows(db, _READY, (ts.HOUSE_PROFILE,))}
+
+
+def prospects(db: Database, channel: str, at_us: int) -> dict[str, Any]:
+    """Who plans the next day, and how many fillers there are and can air: fields of
+    `appliance.core.health.OnAir`."""
+    facts = first(db, "SELECT zone FROM channels WHERE id = ?", (channel,))
+    assert facts is not None, "a channel that is on the air has begun"
+    end_us = day_bounds_us(day_of(at_us, facts["zone"]), facts["zone"])[1]
+    date = day_of(end_us, facts["zone"])
+    coming = channel_slots(db, channel, facts["zone"], end_us, end_us)
+    plans = (slot.plan for slot in coming if slot.date == date and (slot.version is not None or slot.plan == "default"))
+    fillers = [row["digest"] for row in rows(db, _FILLERS, (channel,))]
+    ready = ready_assets(db)
+    return {
+        "next_day": date,
+        "next_day_at_us": end_us,
+        "next_day_plan": next(plans, ""),
+        "fillers": len(fillers),
+        "fillers_ready": sum(digest in ready for digest in fillers),
+    }
 
 
 _SCHEDULES: Final = "SELECT document FROM schedules WHERE channel = ? AND date = ? ORDER BY version DESC LIMIT 3"

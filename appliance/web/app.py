@@ -18,7 +18,7 @@ from werkzeug.exceptions import HTTPException
 
 from appliance.config import Config
 from appliance.core.errors import WorldError
-from appliance.web import api, pages, status, xmltv
+from appliance.web import api, pages, playout, status, xmltv
 from appliance.web.catchup import Catchup
 from appliance.web.front import Front, Quick
 from appliance.web.guides import Guides
@@ -67,6 +67,7 @@ def create_app(config: Config) -> Flask:
     app.register_blueprint(api.blueprint(config, reading, guides))
     app.register_blueprint(xmltv.blueprint(config, guides))
     app.register_blueprint(status.blueprint(config, reading))
+    app.register_blueprint(playout.blueprint(config, reading))
     app.register_error_handler(HTTPException, lambda error: api.problem(error) if _is_api() else making.error(error))
     app.register_error_handler(WorldError, lambda error: app.handle_user_exception(_unavailable(error)))
     app.after_request(_compress)

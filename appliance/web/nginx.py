@@ -139,6 +139,12 @@ server {{
         proxy_pass http://songshan;
     }}
 
+    # For the house: days for other engines, what they aired. Each asks for the token, nothing of it is kept.
+    location /playout/ {{
+{_HOUSE}
+        proxy_pass http://songshan;
+    }}
+
     # Pages and API. How long an answer is kept, if at all, is said by the answer (X-Accel-Expires, Cache-Control).
     location / {{
         proxy_pass http://songshan;
@@ -147,17 +153,22 @@ server {{
     }}
 
     location ~ ^/(readyz|metrics)$ {{
+{_HOUSE}
+        proxy_pass http://songshan;
+    }}
+}}
+"""
+
+
+_HOUSE: Final = """\
         allow 127.0.0.0/8;
         allow ::1;
         allow 10.0.0.0/8;
         allow 172.16.0.0/12;
         allow 192.168.0.0/16;
         allow fc00::/7;
-        deny all;
-        proxy_pass http://songshan;
-    }}
-}}
-"""
+        deny all;"""
+"""Whom a county's own network is made of; nobody else sees the locations that have it."""
 
 
 def _types() -> str:

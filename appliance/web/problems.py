@@ -20,6 +20,7 @@ MEDIA_TYPE: Final = "application/problem+json"
 
 WORDS: Final = {
     400: Text("请求不对", "The request is not right"),
+    401: Text("需要口令", "A token is needed"),
     403: Text("不允许", "Not allowed"),
     404: Text("没有这个页面", "There is no such page"),
     405: Text("不支持这种操作", "That cannot be done here"),
@@ -49,7 +50,7 @@ def problem_of(error: HTTPException) -> Problem:
 
 def headers_of(error: HTTPException) -> dict[str, str]:
     """What an error says beside its text: what else may be done, or when to come back."""
-    return {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
+    return {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After", "WWW-Authenticate")}
 
 
 class Wrong(HTTPException):

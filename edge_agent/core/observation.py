@@ -159,9 +159,13 @@ class Observation(msgspec.Struct, frozen=True):
     air_changed: bool = False
     """Whether something was learned that the ledger does not know yet."""
     compiled_us: int = 0
+    arranged_us: int = 0
+    """When the library was last brought in line."""
     aired_us: int = 0
     """When as-run rows were last written."""
     reported_us: int = 0
+    changed_us: int = 0
+    """When something last happened that readiness depends on."""
     next_moment_us: int | None = None
     """When the world changes by itself: an item's time comes, a wait ends, a dropped file will have settled."""
 
@@ -209,5 +213,9 @@ class Policy(msgspec.Struct, frozen=True):
     """The shortest time between two compilations, so that a flood of records does not starve all else."""
     compile_every_us: int = 600 * 1_000_000
     """The ledger grows at its far end also when nothing happens; it reaches hours beyond the day it has to."""
+    arrange_pause_us: int = 2 * 1_000_000
+    """The library follows the ledger, not each of its changes."""
     aired_every_us: int = 10 * 1_000_000
     report_every_us: int = 10 * 1_000_000
+    report_pause_us: int = 500_000
+    """How the box is, with its readiness and alarms, is told within a second of what changes it, and not more often."""

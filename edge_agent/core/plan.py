@@ -21,6 +21,7 @@ from edge_agent.core.room import Room
 from edge_agent.core.steps import (
     Adopt,
     AdoptAll,
+    Arrange,
     Ask,
     Compile,
     Connect,
@@ -74,7 +75,9 @@ def plan(seen: Observation, policy: Policy) -> tuple[Step, ...]:
     steps += room.evictions()
     steps += room.words()
     steps += _verify(seen, busy)
-    if seen.now_us >= seen.reported_us + policy.report_every_us:
+    if seen.compiled_us > seen.arranged_us and seen.now_us >= seen.arranged_us + policy.arrange_pause_us:
+        steps.append(Arrange())
+    if seen.now_us >= _report_us(seen, policy):
         steps.append(Report())
     return tuple(steps)
 
@@ -91,19 +94,27 @@ def _without_media(seen: Observation, policy: Policy) -> Iterator[Step]:
     yield from _air(seen, policy)
     yield from (TakeCommand(command.key) for command in seen.commands if command.is_due)
     yield from _connect(seen)
-    if seen.now_us >= seen.reported_us + policy.report_every_us:
+    if seen.now_us >= _report_us(seen, policy):
         yield Report()
+
+
+def _report_us(seen: Observation, policy: Policy) -> int:
+    """When to say how the box is: soon after something changed, and now and then."""
+    is_news = seen.changed_us >= seen.reported_us
+    return seen.reported_us + (policy.report_pause_us if is_news else policy.report_every_us)
 
 
 def next_look_us(seen: Observation, policy: Policy) -> int:
     """When to look again if nothing wakes us before."""
     moments = [
         seen.now_us + (policy.progress_us if seen.children else policy.look_again_us),
-        seen.reported_us + policy.report_every_us,
+        _report_us(seen, policy),
         seen.compiled_us + policy.compile_every_us,
     ]
     if seen.air_changed:
         moments.append(seen.compiled_us + policy.compile_pause_us)
+    if seen.compiled_us > seen.arranged_us:
+        moments.append(seen.arranged_us + policy.arrange_pause_us)
     if seen.link.state == "away":
         moments.append(seen.link.next_attempt_us)
     if seen.link.given:

@@ -27,6 +27,10 @@ class LogAired(Step, frozen=True):
     """Write the as-run rows of what has ended."""
 
 
+class Arrange(Step, frozen=True):
+    """Bring the library's names for people in line with what the coming days play."""
+
+
 class Connect(Step, frozen=True):
     """Begin to reach the hub."""
 

@@ -29,7 +29,16 @@ WELL = Snapshot(
     zone="Asia/Shanghai",
     now_us=AT_US,
     version="0.1.0",
-    on_air=(OnAir(channel="dengfeng-1", name="登封综合", planned=True, ledger_until_us=AT_US + 24 * HOUR),),
+    on_air=(
+        OnAir(
+            channel="dengfeng-1",
+            name="登封综合",
+            planned=True,
+            ledger_until_us=AT_US + 24 * HOUR,
+            fillers=2,
+            fillers_ready=1,
+        ),
+    ),
     link=Link(state="connected"),
     storage=Storage(total_bytes=100 * GIB, free_bytes=50 * GIB, reserve_bytes=2 * GIB),
     clock=Clock(synchronised=True, hub_offset_ms=5),
@@ -127,9 +136,19 @@ CASES = [
     ("ledger short", channel(ledger_until_us=AT_US + 6 * HOUR), ("ledger:dengfeng-1", "amber")),
     ("ledger over", channel(ledger_until_us=AT_US - HOUR), ("ledger:dengfeng-1", "red")),
     ("no ledger", channel(ledger_until_us=None), ("ledger:dengfeng-1", "red")),
-    ("missing soon", coming("cannot", HOUR), ("readiness", "red")),
-    ("late soon", coming("late_by", HOUR), ("readiness", "red")),
-    ("missing tonight", coming("cannot", 9 * HOUR), ("readiness", "amber")),
+    ("missing at once", coming("cannot", HOUR // 4), ("readiness:30min", "red")),
+    ("missing now", coming("cannot", -S), ("readiness:30min", "red")),
+    ("missing soon", coming("cannot", HOUR), ("readiness:6h", "amber")),
+    ("late soon", coming("late_by", HOUR), ("readiness:6h", "amber")),
+    ("missing tonight", coming("cannot", 9 * HOUR), ("readiness:24h", "amber")),
+    ("no schedule tonight", channel(next_day_at_us=AT_US + 5 * HOUR), ("schedule:dengfeng-1", "amber")),
+    ("no schedule now", channel(next_day_at_us=AT_US + HOUR // 4), ("schedule:dengfeng-1", "red")),
+    (
+        "only the default",
+        channel(next_day_at_us=AT_US + 5 * HOUR, next_day_plan="default"),
+        ("schedule:dengfeng-1", "amber"),
+    ),
+    ("no filler", channel(fillers=2, fillers_ready=0), ("fillers:dengfeng-1", "amber")),
     ("at risk soon", coming("ready_by", HOUR, is_at_risk=True), ("at-risk", "red")),
     ("at risk tonight", coming("ready_by", 9 * HOUR, is_at_risk=True), ("at-risk", "amber")),
     ("locked out", with_(link=Link(state="locked_out")), ("link", "red")),
@@ -157,17 +176,33 @@ def test_each_trouble_has_its_alarm_with_a_next_step(seen: Snapshot, expected: t
     [
         coming("ready_by", HOUR),
         order(AT_US - S, "answered"),
+        channel(next_day_at_us=AT_US + 7 * HOUR),
+        channel(next_day_at_us=AT_US + HOUR, next_day_plan="template"),
         with_(link=Link(state="alone")),
         with_(link=Link(state="connecting")),
         with_(clock=Clock()),
         with_(machine=Machine()),
         with_(storage=None),
     ],
-    ids=range(7),
+    ids=range(9),
 )
 def test_what_is_normal_or_unknown_is_no_alarm(seen: Snapshot) -> None:
     """A technician learns to look away from alarms that mean nothing."""
     assert findings(seen, Thresholds()) == ()
+
+
+def test_an_entry_is_told_anew_as_its_time_comes_and_once_at_a_time() -> None:
+    """What was seen this morning and forgotten must be heard again; one trouble is one line."""
+    seen = with_(
+        coming=(*coming("cannot", 9 * HOUR).coming, *coming("cannot", HOUR).coming, *coming("late_by", S).coming)
+    )
+    assert [(each.id, each.severity) for each in findings(seen, Thresholds())] == [
+        ("readiness:30min", "red"),
+        ("readiness:6h", "amber"),
+        ("readiness:24h", "amber"),
+    ]
+    for at, stages in ((7, ["readiness:24h"]), (5, ["readiness:6h"]), (0, ["readiness:30min"])):
+        assert [each.id for each in findings(coming("cannot", at * HOUR + S), Thresholds())] == stages
 
 
 def test_the_worst_stands_first_and_thresholds_are_the_callers() -> None:

@@ -42,7 +42,7 @@ EACH: tuple[Command, ...] = (
     Insert(channel="c", digest=digest("a"), reason="防汛", at_air=AT, until=AT, by="x", via="cli", at=AT),
     Resume(channel="c", by="x", via="cli", at=AT),
     Tip(text="路灯不亮", contact="138", by="x", via="web", at=AT),
-    Asrun(channel="c", rows=({"start": AT, "title": "新闻"},), by="x", via="playout", at=AT),
+    Asrun(channel="c", rows=({"start": AT, "duration_s": 60.0, "title": "新闻"},), by="x", via="playout", at=AT),
 )
 
 

@@ -147,6 +147,31 @@ def test_fillers_without_an_asset_are_ready() -> None:
     assert row(entry(asset=None, kind="filler"), stock()).state == "ready"
 
 
+def test_an_entry_brings_its_proof() -> None:
+    """Verified when, and in house format: green alone is a claim."""
+    file = Holding(digest=MADE, size_bytes=1, role="rendition", state="here", verified_at_us=AT_US - 60 * S)
+    found = row(entry(), stock(renditions=made("here"), holdings={MADE: file}))
+    assert (found.state, found.verified_at_us, found.is_packaged) == ("ready", AT_US - 60 * S, True)
+    waiting = row(entry(), stock(renditions=made("wanted"), transfers=(down(MADE, 500),)))
+    assert (waiting.verified_at_us, waiting.is_packaged) == (None, False)
+
+
+def test_what_is_not_ready_says_what_to_do() -> None:
+    """At night nobody knows by heart what a reason asks for."""
+    cases = (
+        stock(),
+        stock(holdings=held(CLIP, "here")),
+        stock(recalled={CLIP}),
+        stock(renditions=made("failed", None, Text("坏", "broken"))),
+        stock(renditions=made("wanted"), transfers=(down(MADE, 5000),)),
+        stock(renditions=made("wanted"), transfers=(down(MADE, 5),)),
+        stock(renditions=made("wanted"), transfers=(down(MADE, 5),), rate_bytes_per_s=None),
+    )
+    found = [row(entry(), each) for each in cases]
+    assert all(each.todo is not None and each.todo.zh and each.todo.en for each in found if each.state != "ready")
+    assert [each.todo.en for each in found if each.state == "ready_by" and each.todo] == ["nothing to do"] * 2
+
+
 def test_the_overview_gets_what_is_not_ready() -> None:
     """Green rows are not news."""
     found = rows([entry(), entry(asset=None, kind="filler")], stock())

@@ -24,6 +24,7 @@ from edge_agent.core.plan import is_idle, next_look_us, plan
 from edge_agent.core.steps import (
     Adopt,
     AdoptAll,
+    Arrange,
     AskFor,
     Base,
     Compile,
@@ -64,7 +65,14 @@ ROOMY = Space(free_bytes=10**12, reserve_bytes=10**9)
 
 def seen(**facts: object) -> Observation:
     """A world in which nothing recurs just now, but for these facts."""
-    quiet = {"now_us": NOW_US, "space": ROOMY, "compiled_us": NOW_US, "aired_us": NOW_US, "reported_us": NOW_US}
+    quiet = {
+        "now_us": NOW_US,
+        "space": ROOMY,
+        "compiled_us": NOW_US,
+        "arranged_us": NOW_US,
+        "aired_us": NOW_US,
+        "reported_us": NOW_US,
+    }
     return Observation(**{**quiet, **facts})  # type: ignore[arg-type]
 
 
@@ -465,6 +473,7 @@ class World:
     done: list[Step] = field(default_factory=list)
     compiled_us: int = 0
     aired_us: int = 0
+    arranged_us: int = 0
     reported_us: int = 0
 
     def observe(self) -> Observation:
@@ -502,6 +511,7 @@ class World:
             unverified=tuple(sorted(self.unverified & set(self.held))),
             compiled_us=self.compiled_us,
             aired_us=self.aired_us,
+            arranged_us=self.arranged_us,
             reported_us=self.reported_us,
         )
 
@@ -559,6 +569,8 @@ class World:
                 self.compiled_us = NOW_US
             case LogAired():
                 self.aired_us = NOW_US
+            case Arrange():
+                self.arranged_us = NOW_US
             case Report():
                 self.reported_us = NOW_US
             case Share():
@@ -604,6 +616,23 @@ def worlds(draw: st.DrawFn) -> World:
         disk_bytes=max(needed, sum(held.values())) + 5 * 6 + 200 + draw(st.integers(0, 500)),
         quota_bytes=draw(st.integers(0, 300)),
     )
+
+
+def test_how_the_box_is_is_told_within_a_second_of_a_change() -> None:
+    """An alarm that comes ten seconds late has cost ten seconds of thirty minutes; but a flood tells it once."""
+    told = NOW_US - 600_000
+    assert plan(seen(reported_us=told, changed_us=told + 1), POLICY) == (Report(),)
+    assert plan(seen(reported_us=told, changed_us=told - 1), POLICY) == ()
+    fresh = seen(reported_us=NOW_US - 100_000, changed_us=NOW_US)
+    assert plan(fresh, POLICY) == ()
+    assert next_look_us(fresh, POLICY) == NOW_US + 400_000
+    assert POLICY.compile_pause_us + POLICY.report_pause_us < 1_000_000
+
+
+def test_the_library_follows_the_ledger_and_not_each_of_its_changes() -> None:
+    """Names are for people and for engines that read them in minutes."""
+    assert plan(seen(compiled_us=NOW_US - 1, arranged_us=NOW_US - 3_000_000), POLICY) == (Arrange(),)
+    assert plan(seen(compiled_us=NOW_US - 1, arranged_us=NOW_US - 1_000_000), POLICY) == ()
 
 
 @settings(max_examples=100, deadline=None)
