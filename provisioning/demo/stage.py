@@ -188,6 +188,12 @@ def until(what: str, holds: Callable[[], T], timeout_s: float = 60) -> T:
         time.sleep(POLL_S)
 
 
+def see(seen: bool, what: str) -> None:
+    """What must be so now; StageError where it is not."""
+    if not seen:
+        raise StageError(Text(f"未见：{what}", f"not seen: {what}"))
+
+
 def playlist_lines(text: str) -> Iterator[str]:
     """The segment addresses of a playlist, in order."""
     return (line for line in text.splitlines() if line and not line.startswith("#"))
