@@ -28,6 +28,8 @@ from appliance.store.database import first, rows
 ROWS_PER_REPORT: Final = 200
 WORD_US: Final = 60 * US
 """So long after a row has ended it is written, where somebody listens: what was heard of it comes once a minute."""
+BREAK_TICKS_MAX: Final = 86_400 * TICKS_PER_S
+"""What an emergency that began longer ago has taken is not looked for."""
 HEARD_US: Final = 24 * 3600 * US
 SIGHTINGS_KEPT_US: Final = 31 * 86_400 * US
 
@@ -181,12 +183,18 @@ def _is_heard(db: Database, channel: str, at_us: int) -> bool:
 
 def _breaks(db: Database, channel: str, since: int, until: int) -> list[tuple[int, int]]:
     """From when to when emergencies ran, those that follow each other joined."""
+    found = rows(
+        db,
+        "SELECT start_tick, frames FROM ledger WHERE channel = ? AND start_tick >= ? AND start_tick < ?"
+        " AND kind = 'emergency' ORDER BY start_tick",
+        (channel, since - BREAK_TICKS_MAX, until),
+    )
     joined: list[tuple[int, int]] = []
-    for each in air.rows_between(db, channel, since - 86_400 * TICKS_PER_S, until):
-        if each.kind == "emergency" and joined and joined[-1][1] == each.start_tick:
-            joined[-1] = (joined[-1][0], each.end_tick)
-        elif each.kind == "emergency":
-            joined.append((each.start_tick, each.end_tick))
+    for start, end in ((row["start_tick"], row["start_tick"] + row["frames"] * TICKS_PER_FRAME) for row in found):
+        if joined and joined[-1][1] == start:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
     return joined
 
 
