@@ -81,8 +81,8 @@ def assert_never_stale(receiver: Receiver, since_us: int) -> None:
 def test_the_output_is_whole_and_decodes(county: County, modulator: Receiver, sender: object, tmp_path: Path) -> None:
     """Over two changes of clip: no counter breaks, no time steps, and ffmpeg has nothing to say."""
     since_us = now_us()
-    time.sleep(6)
-    heard = modulator.heard(since_us)
+    time.sleep(4.5)
+    heard, passed_us = modulator.heard(since_us), now_us() - since_us
     assert (heard.continuity_errors, heard.pts_steps, heard.pcr_steps, heard.pcr_late, heard.pts_late) == (
         0,
         0,
@@ -91,7 +91,7 @@ def test_the_output_is_whole_and_decodes(county: County, modulator: Receiver, se
         0,
     )
     assert all(len(data) == 7 * PACKET for _, data in modulator.since(since_us))
-    assert heard.packets * PACKET * 8 == pytest.approx(RATE_DEFAULT * 6, rel=0.05)
+    assert heard.packets * PACKET * 8 == pytest.approx(RATE_DEFAULT * passed_us / 1_000_000, rel=0.1)
     stream = modulator.stream(0)
     (tmp_path / "heard.ts").write_bytes(stream[: last_picture(stream)])
     argv = ["ffmpeg", "-nostdin", "-v", "warning", "-i", str(tmp_path / "heard.ts"), "-f", "null", "-"]
@@ -110,7 +110,7 @@ def test_killed_and_started_again_it_is_back_with_the_present(
     again = playout(county.home, CHANNEL)
     try:
         until("the output again", lambda: modulator.since(killed_us + 100_000))
-        time.sleep(3)
+        time.sleep(1.5)
         heard = modulator.heard(killed_us - 1_000_000)
         assert heard.pcr_late + heard.pcr_steps == 1, "the gap itself"
         steps = [after - before for before, after in pairwise(modulator.pictures(killed_us - 1_000_000))]
@@ -212,17 +212,16 @@ def test_an_insertion_is_on_the_output_at_the_boundary_that_the_ledger_says(
     assert (heard.continuity_errors, heard.pts_steps) == (0, 0)
 
 
-def test_the_probe_tells_what_it_hears(county: County, modulator: Receiver) -> None:
-    """Counters for screens and scripts, from the output itself."""
-    process = playout(county.home, CHANNEL, "--for", "4")
-    end_probe = None
+def test_the_probe_tells_what_it_hears(county: County, modulator: Receiver, sender: object) -> None:
+    """Counters for screens and scripts, from the output itself, and evidence for the as-run log."""
+    probe = playout(county.home, CHANNEL, "--watch")
     try:
-        end_probe = playout(county.home, CHANNEL, "--watch", "--for", "4")
-        until("a report", lambda: (told := senders.told(county.config, CHANNEL)[2]) and told.packets > 1000)
+        until("a report", lambda: (told := senders.told(county.config, CHANNEL)[2]) and told.packets > 5000)
         told = senders.told(county.config, CHANNEL)[2]
         assert told and (told.continuity_errors, told.pcr_steps, told.pts_steps, told.sync_errors) == (0, 0, 0, 0)
-        end_probe.wait(30)
+        probe.terminate()
+        assert probe.wait(30) == 0
         observed = [spool.read(county.config, name)[0] for name in spool.pending(county.config)]
-        assert [kind_of(one) for one in observed][-1:] == ["observed"]
+        assert [kind_of(one) for one in observed] == ["observed"]
     finally:
-        end(*(each for each in (process, end_probe) if each))
+        end(probe)
