@@ -72,12 +72,28 @@ def _channel(channel: OnAir, snapshot: Snapshot, now_us: int, look: Look) -> Ite
             wrong = level_of(snapshot, f"live:{fact.channel}", f"live-source:{fact.channel}")
             behind = look.say("{n} s behind").format(n=round(fact.delay_s)) if fact.delay_s is not None else ""
             yield Fact(look.say("Live"), look.of(LIVE_STATES[fact.state]), behind, level=wrong or None)
+    if channel.plan and (channel.next_version is not None or len(snapshot.on_air) <= CHANNELS_IN_FULL):
+        yield Fact(look.say("Plan"), *_plan(channel, now_us, look))
     if channel.next_at_us is not None and len(snapshot.on_air) <= CHANNELS_IN_FULL:
         following = look.data(channel.next_title, _kind(channel.next_kind, look))
         yield Fact(look.say("Next"), following, look.clock(channel.next_at_us, now_us), is_title=True)
     if channel.ledger_until_us is not None and channel.ledger_until_us - now_us < LEDGER_SHORT_S * US:
         ends = look.say("committed until {clock}").format(clock=look.clock(channel.ledger_until_us, now_us))
         yield Fact(look.say("Ledger"), ends, level=level)
+
+
+def _plan(channel: OnAir, now_us: int, look: Look) -> tuple[str, str]:
+    """Whose schedule is on, and from when on a newer version, where one waits for the freeze."""
+    plans = {
+        "schedule": look.say("schedule, version {n}"),
+        "template": look.say("template, version {n}"),
+        "default": look.say("default programme"),
+    }
+    newer = ""
+    if channel.next_version_at_us is not None:
+        at = look.clock(channel.next_version_at_us, now_us)
+        newer = look.say("version {n} at {clock}").format(n=channel.next_version, clock=at)
+    return plans[channel.plan].format(n=channel.schedule_version), newer
 
 
 def _not_ready(entry: NotReady, now_us: int, look: Look) -> Advice:

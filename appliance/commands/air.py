@@ -10,7 +10,7 @@ import msgspec
 
 from appliance.command import Box, pass_box, say, say_json
 from appliance.commands.desk import hand_over, when, who
-from appliance.commands.overview import clock_of
+from appliance.commands.overview import clock_of, plan_of
 from appliance.config import ChannelConfig, Config
 from appliance.core.accidents import KIND_NAMES as KIND_NAMES_OF_ACCIDENTS
 from appliance.core.accidents import KINDS, Tally, tally
@@ -19,15 +19,19 @@ from appliance.core.asset import parse_digest
 from appliance.core.command import Insert, Resume
 from appliance.core.errors import OperatorError, Text
 from appliance.core.exports.asrun_csv import asrun_csv
+from appliance.core.filler import CLOSE_FRAMES
 from appliance.core.ledger import KIND_NAMES, Stretch
+from appliance.core.misfits import TOLD_MAX, told_gap, told_loss
 from appliance.core.moment import to_text, to_us
-from appliance.core.rundown import tick_of, us_of
+from appliance.core.rundown import Gap, Loss, gaps, tick_of, us_of
 from appliance.core.schedule import day_bounds_us, day_of
 from appliance.core.ts import FRAMES_PER_S
 from appliance.store import air as store
 from appliance.store import asrun as log
 from appliance.store.database import reading
 
+FIT_US: Final = 3 * 86_400 * 1_000_000
+"""How far what does not fit is told."""
 FAR_US: Final = 400 * 86_400 * 1_000_000
 _TIME: Final = re.compile(r"(\d{4}-\d{2}-\d{2}[T ])?\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
 
@@ -50,19 +54,46 @@ def ledger(box: Box, channel: str, begin: str | None, end: str | None, as_json: 
     with reading(config.database) as db:
         now_us = store.now_us(db)
         from_us = _moment(config, begin, now_us) if begin is not None else now_us
-        last = store.on_air(db, _named(config, channel), now_us).ledger_until_us
+        seen = store.on_air(db, _named(config, channel), now_us)
+        last = seen.ledger_until_us
         to_us_ = _moment(config, end, now_us) if end is not None else max(last or 0, from_us + 1_000_000)
         if not from_us < to_us_ <= from_us + FAR_US:
             raise OperatorError(
                 Text("--from 须早于 --to，且不超过 400 天", "--from must be before --to, by 400 days at most")
             )
         found = store.stretches(db, channel, tick_of(from_us), tick_of(to_us_))
+        planned, lost = store.channel_rundown(db, channel, config.zone, from_us, min(to_us_, from_us + FIT_US))
+        open_gaps = tuple(gaps(planned, store.stock_of(db, channel)))
+    lost = tuple(each for each in lost if tick_of(from_us) <= each.start_tick < tick_of(to_us_))
+    open_gaps = tuple(each for each in open_gaps if tick_of(from_us) <= each.start_tick < tick_of(to_us_))
     if as_json:
         rows = [_stretch_facts(stretch) for stretch in found]
-        say_json({"channel": channel, "now": to_text(now_us), "rows": rows})
+        at_us = seen.next_version_at_us
+        on_air: dict[str, Any] = {
+            "plan": seen.plan,
+            "version": seen.schedule_version,
+            "next_version": seen.next_version,
+            "next_version_at": to_text(at_us) if at_us is not None else None,
+        }
+        say_json(
+            {
+                "channel": channel,
+                "now": to_text(now_us),
+                "on_air": on_air,
+                "rows": rows,
+                "losses": [_loss_facts(each) for each in lost],
+                "gaps": [_gap_facts(each) for each in open_gaps],
+            }
+        )
         return
+    if (plan_on_air := plan_of(seen, config.zone)) is not None:
+        say(Text(f"在播：{plan_on_air.zh}", f"on air: {plan_on_air.en}"))
     for stretch in found:
         _say_stretch(stretch, config.zone)
+    notes = [told_loss(each, config.zone) for each in lost]
+    notes += [told_gap(each, config.zone) for each in open_gaps if each.short_frames > CLOSE_FRAMES and not each.reason]
+    for note in notes[:TOLD_MAX]:
+        say(Text(f"注意：{note.zh}", f"note: {note.en}"))
 
 
 @click.command()
@@ -157,6 +188,28 @@ def _stretch_facts(stretch: Stretch) -> dict[str, Any]:
         "duration_s": stretch.frames / FRAMES_PER_S,
         **facts,
         "last_msn": stretch.next_msn - 1,
+    }
+
+
+def _loss_facts(loss: Loss) -> dict[str, Any]:
+    return {
+        "entry_id": loss.entry.id,
+        "title": loss.entry.title,
+        "start": to_text(us_of(loss.start_tick)),
+        "dropped": loss.is_dropped,
+        "cut_s": loss.lost_frames / FRAMES_PER_S,
+        "by": loss.by.id if loss.by is not None else None,
+    }
+
+
+def _gap_facts(gap: Gap) -> dict[str, Any]:
+    return {
+        "start": to_text(us_of(gap.start_tick)),
+        "duration_s": gap.frames / FRAMES_PER_S,
+        "slate_frames": gap.slate_frames,
+        "short_frames": gap.short_frames,
+        "entry_id": gap.entry.id if gap.entry is not None else None,
+        "planned": gap.reason is None,
     }
 
 

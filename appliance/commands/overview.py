@@ -78,9 +78,29 @@ def _on_air(channel: OnAir, zone: str) -> Text:
     kind = KIND_NAMES.get(channel.kind, Text(channel.kind, channel.kind))
     zh, en = (channel.title, channel.title) if channel.title else (kind.zh, kind.en)
     mark = ("", "") if channel.planned else ("（计划外）", " (not planned)")
+    plan = plan_of(channel, zone)
+    by = (f"；{plan.zh}", f"; {plan.en}") if plan is not None else ("", "")
     return Text(
-        f"播出 {channel.name}：{zh}{mark[0]} 至 {until}，下一条 {following} {channel.next_title}",
-        f"on air {channel.channel}: {en}{mark[1]} until {until}, next {following} {channel.next_title}",
+        f"播出 {channel.name}：{zh}{mark[0]} 至 {until}，下一条 {following} {channel.next_title}{by[0]}",
+        f"on air {channel.channel}: {en}{mark[1]} until {until}, next {following} {channel.next_title}{by[1]}",
+    )
+
+
+def plan_of(channel: OnAir, zone: str) -> Text | None:
+    """Which plan is on the air in which version, and from when on a newer one; None where there is none."""
+    version = channel.schedule_version
+    plans = {
+        "schedule": Text(f"节目单第 {version} 版", f"schedule version {version}"),
+        "template": Text(f"日模板第 {version} 版", f"template version {version}"),
+        "default": Text("默认节目", "default programme"),
+    }
+    plan = plans.get(channel.plan)
+    if plan is None or channel.next_version_at_us is None:
+        return plan
+    at = f"{_local(channel.next_version_at_us, zone):%H:%M:%S}"
+    return Text(
+        f"{plan.zh}，第 {channel.next_version} 版 {at} 生效",
+        f"{plan.en}, version {channel.next_version} takes effect at {at}",
     )
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from appliance.core.errors import Text
 from appliance.core.health import Alarm, Finding, NotReady, OnAir, Severity, Snapshot, StreamFact
+from appliance.core.misfits import of_plans
 from appliance.core.moment import US, to_text
 from appliance.core.outputs import of_outputs
 
@@ -50,6 +51,7 @@ def findings(seen: Snapshot, thresholds: Thresholds) -> tuple[Finding, ...]:
         *_of_air(seen, thresholds),
         *of_outputs(seen.outputs, seen.now_us),
         *_of_live(seen),
+        *of_plans(seen.refused, seen.lost),
         *_of_coming(seen, thresholds),
         *_of_days(seen, thresholds),
         *_of_risk(seen, thresholds),

@@ -4,6 +4,8 @@
       on_air       per channel: now, next, planned or not, how far the air ledger reaches
       outputs      per channel with one: who sends to the modulator, and what the probe found
       coming       what is not ready of the next 24 hours
+      lost         what hard starts cut or drop of them
+      refused      schedules and templates that could not be taken
       live         live entries that run or come soon
       link         the hub: connected, offline, locked out; since when
       sync         streams, what waits to go up and down
@@ -124,6 +126,26 @@ LIVE_STATES: Final = {
     "waiting": Text("等待信号源", "waits for its source"),
     "lost": Text("信号中断", "its source is lost"),
 }
+
+
+class LostEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A coming entry that a hard start cuts or drops; `lost_s` of it are not seen."""
+
+    channel: str
+    title: str
+    start_us: int
+    lost_s: float
+    is_dropped: bool
+
+
+class RefusedPlan(msgspec.Struct, frozen=True):
+    """A schedule, or with no `date` a template, that came and could not be taken. `stands`: the one that goes on."""
+
+    channel: str
+    date: str
+    version: int
+    reason: Text
+    stands: int | None = None
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
@@ -324,6 +346,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     outputs: tuple[OutputFact, ...] = ()
     coming: tuple[NotReady, ...] = ()
     live: tuple[LiveFact, ...] = ()
+    lost: tuple[LostEntry, ...] = ()
+    refused: tuple[RefusedPlan, ...] = ()
     link: Link = Link()
     sync: Sync = Sync()
     storage: Storage | None = None

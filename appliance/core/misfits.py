@@ -11,10 +11,14 @@ from zoneinfo import ZoneInfo
 from appliance.core.entry import EPOCH
 from appliance.core.errors import Text
 from appliance.core.filler import CLOSE_FRAMES
+from appliance.core.health import Finding, LostEntry, RefusedPlan
 from appliance.core.rundown import Day, Gap, Loss, Stock, gaps, losses, slots, us_of
 from appliance.core.ts import FRAMES_PER_S
 
 TOLD_MAX: Final = 100
+LOST_S_TOLD: Final = 10.0
+"""What loses less to a hard start is not told as wrong: endings are made to be cut."""
+_TEMPLATE: Final = Text("日模板", "template")
 
 
 def misfits(day: Day, lengths: Mapping[str, int], stock: Stock, zone: str) -> tuple[Text, ...]:
@@ -63,6 +67,44 @@ def told_gap(gap: Gap, zone: str) -> Text:
         f"{at} 空档 {length} 秒，最后一条垫片截掉 {short} 秒",
         f"{at} gap of {length} s, its last filler is cut by {short} s",
     )
+
+
+def of_plans(refused_plans: Iterable[RefusedPlan], lost: Iterable[LostEntry]) -> Iterator[Finding]:
+    """What of the plans cannot be: versions that were refused, entries for which there is no time."""
+    for refused in refused_plans:
+        what = Text(f"{refused.date} 节目单", f"schedule for {refused.date}") if refused.date else _TEMPLATE
+        stands = Text("没有可用的旧版", "there is no version before it")
+        if refused.stands is not None:
+            stands = Text(f"继续播第 {refused.stands} 版", f"version {refused.stands} goes on")
+        because = refused.reason
+        yield Finding(
+            id=f"plan:{refused.channel}",
+            severity="amber",
+            text=Text(
+                f"{refused.channel} 的{what.zh}第 {refused.version} 版不能用，{stands.zh}：{because.zh}",
+                f"{refused.channel}: version {refused.version} of the {what.en} is refused, {stands.en}: {because.en}",
+            ),
+            hint=Text("请嵩山云重发节目单", "have the hub's operator send it anew, mended"),
+        )
+    yield from _of_lost([each for each in lost if each.is_dropped or each.lost_s >= LOST_S_TOLD])
+
+
+def _of_lost(lost: Sequence[LostEntry]) -> Iterator[Finding]:
+    dropped = [each for each in lost if each.is_dropped]
+    if lost:
+        first = min(dropped or lost, key=lambda each: each.start_us)
+        cut = len(lost) - len(dropped)
+        yield Finding(
+            id="overfull",
+            severity="amber" if dropped else "info",
+            text=Text(
+                f"节目单过满：{len(dropped)} 条被硬开始挤掉，{cut} 条被截短，最早《{first.title}》",
+                f"hard starts drop {len(dropped)} entries and cut {cut}, first {first.title!r}",
+            ),
+            hint=Text(
+                "请看 songshan readiness；请编排人员核对", "see songshan readiness; ask whoever made the schedule"
+            ),
+        )
 
 
 def clock_of(tick: int, zone: str) -> str:

@@ -42,6 +42,9 @@ class ComingEntry(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     start_us: int
     asset: str | None = None
+    cut_s: float = 0.0
+    """So much of it a hard start takes away; all of it, if it is dropped."""
+    is_dropped: bool = False
     url: str | None = None
     """Of a live source."""
     in_s: float = 0.0
@@ -69,6 +72,9 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     """When what will air was last read and compared with its digest; None where it is not here."""
     is_packaged: bool = False
     """It is in house format, and known by its segments."""
+    cut_s: float = 0.0
+    """So much of it a hard start takes away; all of it, if it is dropped."""
+    is_dropped: bool = False
     is_at_risk: bool = False
     """It will be ready, but so late that little may come between; or not if the line gets as bad as it has been."""
     findings: tuple[Finding, ...] = ()
@@ -219,6 +225,8 @@ def _row(entry: ComingEntry, stock: Stock, arrivals: Mapping[str, Forecast]) -> 
         start_us=entry.start_us,
         state=state,
         asset=entry.asset,
+        cut_s=entry.cut_s,
+        is_dropped=entry.is_dropped,
         ready_at_us=found.at_us,
         late_by_s=late_by_s,
         reason=found.reason,
@@ -313,7 +321,18 @@ def _todo(state: State, reason: Text | None) -> Text:
 
 
 def describe(row: Ready) -> Text:
-    """One row in words: what and why, without its own time."""
+    """One row in words: what and why, without its own time; and what a hard start takes of it."""
+    found = _describe(row)
+    if row.is_dropped:
+        return Text(f"被硬开始挤掉，不播（{found.zh}）", f"dropped by a hard start ({found.en})")
+    if row.cut_s:
+        return Text(
+            f"{found.zh}；被硬开始截掉 {row.cut_s:.2f} 秒", f"{found.en}; cut by {row.cut_s:.2f} s by a hard start"
+        )
+    return found
+
+
+def _describe(row: Ready) -> Text:
     if row.state == "ready":
         more = (f"：{row.reason.zh}", f": {row.reason.en}") if row.reason else ("", "")
         return Text(f"就绪{more[0]}", f"ready{more[1]}")

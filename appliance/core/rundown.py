@@ -138,14 +138,18 @@ def slots(days: Sequence[Day], lengths: Mapping[str, int]) -> tuple[Slot, ...]:
     A hard start cuts what runs, and drops what would only have begun later. What is left over is gaps; a gap ends with
     its day.
     """
-    placed, _lost = _placed(days, lengths)
-    return tuple(_with_gaps(placed, days))
+    return rundown(days, lengths)[0]
+
+
+def rundown(days: Sequence[Day], lengths: Mapping[str, int]) -> tuple[tuple[Slot, ...], tuple[Loss, ...]]:
+    """`slots` and `losses` at once."""
+    placed, lost = _placed(days, lengths)
+    return tuple(_with_gaps(placed, days)), tuple(sorted(lost, key=lambda loss: loss.start_tick))
 
 
 def losses(days: Sequence[Day], lengths: Mapping[str, int]) -> tuple[Loss, ...]:
     """What these days' schedules name and do not show, in order: there is more than fits before a hard start."""
-    _placed_slots, lost = _placed(days, lengths)
-    return tuple(sorted(lost, key=lambda loss: loss.start_tick))
+    return rundown(days, lengths)[1]
 
 
 def pieces(slot: Slot, stock: Stock, from_tick: int | None = None) -> Iterator[Piece]:

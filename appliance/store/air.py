@@ -18,6 +18,7 @@ from appliance import slate
 from appliance.core import ts
 from appliance.core.air import FREEZE_TICKS, URGENT_TICKS, Wants, compile_ledger
 from appliance.core.airtime import is_plausible
+from appliance.core.entry import Entry
 from appliance.core.errors import Refused, Text
 from appliance.core.health import OnAir
 from appliance.core.insertion import Break, Placement
@@ -35,11 +36,13 @@ from appliance.store.assets import segments_of as table_of
 from appliance.store.database import Row, first, rows, text_json, text_of
 from appliance.store.plans import DAY_US as DAY_US
 from appliance.store.plans import assets_of_entries as assets_of_entries
+from appliance.store.plans import channel_rundown as channel_rundown
 from appliance.store.plans import channel_slots as channel_slots
 from appliance.store.plans import prospects
 from appliance.store.plans import ready_assets as ready_assets
 from appliance.store.plans import receive_schedule as receive_schedule
 from appliance.store.plans import receive_template as receive_template
+from appliance.store.plans import refused as refused
 from appliance.store.plans import schedule_of as schedule_of
 from appliance.store.plans import set_fillers as set_fillers
 from appliance.store.plans import stock_of as stock_of
@@ -242,22 +245,35 @@ def coming_entries(db: Database, channel: str, at_us: int, until_us: int) -> tup
     facts = first(db, "SELECT zone FROM channels WHERE id = ?", (channel,))
     if facts is None:
         return ()
-    found = channel_slots(db, channel, facts["zone"], at_us, until_us)
-    return tuple(
-        ComingEntry(
-            channel=channel,
-            entry_id=slot.entry.id,
-            title=slot.entry.title,
-            kind=slot.entry.kind,
-            start_us=us_of(slot.start_tick),
-            asset=slot.entry.asset,
-            url=slot.entry.url,
-            in_s=slot.entry.in_s,
-            out_s=slot.entry.out_s,
-            duration_s=slot.entry.duration_s,
-        )
+    found, lost = channel_rundown(db, channel, facts["zone"], at_us, until_us)
+    cut_s = {(loss.date, loss.entry.id): loss.lost_frames / ts.FRAMES_PER_S for loss in lost if not loss.is_dropped}
+    shown = [
+        _coming(channel, slot.entry, slot.start_tick, cut_s.get((slot.date, slot.entry.id), 0.0))
         for slot in found
         if slot.entry is not None and us_of(slot.end_tick) > at_us and us_of(slot.start_tick) < until_us
+    ]
+    dropped = [
+        _coming(channel, loss.entry, loss.start_tick, loss.lost_frames / ts.FRAMES_PER_S, is_dropped=True)
+        for loss in lost
+        if loss.is_dropped and at_us <= us_of(loss.start_tick) < until_us
+    ]
+    return tuple(sorted([*shown, *dropped], key=lambda entry: entry.start_us))
+
+
+def _coming(channel: str, entry: Entry, start_tick: int, cut_s: float, *, is_dropped: bool = False) -> ComingEntry:
+    return ComingEntry(
+        channel=channel,
+        entry_id=entry.id,
+        title=entry.title,
+        kind=entry.kind,
+        start_us=us_of(start_tick),
+        asset=entry.asset,
+        url=entry.url,
+        in_s=entry.in_s,
+        out_s=entry.out_s,
+        duration_s=entry.duration_s,
+        cut_s=cut_s,
+        is_dropped=is_dropped,
     )
 
 

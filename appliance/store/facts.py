@@ -6,6 +6,7 @@ set_status, keep_alarms, ...       for the agent
 """
 
 import os
+from collections.abc import Iterable
 from functools import cache
 from importlib import metadata
 from typing import Any, Final, TypeVar
@@ -24,9 +25,9 @@ from appliance.core.health import (
     Clock,
     Finding,
     Link,
+    LostEntry,
     Machine,
     Media,
-    NotReady,
     Packaging,
     Queue,
     Snapshot,
@@ -36,7 +37,8 @@ from appliance.core.health import (
 )
 from appliance.core.moment import US
 from appliance.core.outputs import of_outputs
-from appliance.core.readiness import not_ready
+from appliance.core.readiness import Ready, not_ready
+from appliance.core.schedule import day_of
 from appliance.core.scrub import LATE_US
 from appliance.store import air
 from appliance.store.database import Row, first, reading, rows, text_json, text_of
@@ -82,10 +84,13 @@ def snapshot(
 ) -> Snapshot:
     """How the box is, with what is wrong. What is on the air goes by the air's own time, which never goes back."""
     agent, air_us = _agent(db, now_us, thresholds.agent_silent_s), air.now_us(db, config.clock)
+    entries = _entries(db, config, air_us)
     seen = msgspec.structs.replace(
         _bare(config, now_us),
         on_air=tuple(air.on_air(db, channel, air_us) for channel in config.channels),
-        coming=_coming(db, config, air_us),
+        coming=not_ready([row for row in entries if not row.is_dropped]),
+        lost=_lost(entries),
+        refused=air.refused(db, day_of(air_us - DAY_US, config.zone)),
         live=live_facts(db, config.channels, air_us),
         link=_link(db, config, agent),
         sync=_sync(db, config),
@@ -285,6 +290,16 @@ def _store_alarm(db: Database, alarm: Alarm) -> None:
     )
 
 
-def _coming(db: Database, config: Config, air_us: int) -> tuple[NotReady, ...]:
+def _entries(db: Database, config: Config, air_us: int) -> tuple[Ready, ...]:
     until_us = air_us + COMING_HOURS * 3600 * US
-    return not_ready(readiness_of(db, config, [channel.id for channel in config.channels], air_us, until_us))
+    return readiness_of(db, config, [channel.id for channel in config.channels], air_us, until_us)
+
+
+def _lost(entries: Iterable[Ready]) -> tuple[LostEntry, ...]:
+    return tuple(
+        LostEntry(
+            channel=row.channel, title=row.title, start_us=row.start_us, lost_s=row.cut_s, is_dropped=row.is_dropped
+        )
+        for row in entries
+        if row.cut_s
+    )

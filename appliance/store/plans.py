@@ -16,12 +16,14 @@ from sqlite_utils import Database
 
 from appliance.core import records, ts
 from appliance.core.errors import OperatorError, Refused, Text
-from appliance.core.rundown import Day, Packed, Plan, Slot, Stock, slots, tick_of
+from appliance.core.health import RefusedPlan
+from appliance.core.rundown import Day, Loss, Packed, Plan, Slot, Stock, rundown, tick_of
 from appliance.core.schedule import Schedule, day_bounds_us, day_of, parse_schedule
 from appliance.core.template import Template, assets_of, parse_template, schedule_on
-from appliance.store.database import first, rows
+from appliance.store.database import first, rows, text_of
 
 DAY_US: Final = 86_400 * 1_000_000
+REFUSED_SHOWN_MAX: Final = 20
 
 
 def receive_schedule(db: Database, body: records.Schedule, zone: str, channels: Collection[str], at_us: int) -> None:
@@ -72,6 +74,13 @@ def set_fillers(db: Database, channel: str, digests: Sequence[str]) -> None:
 
 def channel_slots(db: Database, channel: str, zone: str, from_us: int, to_us: int) -> tuple[Slot, ...]:
     """The rundown of the broadcast days from the one before `from_us` to that of `to_us`."""
+    return channel_rundown(db, channel, zone, from_us, to_us)[0]
+
+
+def channel_rundown(
+    db: Database, channel: str, zone: str, from_us: int, to_us: int
+) -> tuple[tuple[Slot, ...], tuple[Loss, ...]]:
+    """The same, and what hard starts cut or drop in these days."""
     days = []
     moment = from_us - DAY_US
     template = template_of(db, channel)
@@ -81,7 +90,7 @@ def channel_slots(db: Database, channel: str, zone: str, from_us: int, to_us: in
         days.append(Day(date, tick_of(begin_us), tick_of(end_us), *_plan_of(db, channel, date, zone, template)))
         moment = end_us
     lengths = {row["source"]: row["frames"] for row in rows(db, _LENGTHS, (ts.FRAMES_PER_S, ts.HOUSE_PROFILE))}
-    return slots(days, lengths)
+    return rundown(days, lengths)
 
 
 def schedule_of(db: Database, channel: str, date: str, zone: str) -> Schedule | None:
@@ -112,6 +121,39 @@ def _plan_of(
     if of_weekday is not None:
         return of_weekday, "template"
     return None, "default" if template is not None and template.default else ""
+
+
+def refused(db: Database, since: str) -> tuple[RefusedPlan, ...]:
+    """Schedules of days from `since` on, and templates, that came and could not be taken, and that nothing newer has
+    replaced."""
+    found = rows(
+        db,
+        "SELECT kind, body, reason FROM journal WHERE state = 'parked' AND kind IN ('schedule', 'template')"
+        " AND body IS NOT NULL ORDER BY stream, epoch, seq LIMIT ?",
+        (REFUSED_SHOWN_MAX,),
+    )
+    told = []
+    for row in found:
+        try:
+            named = msgspec.json.decode(row["body"], type=_Named)
+        except msgspec.DecodeError:
+            continue
+        table, where = ("schedules", " AND date = ?") if row["kind"] == "schedule" else ("templates", "")
+        values = (named.channel, named.date) if where else (named.channel,)
+        kept = first(db, f"SELECT max(version) AS version FROM {table} WHERE channel = ?{where}", values)  # noqa: S608
+        stands = kept["version"] if kept is not None else None
+        if (stands or 0) < named.version and (not where or named.date >= since):
+            reason = text_of(row["reason"]) or Text("", "")
+            told.append(RefusedPlan(named.channel, named.date, named.version, reason, stands))
+    return tuple(told)
+
+
+class _Named(msgspec.Struct):
+    """What the body of a plan says of itself, whatever else is wrong with it."""
+
+    channel: str
+    version: int
+    date: str = ""
 
 
 def stock_of(db: Database, channel: str) -> Stock:

@@ -279,6 +279,17 @@ def test_a_schedule_that_is_none_is_parked_and_the_last_good_one_stays(tmp_path:
         box.talk()
         assert len(parked(box)) == 1
         assert box.rows("SELECT version FROM schedules") == [(1,)]
+        if document == b"{}":
+            alarm = next(
+                each for each in facts.snapshot(box.db, box.config, AT_US).alarms if each.id.startswith("plan:")
+            )
+            assert alarm.id == "plan:dengfeng-1" and "version 1 goes on" in alarm.text.en
+            mended = msgspec.structs.replace(schedule(entry), version=3)
+            document = msgspec.json.encode({**msgspec.json.decode(bytes(mended.document)), "version": 3})
+            mended = msgspec.structs.replace(mended, document=msgspec.Raw(document))
+            write(box.hub, "dengfeng/content", "schedule", "dengfeng-1", mended)
+            box.talk()
+            assert not any(each.id.startswith("plan:") for each in facts.snapshot(box.db, box.config, AT_US).alarms)
 
 
 def test_a_break_in_of_another_site_is_not_ours_and_one_to_us_about_nothing_is_wrong(tmp_path: Path) -> None:

@@ -70,7 +70,10 @@ def test_ledger_for_people_and_programs(config: Config) -> None:
     assert all(row["last_msn"] - row["first_msn"] + 1 == row["segments"] for row in rows)
     zh = songshan(config, "ledger", CHANNEL, language="zh").stdout.splitlines()
     en = songshan(config, "ledger", CHANNEL).stdout.splitlines()
-    assert len(zh) == len(en) == len(rows)
+    assert len(zh) == len(en) == len(rows) + 1
+    assert zh[0] == "在播：节目单第 1 版" and en[0] == "on air: schedule version 1"
+    assert told["on_air"] == {"plan": "schedule", "version": 1, "next_version": None, "next_version_at": None}
+    assert told["losses"] == [] and all(gap["planned"] for gap in told["gaps"])
     assert "节目 早间新闻" in zh[-1] and "600.00 s programme 早间新闻" in en[-1]
 
 

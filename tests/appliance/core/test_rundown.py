@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from appliance.core.entry import Entry
+from appliance.core.misfits import misfits
 from appliance.core.moment import to_us
 from appliance.core.rundown import SLATE, Day, Packed, Piece, Plan, Stock, gaps, losses, pieces, slots, tick_of, us_of
 from appliance.core.schedule import day_bounds_us, parse_schedule
@@ -120,3 +121,25 @@ def test_a_day_of_summer_time_is_an_hour_shorter_or_longer() -> None:
         starts = [us_of(slot.start_tick) for slot in found if slot.entry is not None]
         assert starts[0] == to_us(f"{date}T01:30:00+0{1 if hours == 23 else 2}:00")
         assert starts[1] == to_us(f"{date}T03:30:00+0{2 if hours == 23 else 1}:00")
+
+
+def test_what_does_not_fit_is_told_in_words() -> None:
+    """The planner reads this, in the evening, in Chinese; it must name the entry, the moment and the amount."""
+    made = day(
+        entry(1, 1, "12:00:00"),
+        entry(2, 1),
+        entry(3, 3),
+        entry(4, 2, "12:01:30"),
+        entry(5, 99),
+        entry(6, 5, "23:59:58"),
+    )
+    told = misfits(made, KNOWN, Stock(READY, [digest(2)]), ZONE)
+    assert [each.en for each in told] == [
+        "12:01:00.00 节目2 (e2): cut by 30.00 s, by the hard start of 节目4",
+        "12:02:00.00 节目3 (e3): dropped by the hard start of 节目4",
+    ]
+    assert told[0].zh == "12:01:00.00 节目2（e2）被硬开始的 节目4 截掉 30.00 秒"
+    [gap] = misfits(
+        day(entry(1, 5, "00:00:00"), entry(2, 5, "00:00:05"), entry(3, 5, "23:59:58")), KNOWN, Stock({}), ZONE
+    )
+    assert gap.en == "the channel has no fillers: 2 gaps, 86394 s in all, are left to the slate"

@@ -137,3 +137,15 @@ def test_during_a_break_in_the_version_behind_it_is_told(db: Database) -> None:
     recompile(db, NOON + 60 * SECOND)
     seen = air.on_air(db, CHANNEL, NOON + 70 * SECOND)
     assert (seen.kind, seen.schedule_version) == ("emergency", 3)
+
+
+def test_readiness_tells_what_a_hard_start_takes(db: Database) -> None:
+    """An entry that will not be seen, or only half of it, is no secret of the compiler."""
+    schedule(db, entry(1, 1, "13:00:00"), entry(2, 1), entry(3, 3), entry(4, 2, "13:01:30"))
+    found = air.coming_entries(db, "ch-1", NOON, NOON + 7200 * SECOND)
+    assert [(each.entry_id, each.cut_s, each.is_dropped) for each in found] == [
+        ("e1", 0.0, False),
+        ("e2", 30.0, False),
+        ("e4", 0.0, False),
+        ("e3", 92.0, True),
+    ]
