@@ -23,6 +23,7 @@ _AGENT = {
     "never": Text("从未运行", "has never run"),
 }
 _SEVERITY = {"red": Text("紧急", "RED"), "amber": Text("注意", "AMBER"), "info": Text("提示", "info")}
+_PHASES = {"listening": Text("测响度", "listening"), "coding": Text("转换", "coding")}
 _GIB = 1024**3
 _MIB = 1024**2
 
@@ -43,6 +44,7 @@ def lines(seen: Snapshot) -> tuple[Text, ...]:
         _queue(seen.sync.down, Text("下行", "down")),
         _queue(seen.sync.up, Text("上行", "up")),
         *_carrying(seen),
+        *_packaging(seen),
         Text(
             f"待发记录 {seen.sync.unsent_records}，搁置 {seen.sync.parked_records}，收件箱 {seen.sync.spool_waiting}",
             f"records to send {seen.sync.unsent_records}, parked {seen.sync.parked_records},"
@@ -158,6 +160,16 @@ def _carrying(seen: Snapshot) -> Iterator[Text]:
         f"import from the stick: {carried.records} records, {carried.assets_done} assets, {carried.assets_left} to come"
         f" ({left}); leave it in",
     )
+
+
+def _packaging(seen: Snapshot) -> Iterator[Text]:
+    now = seen.packaging
+    if now.source is None or now.phase is None:
+        return
+    word, name = _PHASES[now.phase], now.name or now.source[7:23]
+    end = f"，{_local(now.ends_us, seen.zone):%H:%M} 完成" if now.ends_us is not None else ""
+    ends = f", done at {_local(now.ends_us, seen.zone):%H:%M}" if now.ends_us is not None else ""
+    yield Text(f"转码《{name}》：{word.zh} {now.done:.0%}{end}", f"packaging {name!r}: {word.en} {now.done:.0%}{ends}")
 
 
 def _storage(seen: Snapshot) -> Iterator[Text]:

@@ -251,6 +251,7 @@ class Packaging(msgspec.Struct, frozen=True, kw_only=True):
     """The clip that is being brought to house format; `source` is None where none is. `done` is of the phase."""
 
     source: str | None = None
+    name: str = ""
     phase: Literal["listening", "coding"] | None = None
     done: float = 0.0
     ends_us: int | None = None

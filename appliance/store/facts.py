@@ -96,7 +96,7 @@ def snapshot(
         sync=_sync(db, config),
         storage=_storage(config, db, now_us),
         carrying=carrying(db),
-        packaging=_status(db, Packaging),
+        packaging=_packaging(db),
         clock=_status(db, Clock),
         machine=_status(db, Machine),
         agent=agent,
@@ -107,6 +107,13 @@ def snapshot(
     found = alarms(findings(seen, thresholds), before, now_us)
     raised = tuple(alarm for alarm in before if alarm.id.startswith(_RAISED))
     return msgspec.structs.replace(seen, alarms=(*raised, *found))
+
+
+def _packaging(db: Database) -> Packaging:
+    """With the name that people know the clip by."""
+    seen = _status(db, Packaging)
+    row = first(db, "SELECT name FROM assets WHERE digest = ?", (seen.source,)) if seen.source is not None else None
+    return msgspec.structs.replace(seen, name=row["name"]) if row is not None else seen
 
 
 def link(db: Database, config: Config, now_us: int) -> Link:

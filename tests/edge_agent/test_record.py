@@ -5,23 +5,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from appliance import files, spool
-from appliance.core.asset import parse_digest
+from appliance.core.asset import Rendition, parse_digest
 from appliance.core.command import Answer, Command, Insert, Observed, Submit, Take, Tip, Untake
 from appliance.core.errors import OperatorError, Text
+from appliance.core.findings import Check, Finding
 from appliance.core.records import Order
-from appliance.core.rundown import tick_of
+from appliance.core.rundown import Packed, tick_of
 from appliance.core.scrub import next_reading
 from appliance.core.stock import RenditionState
-from appliance.core.ts import HOUSE_PROFILE
-from appliance.store import air, asrun, assets, cache, desk, items, journals, line_rates, work
+from appliance.core.ts import HOUSE_PROFILE, SegmentInfo, pack_table
+from appliance.store import air, asrun, assets, cache, desk, items, journals, line_rates, needs, plans, work
 from appliance.store.database import transaction
 from edge_agent import drop
 from edge_agent.children import Children
 from edge_agent.core.observation import Child
-from edge_agent.core.outcomes import Answered, Carried, Spoilt
+from edge_agent.core.outcomes import Answered, Carried, NotPackaged, Packaged, Spoilt
 from edge_agent.core.steps import TakeCommand
 from edge_agent.endings import of_reading
 from edge_agent.execute import World, execute
@@ -247,6 +249,54 @@ def test_what_the_line_carried_is_noted(tmp_path: Path) -> None:
     with agent_in(tmp_path, SimulatedHub()) as (box, _world, recording):
         recording.record([Carried(is_upload=False, bytes=5_000_000, busy_us=5_000_000)], AT_US, 0.5)
         assert line_rates.rate_of(box.db, "down").now_bytes_per_s == 1_000_000
+
+
+BLACK = Check("2/-24LUFS", (Finding("black_throughout", "red", Text("画面全黑", "black")),))
+
+
+def made_here(box: Rig, check: Check) -> None:
+    whole = msgspec.structs.replace(asset("a"), rendition=Rendition(digest("b"), 9, 50, HOUSE_PROFILE), check=check)
+    assets.want(box.db, whole, needs.MADE_HERE, AT_US)
+    needs.packed(box.db, digest("b"), 50, pack_table([SegmentInfo(0, 1000, 50)]))
+    for each in (digest("a"), digest("b")):
+        assets.arrived(box.db, each, 9, AT_US)
+
+
+def test_a_clip_found_red_never_airs_and_says_why(tmp_path: Path) -> None:
+    """No command makes it air; what was found is on the screen of whoever scheduled it."""
+    red = NotPackaged(digest("a"), Text("画面全黑", "black"), is_final=True, check=BLACK)
+    with agent_in(tmp_path, SimulatedHub()) as (box, _world, recording):
+        assets.want(box.db, asset("a"), "item", AT_US)
+        recording.record([red], AT_US, 0.5)
+        made = assets.rendition(box.db, digest("a"), HOUSE_PROFILE)
+        assert made is not None and (made.state, made.check) == ("failed", BLACK)
+        assert plans.ready_assets(box.db) == {}
+
+
+def test_what_a_newer_recipe_finds_red_airs_no_more_and_what_it_cannot_judge_stays(tmp_path: Path) -> None:
+    """Made again for its loudness, a clip turns out to be black: it was so before, and nobody looked."""
+    red = NotPackaged(digest("a"), Text("画面全黑", "black"), is_final=True, check=BLACK)
+    with agent_in(tmp_path, SimulatedHub()) as (box, _world, recording):
+        made_here(box, Check("1/-24LUFS"))
+        late = NotPackaged(digest("a"), Text("转码超时", "in time"), is_final=True)
+        recording.record([late], AT_US, 0.5)
+        assert set(plans.ready_assets(box.db)) == {digest("a")}
+        recording.record([red], AT_US, 0.5)
+        assert plans.ready_assets(box.db) == {}
+        air.set_fillers(box.db, "dengfeng-1", [digest("a")])
+        assert work.to_package(box.db, "2/-24LUFS", AT_US) == (), "it would be made for ever"
+
+
+def test_a_clip_that_came_in_house_format_is_ready_at_once(tmp_path: Path) -> None:
+    """Nothing is staged: the asset is its own rendition."""
+    table = pack_table([SegmentInfo(0, 1000, 50)])
+    done = Packaged(digest("a"), Rendition(digest("a"), 5, 50, HOUSE_PROFILE), Check("2/-24LUFS"), table)
+    with agent_in(tmp_path, SimulatedHub()) as (box, _world, recording):
+        assets.want(box.db, asset("a"), "item", AT_US)
+        assets.arrived(box.db, digest("a"), 5, AT_US)
+        recording.record([done], AT_US, 0.5)
+        assert plans.ready_assets(box.db) == {digest("a"): Packed(digest("a"), 50)}
+        assert box.applying.air_changed
 
 
 def test_a_story_whose_only_copy_went_bad_is_said_to_be_lost(tmp_path: Path) -> None:

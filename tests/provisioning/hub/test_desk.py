@@ -89,6 +89,7 @@ def test_a_schedule_goes_out_with_all_that_it_needs(hub: LiveHub, clip: str) -> 
     assert (body.channel, body.date, body.version) == ("dengfeng-1", "2026-11-24", 1)
     [asset] = body.assets
     assert asset.rendition is not None
+    assert asset.check is not None and [each.code for each in asset.check.findings] == ["upscaled", "no_sound"]
     assert readable(hub, "dengfeng") >= {clip, asset.rendition.digest}
     assert clip not in readable(hub, "zhongmu")
 

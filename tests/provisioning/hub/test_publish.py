@@ -14,6 +14,7 @@ from appliance.core.item import Item
 from provisioning.hub.catalogue import Catalogue
 from provisioning.hub.links import set_right
 from provisioning.hub.publish import send_item
+from tests.appliance import clips
 from tests.provisioning.live import LiveHub, program
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(200)
@@ -187,6 +188,15 @@ def test_all_that_is_wrong_with_an_item_is_said_at_once(hub: LiveHub) -> None:
     times = ("--at", "2026-11-25T00:00:00Z", "--until", "2026-11-24T00:00:00Z")
     said = hub.run("publish", "--title", "", *times, "--id", "BAD", "a.mp4", "b.mp4", status=2)
     assert all(word in said for word in ("a.mp4", "b.mp4", "until", "item id", "title"))
+
+
+def test_red_is_not_published(hub: LiveHub) -> None:
+    """A clip without a picture on sixteen channels is sixteen accidents; the one who publishes hears of it first."""
+    black = clips.make("black.mp4", video="color=black:s=64x64:r=25:d=1")
+    before = state_of(hub)
+    done = hub.attempt("publish", "--title", "t", str(black))
+    assert (done.returncode, "black throughout" in done.stderr) == (1, True), done.stderr
+    assert state_of(hub) == before
 
 
 @pytest.mark.parametrize(
