@@ -27,7 +27,7 @@ GOP: Final = ts.FRAMES_PER_SEGMENT
 RECIPE: Final = 2
 """Goes up whenever the same clip would give other bytes; what was made by an older one is made again when there is time
 (`made_by`)."""
-BLACK_MIN_S: Final = 1.0
+BLACK_MIN_S: Final = 0.4
 FROZEN_MIN_S: Final = 5.0
 """Shorter times are not even noted; from which length on they are told is the business of `core/findings.py`."""
 VARIES_MIN: Final = 0.02

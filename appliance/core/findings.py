@@ -226,8 +226,9 @@ def _of_picture(seen: Facts) -> Iterator[Finding]:
     if not seen.has_picture:
         yield Finding("no_picture", "info", Text("没有画面，已补静帧", "it has no picture; a still was added"))
         return
+    # The last picture's own time is not counted by whoever finds black.
     black_s = sum(span.length_s for span in seen.blacks)
-    if black_s >= seen.length_s * BLACK_SHARE_RED:
+    if black_s + 2 * FRAME_S >= seen.length_s * BLACK_SHARE_RED:
         what = Text("画面全黑", "its picture is black throughout")
         yield Finding("black_throughout", "red", what, 0.0, seen.length_s, round(black_s, 2), "s")
     else:

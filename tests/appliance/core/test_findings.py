@@ -48,6 +48,8 @@ def test_nothing_is_said_of_a_clip_that_is_sound() -> None:
     ("facts", "said"),
     [
         ({"blacks": (Span(0.0, 59.9),)}, [("black_throughout", "red")]),
+        ({"blacks": (Span(0.0, 0.48),), "length_s": 0.52}, [("black_throughout", "red")]),
+        ({"blacks": (Span(0.0, 50.0),)}, [("black_start", "amber")]),
         ({"errors": 400, "first_error": "MB"}, [("decode_errors", "red")]),
         ({"errors": 99, "length_s": 60.0}, [("decode_errors", "amber")]),
         ({"errors": 400, "length_s": 7200.0}, [("decode_errors", "amber")]),
