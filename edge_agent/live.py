@@ -31,7 +31,7 @@ ASK_LIMIT_S: Final = 60.0
 LINGER_S: Final = 5.0
 """The process ends by itself; this much later it is killed."""
 DAY_US: Final = 86_400 * US
-LISTED_US: Final = 4 * 3600 * US
+LISTED_US: Final = (4 * 3600 + 60) * US
 """So long what aired can be asked for, whatever may be seen again."""
 COLLECT_EVERY_US: Final = 60 * US
 

@@ -13,6 +13,7 @@ from appliance.core.health import Alarm, Finding, NotReady, OnAir, Severity, Sna
 from appliance.core.misfits import of_plans
 from appliance.core.moment import US, to_text
 from appliance.core.outputs import of_outputs
+from appliance.core.shortened import of_catchup
 
 YEAR_2025_US: Final = 1_735_689_600 * US
 """Before this software was written: a clock that says so is wrong."""
@@ -48,6 +49,7 @@ def findings(seen: Snapshot, thresholds: Thresholds) -> tuple[Finding, ...]:
         *_of_agent(seen, thresholds),
         *_of_clock(seen, thresholds),
         *_of_storage(seen),
+        *of_catchup(seen.storage),
         *_of_air(seen, thresholds),
         *of_outputs(seen.outputs, seen.now_us),
         *_of_live(seen),

@@ -207,6 +207,8 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
     """Not read again within `verify_days` and a day."""
     cache_bytes_max: int = 0
     """What `media_bytes` should not exceed; 0: no such bound."""
+    catchup_gone: int = 0
+    """Programmes of the days that can be seen again whose files are not here any more, and were not recalled."""
 
 
 class Media(msgspec.Struct, frozen=True, kw_only=True):

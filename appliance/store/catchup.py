@@ -4,9 +4,9 @@ from typing import Final
 
 from sqlite_utils import Database
 
-from appliance.core.guide import Rights, may_be_seen
+from appliance.core.guide import DAY_US, Rights, may_be_seen
 from appliance.core.ledger import Stretch
-from appliance.core.rundown import us_of
+from appliance.core.rundown import tick_of, us_of
 from appliance.core.schedule import day_bounds_us, day_of
 from appliance.store import air
 from appliance.store.database import first, rows
@@ -20,6 +20,15 @@ _HERE: Final = """
         AND renditions.source NOT IN (SELECT target FROM tombstones)
         AND renditions.digest NOT IN (SELECT target FROM tombstones)
 """
+
+_GONE: Final = f"""
+    SELECT count(DISTINCT channel || coalesce(date, '') || coalesce(entry_id, '')) AS programmes FROM ledger
+    WHERE channel IN (SELECT id FROM channels) AND start_tick BETWEEN :since_tick AND :now_tick
+        AND start_tick + frames * 3600 <= :now_tick AND catchup = 1
+        AND kind IN ('programme', 'live') AND rendition NOT IN ({_HERE})
+        AND coalesce(source, '') NOT IN (SELECT target FROM tombstones)
+        AND rendition NOT IN (SELECT target FROM tombstones)
+"""  # noqa: S608
 
 
 def rights(db: Database, channel: str, zone: str, from_us: int, to_us: int) -> Rights:
@@ -44,6 +53,14 @@ def is_open(db: Database, channel: str, zone: str, stretch: Stretch) -> bool:
 def here(db: Database) -> frozenset[str]:
     """The renditions that are on disk, whole, and not recalled; also the chunks of live sources."""
     return frozenset(row["digest"] for row in rows(db, _HERE))
+
+
+def gone(db: Database, now_us: int, days: int) -> int:
+    """How many programmes of the last days can be seen no more for want of a file, though they may be."""
+    since_tick, now_tick = tick_of(now_us - days * DAY_US), tick_of(now_us)
+    row = first(db, _GONE, {"since_tick": since_tick, "now_tick": now_tick})
+    assert row is not None
+    return int(row["programmes"])
 
 
 def begins_us(db: Database, channel: str, first_msn: int) -> int | None:

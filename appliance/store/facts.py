@@ -40,7 +40,7 @@ from appliance.core.outputs import of_outputs
 from appliance.core.readiness import Ready, not_ready
 from appliance.core.schedule import day_of
 from appliance.core.scrub import LATE_US
-from appliance.store import air
+from appliance.store import air, catchup
 from appliance.store.database import Row, first, reading, rows, text_json, text_of
 from appliance.store.desk import orders, submissions
 from appliance.store.histories import held_count
@@ -203,6 +203,7 @@ def _storage(config: Config, db: Database | None, now_us: int) -> Storage | None
         free_bytes=disk.f_bavail * disk.f_frsize,
         reserve_bytes=config.limits.reserve_bytes,
         cache_bytes_max=config.limits.cache_bytes_max,
+        catchup_gone=0 if db is None else catchup.gone(db, now_us, config.limits.catchup_days),
         **counts,
     )
 

@@ -19,7 +19,7 @@ from appliance.core import records
 from appliance.core.asset import hex_of
 from appliance.core.moment import to_us
 from appliance.core.rundown import SLATE
-from appliance.store import air, needs
+from appliance.store import air, facts, needs
 from appliance.web.app import create_app
 from tests.appliance.core.hls_lint import AUDIO, CMAF, HlsLint, Listed, parse, whole
 from tests.appliance.core.stream_lint import AudioLint, CmafLint, TsLint
@@ -144,9 +144,21 @@ def test_what_was_recalled_or_has_gone_cannot_be_seen_again(aired: County) -> No
     client = client_of(aired)
     assert client.get(path).status_code == 404
     assert guide(client)["早间新闻"]["catchup"] is None
+    assert facts.look(aired.config, now_us()).storage.catchup_gone == 0  # type: ignore[union-attr]
     rendition = f"sha256:{first.uri.split('/')[-2]}"
     files.remove(aired.config, rendition)
     assert client_of(aired).get(first.uri.removeprefix("..")).status_code == 404
+
+
+def test_what_had_to_make_room_is_told_and_has_no_list(aired: County) -> None:
+    """Nobody notices what is not there any more, so the box says it."""
+    path = guide(client_of(aired))["早间新闻"]["catchup"]
+    first = whole(client_of(aired).get(path).text).segments[0]
+    aired.write(lambda db: needs.gone(db, f"sha256:{first.uri.split('/')[-2]}"))
+    assert client_of(aired).get(path).status_code == 404
+    told = {alarm.id: alarm for alarm in facts.look(aired.config, now_us()).alarms}
+    assert told["catchup"].severity == "info"
+    assert "2" in told["catchup"].text.zh
 
 
 def test_an_advertisement_that_was_recalled_is_left_out_with_a_tag(aired: County) -> None:
