@@ -84,7 +84,8 @@ def _whole_runs(db: Database, channel: str, ended: list[Stretch]) -> list[Stretc
 
 
 def see(db: Database, channel: str, seen: Sighting, at_us: int) -> None:
-    """Keep what somebody saw of a channel; what is a month old goes. Inside a transaction."""
+    """Keep what somebody saw of a channel; what is a month old goes, and after a day the note that a probe said so: it
+    says so every minute, and no person did anything. Inside a transaction."""
     db.conn.execute(
         "INSERT INTO sightings (channel, start_tick, end_tick, evidence, errors, output, asset)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -92,6 +93,8 @@ def see(db: Database, channel: str, seen: Sighting, at_us: int) -> None:
     )
     old_tick = tick_of(at_us - SIGHTINGS_KEPT_US)
     db.conn.execute("DELETE FROM sightings WHERE channel = ? AND end_tick < ?", (channel, old_tick))
+    noted_before = f"{max(0, at_us - HEARD_US):020d}"
+    db.conn.execute("DELETE FROM commands WHERE name < ? AND kind = 'observed'", (noted_before,))
 
 
 def sightings(db: Database, channel: str, from_tick: int, to_tick: int) -> tuple[Sighting, ...]:

@@ -35,6 +35,7 @@ from tests.bench import (
     on_air,
     output,
     players,
+    readying,
     restored,
     serving,
     sync,
@@ -138,6 +139,7 @@ PARTS = {
     "udp": Part(lambda folder, quick: output.rows(folder, quick=quick, minutes=_asked_minutes[-1]), 1900),
     "emergency": Part(_emergency, 240),
     "channels": Part(lambda folder, quick: channels.rows(folder, quick=quick), 200),
+    "readiness": Part(lambda folder, quick: readying.rows(folder, quick=quick), 40),
     "kills": Part(lambda folder, quick: kills.rows(folder, quick=quick), 190),
 }
 

@@ -1,9 +1,11 @@
 """What aired is at the hub once, in its chain, however long the line was away and wherever it broke."""
 
+import json
 import random
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
 from appliance.core.ledger import Stretch
 from appliance.core.reported import Reported, put_together
@@ -11,6 +13,7 @@ from appliance.core.rundown import SLATE
 from appliance.store import air, asrun
 from appliance.store.database import transaction
 from edge_agent.report import log_aired
+from provisioning.command import songshan_hub
 from provisioning.hub.aired import told_rows
 from provisioning.hub.sites import site_of
 from tests.appliance.core.air_box import digest
@@ -76,6 +79,16 @@ def test_a_month_without_a_line_is_reported_once(tmp_path: Path, seed: int) -> N
     found = at_hub(there)
     assert len(local) > 1000
     assert (found.rows, found.problems, found.doubled) == (local, (), 0)
+    shown = hub_says(there, "--date", "2026-11-25", "--json")
+    facts = json.loads(shown.stdout)
+    assert (shown.exit_code, facts["chain_rows"], facts["problems"]) == (0, len(local), [])
+    assert facts["tally"]["accounted_s"] == 86_400.0
+    assert hub_says(there, "--csv").output.startswith("\ufeffseq,")
+
+
+def hub_says(there: World, *words: str) -> Result:
+    """`songshan-hub asrun`."""
+    return CliRunner().invoke(songshan_hub, ["--hub", str(there.hub.path), "asrun", SITE, CHANNEL, *words])
 
 
 def test_a_lost_disk_does_not_begin_the_log_anew(tmp_path: Path) -> None:
