@@ -1,41 +1,34 @@
 """A live entry from end to end: a real agent, the process that it starts, ffmpeg, and a source that stops."""
 
-import json
-import os
 import subprocess
 import threading
 import time
-from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import msgspec
 import psutil
 import pytest
 
-from appliance import files, slate, spool
-from appliance.config import Config, render
-from appliance.core import records, ts
+from appliance import files
+from appliance.config import Config
+from appliance.core import ts
 from appliance.core.errors import Text
-from appliance.core.ledger import Stretch, segments_of
 from appliance.core.live import LOST
 from appliance.core.mux import VIDEO_PID
-from appliance.core.rundown import SLATE, tick_of, us_of
-from appliance.store import air, facts
-from appliance.store.database import reading, transaction, writing
+from appliance.core.rundown import tick_of, us_of
+from appliance.store import facts
+from appliance.store.database import reading, writing
 from edge_agent import live
 from edge_agent.children import Ended
 from edge_agent.core.observation import Airing, Child, Observation, Policy, Space
 from edge_agent.core.outcomes import ChunkCame, ImportBroke, SourceAnswered
 from edge_agent.core.plan import plan
 from edge_agent.core.steps import Ask, Follow, Remove, Stop
-from provisioning.identity import make_key_files
-from tests.appliance.boxes import box
-from tests.provisioning.live import program
-from tests.simulators.source import SimulatedSource, segments, source
+from edge_agent.stocktaking import take_stock
+from tests.edge_agent.relays import agent_of, begins_in, bytes_of, relay, rows_of, shows, standing_alone
+from tests.simulators.source import segments, source
 
-CHANNEL = "dengfeng-1"
 SLOT_S = 120
 """Longer than this takes: where the machine is slow it only airs later."""
 BEFORE_S = 6
@@ -45,107 +38,45 @@ NOW_US = 1_795_478_400_000_000
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
-    """A box that stands alone, with its keys."""
-    made = box(tmp_path / "box", hub=None)
-    files.make_folders(made)
-    spool.make_folders(made)
-    (made.home / "appliance.toml").write_text(render(made))
-    make_key_files(made.sign_key, "sign")
-    return made
-
-
-def relay(config: Config, url: str, start: datetime) -> None:
-    """A schedule of today with a live entry, and one that begins hard when it ends."""
-    after = start + timedelta(seconds=SLOT_S)
-    entries = [
-        {"id": "e1", "start": f"{start:%H:%M:%S}", "start_type": "hard", "kind": "live", "title": "新闻联播",
-         "url": url, "duration_s": SLOT_S},
-        {"id": "e2", "start": f"{after:%H:%M:%S}", "start_type": "hard", "kind": "filler", "duration_s": 60},
-    ]  # fmt: skip
-    document = {"channel": CHANNEL, "date": f"{start:%Y-%m-%d}", "version": 1, "entries": entries}
-    body = records.Schedule(
-        channel=CHANNEL, date=document["date"], version=1, document=msgspec.Raw(json.dumps(document).encode())
-    )
-    now_us = time.time_ns() // 1000
-    with writing(config.database) as db, transaction(db):
-        air.ensure_channel(db, CHANNEL, config.zone, now_us)
-        air.receive_schedule(db, body, config.zone, [CHANNEL], now_us)
-
-
-def slot(config: Config, start_us: int) -> list[Stretch]:
-    with reading(config.database) as db:
-        rows = air.stretches(db, CHANNEL, tick_of(start_us), tick_of(start_us + SLOT_S * 1_000_000))
-    return list(rows)
-
-
-def shows(made: SimulatedSource, until: threading.Event) -> None:
-    """A source as slow as life, that says what time it has."""
-    number = 0
-    while not until.is_set():
-        shown = datetime.now(UTC) - timedelta(seconds=2)
-        made.show(segments()[number % 8], moment=shown.isoformat(timespec="milliseconds"))
-        number += 1
-        until.wait(2)
-
-
-def bytes_of(config: Config, rows: list[Stretch]) -> bytes:
-    """What is on the air, as the HLS would give it; of what is before and after the source only a little."""
-    parts = []
-    with reading(config.database) as db:
-        for number, row in enumerate(rows):
-            few = (0, None) if row.kind == "live" else (0, 2) if number else (max(0, row.segments - 2), None)
-            file = slate.slate_path() if row.rendition == SLATE else files.path_of(config, row.rendition)
-            for segment in segments_of(row, *few):
-                place = air.segment_place(db, segment.rendition, segment.number)
-                assert place is not None
-                data = file.read_bytes()[place[0] : place[0] + place[1]]
-                parts.append(ts.move(data, segment.offset_ticks, segment.frames))
-    return b"".join(parts)
-
-
-def wait(is_so: object, what: str) -> None:
-    until_s = time.monotonic() + WAIT_S
-    while not is_so():  # type: ignore[operator]
-        assert time.monotonic() < until_s, what
-        time.sleep(0.1)
+    return standing_alone(tmp_path / "box")
 
 
 @pytest.mark.serial
 def test_a_source_is_on_the_air_and_then_lost(config: Config, tmp_path: Path) -> None:
     """Where it stops, filler to the end of its time; all of it whole for a decoder; nothing keeps running or lies."""
     stop = threading.Event()
-    with source() as made, (tmp_path / "agent.log").open("wb") as log:
+    with source() as made:
         segments()
         threading.Thread(target=shows, args=(made, stop), daemon=True).start()
-        start = (datetime.now(ZoneInfo(config.zone)) + timedelta(seconds=BEFORE_S)).replace(microsecond=0)
-        if f"{start + timedelta(seconds=SLOT_S):%d}" != f"{start:%d}":
+        start = begins_in(config, BEFORE_S, SLOT_S)
+        if start is None:
             pytest.skip("midnight")
-        start_us = int(start.timestamp()) * 1_000_000
+        start_us = relay(config, made.url, start, SLOT_S)
         end_us = start_us + SLOT_S * 1_000_000
-        relay(config, made.url, start)
-        argv = [program("songshan"), "--home", str(config.home), "agent"]
-        agent = subprocess.Popen(argv, stdout=log, stderr=log, env={**os.environ})
-        try:
-            wait(lambda: sum(row.kind == "live" for row in slot(config, start_us)) >= 3, "nothing airs")
+
+        def chunks() -> int:
+            return sum(row.kind == "live" for row in rows_of(config, start_us, end_us))
+
+        with agent_of(config, tmp_path / "agent.log"):
+            until_s = time.monotonic() + WAIT_S
+            while chunks() < 3:
+                assert time.monotonic() < until_s, "nothing airs"
+                time.sleep(0.1)
             with reading(config.database) as db:
                 fact = facts.snapshot(db, config, time.time_ns() // 1000).live[0]
             assert (fact.title, fact.url) == ("新闻联播", made.url)
             stop.set()
             known = 0
-            while (count := sum(row.kind == "live" for row in slot(config, start_us))) != known:
+            while (count := chunks()) != known:
                 known = count
                 time.sleep(4)
-            rows = slot(config, start_us)
-            last = max(number for number, row in enumerate(rows) if row.kind == "live")
-            assert all(not row.planned and row.reason == LOST for row in rows[last + 1 :])
+            rows = rows_of(config, start_us, end_us)
+            on = [number for number, row in enumerate(rows) if row.kind == "live"]
+            assert all(not row.planned and row.reason == LOST for row in rows[on[-1] + 1 :])
             assert rows[-1].end_tick == tick_of(end_us)
             for before, after in pairwise(rows):
                 assert before.end_tick == after.start_tick
-            first = next(number for number, row in enumerate(rows) if row.kind == "live")
-            shown = bytes_of(config, rows[max(0, first - 1) : last + 2])
-        finally:
-            agent.terminate()
-            assert agent.wait(20) == 0
+            shown = bytes_of(config, rows[max(0, on[0] - 1) : on[-1] + 2])
     assert not [line for line in _processes() if str(config.incoming) in line]
     done = subprocess.run(
         ["ffmpeg", "-nostdin", "-v", "warning", "-copyts", "-f", "mpegts", "-i", "pipe:0", "-map", "0",
@@ -156,6 +87,15 @@ def test_a_source_is_on_the_air_and_then_lost(config: Config, tmp_path: Path) ->
     pictures = [pts for pid, pts, _picture in ts.pes_in(shown) if pid == VIDEO_PID]
     assert {(after - before) % ts.PTS_MODULO for before, after in pairwise(pictures)} == {ts.TICKS_PER_FRAME}
     assert list(config.incoming.iterdir()) == []
+
+
+def test_what_a_killed_agent_did_not_take_is_swept_away_at_the_start(config: Config) -> None:
+    """A chunk that nobody was told of is nobody's."""
+    left = config.incoming / f"{'c' * 64}.live"
+    left.write_bytes(b"x")
+    with writing(config.database) as db:
+        take_stock(config, db, NOW_US)
+    assert not left.exists()
 
 
 def _processes() -> list[str]:
