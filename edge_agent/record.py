@@ -25,7 +25,7 @@ from appliance.core.item import TITLE_CHARS_MAX
 from appliance.core.moment import US, to_text
 from appliance.core.stock import RenditionState
 from appliance.core.ts import HOUSE_PROFILE
-from appliance.store import assets, desk, facts, line_rates, live, needs
+from appliance.store import air, assets, desk, facts, line_rates, live, needs
 from appliance.store.database import transaction
 from edge_agent import alarms, carry, drop, health, report, stocktaking, traffic
 from edge_agent.apply import Applying
@@ -254,7 +254,8 @@ class Recording:
                 channel, date, entry_id = key.split("/")
                 live.came(db, channel, date, entry_id, title, chunk, now_us)
                 self._memory.failures.pop(key, None)
-                self._applying.air_changed = True
+                # At once, and with the chunk or not at all: every tenth of a second counts, other channels do not.
+                air.recompile(db, channel, now_us, self._config.limits.ledger_hours)
             case SourceAnswered(url, reason):
                 live.asked(db, url, reason, now_us)
             case ImportBroke(key, url, reason):

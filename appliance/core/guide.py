@@ -17,7 +17,7 @@ import msgspec
 
 from appliance.core.ledger import Segment, Stretch, segments_of
 from appliance.core.moment import US
-from appliance.core.rundown import SLATE, us_of
+from appliance.core.rundown import NOT_CONNECTED, SLATE, us_of
 
 QUIET_KINDS: Final = frozenset({"filler", "ad", "promo", "slate", "test", "emergency"})
 """Not told as programmes of their own: a reader looks for programmes, not for what joins or interrupts them."""
@@ -54,7 +54,7 @@ def programmes(stretches: Iterable[Stretch], rights: Rights = NO_RIGHTS) -> tupl
     found: list[Programme] = []
     last: Stretch | None = None
     """The last stretch of the last programme."""
-    for is_quiet, group in groupby(stretches, lambda each: each.kind in QUIET_KINDS):
+    for is_quiet, group in groupby(stretches, _is_quiet):
         if is_quiet:
             quiet = tuple(group)
             found.append(Programme("", "filler", us_of(quiet[0].start_tick), us_of(quiet[-1].end_tick)))
@@ -68,6 +68,15 @@ def programmes(stretches: Iterable[Stretch], rights: Rights = NO_RIGHTS) -> tupl
                 found.append(_begun(stretch, rights))
             last = stretch
     return tuple(found)
+
+
+def _is_quiet(stretch: Stretch) -> bool:
+    """A live entry has filler in the ledger until its source comes, and is told all the same."""
+    return stretch.kind in QUIET_KINDS and not _is_awaited(stretch)
+
+
+def _is_awaited(stretch: Stretch) -> bool:
+    return stretch.reason == NOT_CONNECTED
 
 
 def now_and_next(guide: Iterable[Programme], now_us: int) -> tuple[Programme | None, Programme | None]:
@@ -139,21 +148,23 @@ def _goes_on(last: Stretch, stretch: Stretch) -> bool:
 def _begun(stretch: Stretch, rights: Rights) -> Programme:
     return Programme(
         title=stretch.title,
-        kind="live" if stretch.kind == "live" else "programme",
+        kind="live" if stretch.kind == "live" or _is_awaited(stretch) else "programme",
         start_us=us_of(stretch.start_tick),
         end_us=us_of(stretch.end_tick),
         first_msn=stretch.first_msn,
         date=stretch.date,
         entry_id=stretch.entry_id,
-        renditions=frozenset({stretch.rendition}),
-        catchup=may_be_seen(stretch, rights),
+        renditions=frozenset() if _is_awaited(stretch) else frozenset({stretch.rendition}),
+        catchup=not _is_awaited(stretch) and may_be_seen(stretch, rights),
     )
 
 
 def _longer(programme: Programme, stretch: Stretch, rights: Rights) -> Programme:
+    if _is_awaited(stretch):
+        return msgspec.structs.replace(programme, end_us=us_of(stretch.end_tick))
     return msgspec.structs.replace(
         programme,
         end_us=us_of(stretch.end_tick),
         renditions=programme.renditions | {stretch.rendition},
-        catchup=programme.catchup and may_be_seen(stretch, rights),
+        catchup=(programme.catchup or not programme.renditions) and may_be_seen(stretch, rights),
     )

@@ -21,6 +21,8 @@ LINES_MAX: Final = 20_000
 SEGMENT_S_MAX: Final = 30.0
 BEGIN_SEGMENTS: Final = 2
 """So many of the newest are taken of a list that is seen for the first time: what is older would not be aired."""
+BEHIND_S_MAX: Final = 14.0
+"""Who has more to fetch than this is too late for it: he begins anew with the newest, and the delay does not grow."""
 KNOWN_MAX: Final = 200
 """Addresses that are remembered: more than a list of ours would ever fall back."""
 URL_CHARS_MAX: Final = 4000
@@ -123,6 +125,8 @@ def news(listed: MediaList, followed: Followed) -> tuple[Listed, ...]:
     if unknown and segments[-1].number <= last.number and segments[-1].url not in followed.known:
         # The numbers began anew.
         fresh = tuple(unknown[-BEGIN_SEGMENTS:])
+    if sum(each.duration_s for each in fresh) > BEHIND_S_MAX and len(fresh) > BEGIN_SEGMENTS:
+        fresh = fresh[-BEGIN_SEGMENTS:]
     if fresh and fresh[0].number != last.number + 1:
         fresh = (msgspec.structs.replace(fresh[0], breaks=True), *fresh[1:])
     return fresh

@@ -13,7 +13,7 @@ from appliance.core.guide import (
     seen_again,
 )
 from appliance.core.ledger import Stretch
-from appliance.core.rundown import SLATE, us_of
+from appliance.core.rundown import NOT_CONNECTED, SLATE, us_of
 
 START = 1_795_478_400 * 90_000
 S = 1_000_000
@@ -83,6 +83,19 @@ def test_a_break_in_is_within_the_programme_that_goes_on_after_it() -> None:
         (500, "programme", "a", {**film, "first_segment": 30}),
     )
     assert lines(*parts) == [("a", "programme", 80)]
+
+
+def test_a_live_entry_is_told_before_its_source_comes() -> None:
+    """The relay at seven stands in tonight's guide; what never came is not seen again, what came late is."""
+    awaited = {"reason": NOT_CONNECTED, "planned": False}
+    before = (500, "programme", "a")
+    assert lines(before, (1500, "filler", "r", awaited), (500, "programme", "b"))[1] == ("r", "live", 60)
+    (never,) = [each for each in programmes(rows((1500, "filler", "r", awaited))) if each.title == "r"]
+    assert not can_be_seen(never, never.end_us, 7, {FILM})
+    late = programmes(rows((150, "filler", "r", awaited), (50, "live", "r", {"rendition": OTHER}), (50, "live", "r")))
+    assert [(each.kind, each.renditions) for each in late] == [("live", {FILM, OTHER})]
+    assert can_be_seen(late[0], late[0].end_us, 7, {FILM, OTHER})
+    assert not can_be_seen(late[0], late[0].end_us, 7, {FILM})
 
 
 def test_a_live_programme_is_one_over_its_fallback() -> None:

@@ -98,6 +98,14 @@ def test_what_was_missed_is_a_break() -> None:
     assert follow(listing(5, "abcd"), listing(20, "qr")) == [("c", False), ("d", False), ("q", True), ("r", False)]
 
 
+def test_who_is_far_behind_begins_anew_with_the_newest() -> None:
+    """A box that was busy for half a minute must not stay half a minute late for the rest of the evening."""
+    assert follow(listing(5, "abcd"), listing(8, "defghijklmnop")) == [
+        ("c", False), ("d", False), ("o", True), ("p", False),
+    ]  # fmt: skip
+    assert follow(listing(5, "abcd"), listing(8, "defghij"))[2:] == [(each, False) for each in "efghij"]
+
+
 def test_of_several_variants_the_best_that_is_not_too_much_is_followed() -> None:
     """A county's line is not for 4K, and sound is not put together from two lists."""
     master = b"""#EXTM3U
