@@ -97,6 +97,12 @@ def over(config: Config, db: Database, memory: Memory, now_us: int) -> tuple[str
     return ()
 
 
+def channels_of(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
+    """The channels for which chunks came."""
+    came = {outcome.key.partition("/")[0] for outcome in outcomes if isinstance(outcome, ChunkCame)}
+    return tuple(sorted(came))
+
+
 def heard(config: Config, children: Children) -> Iterator[Outcome]:
     """What the processes that follow sources have said."""
     for child in children.running():

@@ -25,9 +25,10 @@ from appliance.core.item import TITLE_CHARS_MAX
 from appliance.core.moment import US, to_text
 from appliance.core.stock import RenditionState
 from appliance.core.ts import HOUSE_PROFILE
-from appliance.store import air, assets, desk, facts, line_rates, live, needs
+from appliance.store import assets, desk, facts, line_rates, needs
+from appliance.store import live as chunks
 from appliance.store.database import transaction
-from edge_agent import alarms, carry, drop, health, report, stocktaking, traffic
+from edge_agent import alarms, carry, drop, health, live, report, stocktaking, traffic
 from edge_agent.apply import Applying
 from edge_agent.core import retry
 from edge_agent.core.outcomes import (
@@ -112,6 +113,9 @@ class Recording:
             for outcome in noted:
                 carry.heed(outcome, self._config, self._memory)
             tell(noted)
+            for channel in live.channels_of(noted):
+                # At once: every tenth of a second counts, and other channels have nothing to do with it.
+                report.compile_channel(self._db, self._config, channel)
 
     def _note(self, outcome: Outcome, now_us: int, jitter: float) -> None:
         match outcome:
@@ -219,7 +223,7 @@ class Recording:
                 traffic.answer(db, outcome, now_us, jitter)
             case LetGo(digest):
                 needs.gone(db, digest)
-                live.forget(db, digest)
+                chunks.forget(db, digest)
                 self._applying.air_changed = True
             case ChunkCame() | SourceAnswered() | ImportBroke():
                 self._note_live(db, outcome, now_us, jitter)
@@ -248,18 +252,16 @@ class Recording:
         match outcome:
             case ChunkCame(key, digest, size_bytes, frames, burst_s, source_us):
                 title = next((each.title for each in self._memory.known.live if each.key == key), "")
-                chunk = live.NewChunk(
+                chunk = chunks.NewChunk(
                     digest=digest, size_bytes=size_bytes, frames=frames, burst_s=burst_s, source_us=source_us
                 )
                 channel, date, entry_id = key.split("/")
-                live.came(db, channel, date, entry_id, title, chunk, now_us)
+                chunks.came(db, channel, date, entry_id, title, chunk, now_us)
                 self._memory.failures.pop(key, None)
-                # At once, and with the chunk or not at all: every tenth of a second counts, other channels do not.
-                air.recompile(db, channel, now_us, self._config.limits.ledger_hours)
             case SourceAnswered(url, reason):
-                live.asked(db, url, reason, now_us)
+                chunks.asked(db, url, reason, now_us)
             case ImportBroke(key, url, reason):
-                live.asked(db, url, reason, now_us)
+                chunks.asked(db, url, reason, now_us)
                 self._memory.failed(key, now_us, jitter, retry.IMPORT)
 
     def _not_packaged(self, db: Database, outcome: NotPackaged, now_us: int, jitter: float) -> None:

@@ -34,10 +34,10 @@ log = structlog.get_logger()
 def compile_air(db: Database, config: Config) -> None:
     """Bring each channel's ledger in line with what is known. Each is a transaction: one does not wait for another."""
     for channel in config.channels:
-        _compile_in_time(db, config, channel.id)
+        compile_channel(db, config, channel.id)
 
 
-def _compile_in_time(db: Database, config: Config, channel: str) -> None:
+def compile_channel(db: Database, config: Config, channel: str) -> None:
     """Compile and commit before anybody acts on what changes.
 
     Where the box was too slow nothing is committed, and it is tried again with as much more time as that took; in the
