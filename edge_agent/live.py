@@ -19,6 +19,7 @@ from appliance.importing import Chunk, adopt
 from appliance.store import live
 from appliance.store.relays import LiveEntry, live_entries
 from edge_agent.children import Children, Ended
+from edge_agent.core import retry
 from edge_agent.core.observation import Airing, Child
 from edge_agent.core.outcomes import ChunkCame, ImportBroke, Outcome, SourceAnswered
 from edge_agent.memory import Memory
@@ -101,6 +102,31 @@ def channels_of(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
     """The channels for which chunks came."""
     came = {outcome.key.partition("/")[0] for outcome in outcomes if isinstance(outcome, ChunkCame)}
     return tuple(sorted(came))
+
+
+def note(
+    db: Database, outcome: ChunkCame | SourceAnswered | ImportBroke, memory: Memory, now_us: int, jitter: float
+) -> None:
+    """Write down what came of a source."""
+    match outcome:
+        case ChunkCame(key, digest, size_bytes, frames, burst_s, source_us):
+            title = next((each.title for each in memory.known.live if each.key == key), "")
+            channel, date, entry_id = key.split("/")
+            chunk = live.NewChunk(
+                digest=digest, size_bytes=size_bytes, frames=frames, burst_s=burst_s, source_us=source_us
+            )
+            live.came(db, channel, date, entry_id, title, chunk, now_us)
+            memory.failures.pop(key, None)
+        case SourceAnswered(url, reason):
+            live.asked(db, url, reason, now_us)
+        case ImportBroke(key, url, reason):
+            live.asked(db, url, reason, now_us)
+            memory.failed(key, now_us, jitter, retry.IMPORT)
+
+
+def let_go(db: Database, digest: str) -> None:
+    """A file is gone: if it was a chunk, there is none such any more."""
+    live.forget(db, digest)
 
 
 def heard(config: Config, children: Children) -> Iterator[Outcome]:

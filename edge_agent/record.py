@@ -26,7 +26,6 @@ from appliance.core.moment import US, to_text
 from appliance.core.stock import RenditionState
 from appliance.core.ts import HOUSE_PROFILE
 from appliance.store import assets, desk, facts, line_rates, needs
-from appliance.store import live as chunks
 from appliance.store.database import transaction
 from edge_agent import alarms, carry, drop, health, live, report, stocktaking, traffic
 from edge_agent.apply import Applying
@@ -223,10 +222,10 @@ class Recording:
                 traffic.answer(db, outcome, now_us, jitter)
             case LetGo(digest):
                 needs.gone(db, digest)
-                chunks.forget(db, digest)
+                live.let_go(db, digest)
                 self._applying.air_changed = True
             case ChunkCame() | SourceAnswered() | ImportBroke():
-                self._note_live(db, outcome, now_us, jitter)
+                live.note(db, outcome, self._memory, now_us, jitter)
             case Reached():
                 needs.reached(db)
             case DropsToTell(entries):
@@ -245,24 +244,6 @@ class Recording:
     def _disk_fault(self, db: Database, reason: Text, now_us: int) -> None:
         self._memory.disk_fault_us = now_us
         alarms.of_disk(db, health.device_of(self._config.media), reason, now_us)
-
-    def _note_live(
-        self, db: Database, outcome: ChunkCame | SourceAnswered | ImportBroke, now_us: int, jitter: float
-    ) -> None:
-        match outcome:
-            case ChunkCame(key, digest, size_bytes, frames, burst_s, source_us):
-                title = next((each.title for each in self._memory.known.live if each.key == key), "")
-                chunk = chunks.NewChunk(
-                    digest=digest, size_bytes=size_bytes, frames=frames, burst_s=burst_s, source_us=source_us
-                )
-                channel, date, entry_id = key.split("/")
-                chunks.came(db, channel, date, entry_id, title, chunk, now_us)
-                self._memory.failures.pop(key, None)
-            case SourceAnswered(url, reason):
-                chunks.asked(db, url, reason, now_us)
-            case ImportBroke(key, url, reason):
-                chunks.asked(db, url, reason, now_us)
-                self._memory.failed(key, now_us, jitter, retry.IMPORT)
 
     def _not_packaged(self, db: Database, outcome: NotPackaged, now_us: int, jitter: float) -> None:
         if outcome.no_room:

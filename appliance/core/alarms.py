@@ -9,7 +9,8 @@ from typing import Final
 import msgspec
 
 from appliance.core.errors import Text
-from appliance.core.health import Alarm, Finding, NotReady, OnAir, Severity, Snapshot, StreamFact
+from appliance.core.health import Alarm, Finding, NotReady, OnAir, Severity, Snapshot
+from appliance.core.live_alarms import of_live
 from appliance.core.misfits import of_plans
 from appliance.core.moment import US, to_text
 from appliance.core.outputs import of_outputs
@@ -52,7 +53,7 @@ def findings(seen: Snapshot, thresholds: Thresholds) -> tuple[Finding, ...]:
         *of_catchup(seen.storage),
         *_of_air(seen, thresholds),
         *of_outputs(seen.outputs, seen.now_us),
-        *_of_live(seen),
+        *of_live(seen.live),
         *of_plans(seen.refused, seen.lost),
         *_of_coming(seen, thresholds),
         *_of_days(seen, thresholds),
@@ -186,37 +187,6 @@ def _of_ledger(channel: OnAir, now_us: int, thresholds: Thresholds) -> Iterator[
     yield Finding(id=f"ledger:{channel.channel}", severity=severity, text=text, hint=hint)
 
 
-def _of_live(seen: Snapshot) -> Iterator[Finding]:
-    """A live entry without its source: on the air now, or soon."""
-    for fact in seen.live:
-        because = fact.reason or Text("", "")
-        if fact.state in ("lost", "waiting"):
-            what = Text("中断", "is lost") if fact.state == "lost" else Text("未接入", "has not come")
-            yield _red(
-                f"live:{fact.channel}",
-                Text(
-                    f"《{fact.title}》的直播源{what.zh}，正在播垫片：{because.zh}",
-                    f"the source of {fact.title!r} {what.en}, a filler plays: {because.en}",
-                ),
-                Text(
-                    f"请查信号源 {fact.url}；恢复后自动切回，时长不变",
-                    f"look at {fact.url}; it returns by itself when it is back, and ends at its time",
-                ),
-            )
-        elif fact.state == "unreachable":
-            yield _red(
-                f"live-source:{fact.channel}",
-                Text(
-                    f"即将直播的《{fact.title}》连不上：{because.zh}",
-                    f"the source of {fact.title!r}, which is next, does not answer: {because.en}",
-                ),
-                Text(
-                    f"请查信号源 {fact.url} 与线路，或换源重发节目单",
-                    f"look at {fact.url} and the line, or send a schedule with another source",
-                ),
-            )
-
-
 def _of_coming(seen: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
     """Three stages, each an alarm of its own, so that it is heard anew; an entry stands in the last that it reached."""
     missing = [entry for entry in seen.coming if entry.state != "ready_by"]
@@ -338,10 +308,6 @@ def _of_link(seen: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
         )
 
 
-def _is_hubs(stream: StreamFact) -> bool:
-    return not stream.stream.endswith("/report")
-
-
 def _of_sync(seen: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
     if seen.sync.parked_records:
         yield _amber(
@@ -359,11 +325,10 @@ def _of_sync(seen: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
                 f"{seen.sync.held_records} 条撤稿暂缓，等嵩山云新的签名",
                 f"{seen.sync.held_records} recalls are held until the hub signs anew",
             ),
-            Text(
-                "联上嵩山云后自动执行；急需撤稿请电话核实", "done by itself once the hub signs; if urgent, ring the hub"
-            ),
+            Text("联上嵩山云后自动执行；急需撤稿请电话核实", "done once the hub signs; if urgent, ring the hub"),
         )
-    due = [stream.next_by_us for stream in seen.sync.streams if stream.next_by_us is not None and _is_hubs(stream)]
+    hubs = [stream for stream in seen.sync.streams if not stream.stream.endswith("/report")]
+    due = [stream.next_by_us for stream in hubs if stream.next_by_us is not None]
     if due and seen.link.state == "connected" and min(due) + thresholds.view_late_s * US < seen.now_us:
         late = _duration(seen.now_us - min(due))
         yield _amber(
