@@ -1,10 +1,17 @@
 """What the box says of itself to machines."""
 
+from pathlib import Path
+
+import msgspec
 import pytest
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.appliance.web.county import County
+from appliance import senders
+from appliance.config import ChannelConfig
+from appliance.web.app import create_app
+from tests.appliance.test_senders import SENDER
+from tests.appliance.web.county import County, now_us
 
 
 def figures(client: FlaskClient) -> dict[str, float]:
@@ -64,6 +71,20 @@ def test_figures_come_without_a_database_too(county: County, client: FlaskClient
     county.close()
     county.config.database.write_bytes(b"not a database at all, but long enough to be looked at" * 100)
     assert figures(client) == {"songshan_database_readable": 0}
+
+
+def test_figures_tell_of_the_output_for_a_modulator(tmp_path: Path) -> None:
+    """A sender that is silent, and what it lost, can be plotted; a channel without one has no figures."""
+    channels = (ChannelConfig("dengfeng-1", "登封综合", udp="239.0.0.1:5000"), ChannelConfig("dengfeng-2", "登封二套"))
+    county = County(tmp_path / "box", channels=channels)
+    client = create_app(county.config).test_client()
+    assert figures(client)["songshan_output_sending/dengfeng-1"] == 0
+    told = msgspec.structs.replace(SENDER, at_us=now_us(), lost_datagrams=4)
+    senders.tell(county.config, "dengfeng-1", told)
+    found = figures(client)
+    county.close()
+    assert (found["songshan_output_sending/dengfeng-1"], found["songshan_output_lost_datagrams/dengfeng-1"]) == (1, 4)
+    assert not [name for name in found if name.startswith("songshan_output_") and name.endswith("dengfeng-2")]
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
