@@ -17,15 +17,18 @@ from appliance.core import moment, records
 from appliance.core.airtime import is_plausible
 from appliance.core.item import Item, SignOff
 from appliance.durable import write_atomically
-from provisioning.hub import publish, recalls
+from provisioning import identity
+from provisioning.hub import publish, recalls, redactions, rotation
 from provisioning.hub.folder import HubFolder
 from provisioning.hub.journals import HubJournals
 from provisioning.hub.library import Library
 from provisioning.hub.sites import all_sites
+from tests.simulation.at_box import HUB_STREAMS, OWN
 from tests.simulation.forging import WAYS
 from tests.simulation.oracle import Oracle
 from tests.simulation.pair import Pair
 from tests.simulation.sides import SITE, clip_of
+from tests.simulation.words import new_word, places_of
 from tests.simulators.disk import rewrite
 from tests.simulators.hub import START_US
 
@@ -38,6 +41,7 @@ KILL_WITHIN: Final = 40
 """Calls that change the disk: a turn with something to do makes about so many."""
 BIG: Final = 1 << 40
 BY: Final = "值班"
+ROTATIONS_MOST: Final = 2
 RESTORES_MOST: Final = 3
 """In one night: a machine that parts from its own history more than eight times a day waits for a person."""
 
@@ -101,11 +105,11 @@ class Scene:
 
     def _send(self, name: str, to: str, into: list[str], *, offer: bool) -> None:
         self.streams[name] = to
-        files = self.files()
+        files, said = self.files(), new_word(self.chance)
 
         def work(folder: HubFolder) -> None:
             at = moment.to_text(folder.now_us())
-            item = Item(name, name, "news", "hub", at, sign_offs=(SignOff("final", "songshan", at),))
+            item = Item(name, name, "news", "hub", at, summary=said, sign_offs=(SignOff("final", "songshan", at),))
             assets = publish.files_as_assets(folder, [self.desk / each for each in files], BIG)
             unique = tuple({asset.digest: asset for asset in assets}.values())
             publish.send_item(folder, replace(item, assets=unique), to, all_sites(folder), offer)
@@ -117,7 +121,7 @@ class Scene:
     def order(self) -> None:
         name = self.next("ord")
         to = self.chance.choice(("all", SITE))
-        body = records.Order(name, name, "", None)
+        body = records.Order(name, name, new_word(self.chance), None)
         self.pair.operator(lambda folder: HubJournals(folder).append(f"{to}/control", "order", name, body))
         self.orders.append(name)
 
@@ -168,6 +172,23 @@ class Scene:
             target = self.chance.choice(targets)
             self.pair.operator(lambda folder: recalls.recall(folder, target, "误发"))
 
+    def redact(self) -> None:
+        """Somebody's name stands where it must not."""
+        streams = (*HUB_STREAMS, OWN)
+        places = places_of(self.pair.hub.folder, streams)
+        if places:
+            stream, epoch, seq = self.chance.choice(places)
+            self.pair.trace(f"  {stream} {epoch}:{seq}")
+            self.pair.operator(lambda folder: redactions.order(folder, stream, epoch, seq, "含个人信息"))
+
+    def rotate(self) -> None:
+        """The hub signs with another key from now on."""
+        if len(self.pair.former_keys) < ROTATIONS_MOST:
+            path = self.pair.hub.folder.sign_key
+            self.pair.former_keys.append(identity.read_private(path))
+            self.pair.former_files.add(path.read_bytes())
+            self.pair.operator(lambda folder: list(rotation.steps(folder)))
+
     # --- the county's people ---
 
     def put(self, command: commands.Command, files: list[str] | None = None) -> None:
@@ -186,7 +207,7 @@ class Scene:
     def submit(self) -> None:
         files = self.files(1)
         names = tuple(Path(each).name for each in files)
-        self.put(commands.Submit(files=names, title="稿", by=BY, via="cli", at=self.at()), files)
+        self.put(commands.Submit(files=names, title=new_word(self.chance), by=BY, via="cli", at=self.at()), files)
 
     def drop(self) -> None:
         content = self.chance.randbytes(self.chance.randint(1, BYTES_MAX))
@@ -194,7 +215,7 @@ class Scene:
         self.pair.person(lambda: write_atomically(path, content), self.by)
 
     def tip(self) -> None:
-        self.put(commands.Tip(text=self.next("线索"), by=BY, via="cli", at=self.at()))
+        self.put(commands.Tip(text=new_word(self.chance), by=BY, via="cli", at=self.at()))
 
     def take(self) -> None:
         if self.offers:
@@ -304,10 +325,22 @@ class Scene:
         self.oracle.comes_back(hub=name == "hub")
         if name == "hub":
             self.pair.hub_dies(with_power=True)
-            self.pair.hub.put_back(self.images[name])
+            self._put_hub_back(self.images[name])
         else:
             self.pair.box_dies(with_power=True)
             self.pair.box.put_back(self.images[name])
+
+    def _put_hub_back(self, image: Path) -> None:
+        """With the keys of today: they have a backup of their own, made whenever they change."""
+        hub = self.pair.hub
+        keys = hub.folder.sign_key.parent
+        aside = image.with_name("hub.keys")
+        shutil.rmtree(aside, ignore_errors=True)
+        shutil.copytree(keys, aside)
+        hub.put_back(image)
+        shutil.rmtree(keys)
+        shutil.copytree(aside, keys)
+        hub.volume.settle()
 
     def clone(self) -> None:
         """A copy of the box's disk runs in another machine beside it: the spare that somebody set up, and started."""
@@ -337,6 +370,8 @@ ACTIONS: Final[dict[str, tuple[int, Action]]] = {
     "order": (5, Scene.order),
     "schedule": (5, Scene.schedule),
     "recall": (5, Scene.recall),
+    "redact": (4, Scene.redact),
+    "rotate": (2, Scene.rotate),
     "submit": (6, Scene.submit),
     "drop": (3, Scene.drop),
     "tip": (4, Scene.tip),

@@ -27,7 +27,7 @@ class AtBox:
         self.oracle, self.box = oracle, box
         self.own: dict[tuple[int, int], str] = {}
         """Every record of the own stream that was ever committed or sent."""
-        self.acked: dict[str, tuple[int, str]] = {}
+        self.acked: dict[str, tuple[int, int, str]] = {}
         """How far it said that it has the hub's streams."""
         self.model = Model()
         self.here: set[str] = set()
@@ -88,8 +88,8 @@ class AtBox:
         for place, digest in self.own.items():
             if committed.get(place) != digest:
                 raise Violation(f"the box lost its own record {place}")
-        for _epoch, _seq, _digest, kind, key, body in rows[self._read[OWN] :]:
-            self.model.fold(kind, key, body)
+        for epoch, seq, _digest, kind, key, body in rows[self._read[OWN] :]:
+            self.model.fold((OWN, epoch, seq), kind, key, body)
         self._read[OWN] = len(rows)
         said = Counter((kind, key) for _e, _s, _d, kind, key, _b in rows if kind in ("submission", "tip"))
         twice = [each for each, count in said.items() if count > 1]
@@ -100,9 +100,11 @@ class AtBox:
         """What the box applied of a stream is the beginning of what the hub signed, and what it acknowledged it has."""
         for name in HUB_STREAMS:
             rows = db.execute(
-                "SELECT hash, kind, key, body, state, header FROM journal WHERE stream = ? ORDER BY epoch, seq", (name,)
+                "SELECT hash, kind, key, body, state, header, epoch, seq FROM journal"
+                " WHERE stream = ? ORDER BY epoch, seq",
+                (name,),
             ).fetchall()
-            for _hash, _kind, key, body, _state, header in rows[self._read[name] :]:
+            for _hash, _kind, key, body, _state, header, _epoch, _seq in rows[self._read[name] :]:
                 if not is_named(header, body):
                     raise Violation(f"the box has other words of {name} {key} than the hub wrote")
             hashes = [row[0] for row in rows]
@@ -110,15 +112,15 @@ class AtBox:
                 raise Violation(f"the box has of {name} what the hub did not sign, or not in its order")
             waiting = [*self._waiting[name], *range(self._read[name], len(rows))]
             for number in waiting:
-                _digest, kind, key, body, state, _header = rows[number]
+                _digest, kind, key, body, state, _header, epoch, seq = rows[number]
                 if state == "applied":
-                    self.model.fold(kind, key, body)
+                    self.model.fold((name, epoch, seq), kind, key, body)
             # What is held or parked has its effect later.
             self._waiting[name] = [number for number in waiting if rows[number][4] != "applied"]
             self._read[name] = len(rows)
-            seq, head = self.acked.get(name, (0, ""))
-            if seq and (len(hashes) < seq or hashes[seq - 1] != head):
-                raise Violation(f"the box acknowledged {name} {seq} and does not have it")
+            epoch, seq, head = self.acked.get(name, (1, 0, ""))
+            if seq and head not in hashes:
+                raise Violation(f"the box acknowledged {name} {epoch}:{seq} and does not have it")
 
     def _check_cursors(self, db: Any) -> None:
         """A cursor stands behind the last record that is kept, never elsewhere."""
@@ -179,13 +181,14 @@ class Ack(msgspec.Struct):
 
 _EFFECTS = {
     "an order was applied and is not there": "SELECT key FROM journal WHERE kind = 'order' AND state = 'applied'"
-    " AND key NOT IN (SELECT id FROM orders)",
+    " AND body IS NOT NULL AND key NOT IN (SELECT id FROM orders)",
     "an order is there without its record": "SELECT id FROM orders WHERE id NOT IN"
     " (SELECT key FROM journal WHERE kind = 'order' AND state = 'applied')",
     "a recall was applied and left no tombstone": "SELECT key FROM journal WHERE kind = 'recall'"
     " AND state = 'applied' AND key NOT IN (SELECT target FROM tombstones)",
     "an item was applied and is not there": "SELECT key FROM journal WHERE kind IN ('item', 'offer')"
-    " AND state = 'applied' AND key NOT IN (SELECT id FROM items) AND key NOT IN (SELECT target FROM tombstones)",
+    " AND state = 'applied' AND body IS NOT NULL AND key NOT IN (SELECT id FROM items)"
+    " AND key NOT IN (SELECT target FROM tombstones)",
     "an item is there without its record": "SELECT id FROM items WHERE id NOT IN"
     " (SELECT key FROM journal WHERE kind IN ('item', 'offer') AND state = 'applied')",
     "a tombstone is there without its record": "SELECT target FROM tombstones WHERE target NOT LIKE 'sha256:%'"

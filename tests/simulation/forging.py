@@ -23,8 +23,8 @@ WAYS = ("words", "middle", "gap", "stranger")
 STRANGER = Ed25519PrivateKey.from_private_bytes(b"\x66" * 32)
 
 
-def forged(way: str, line: bytes, chance: Random) -> bytes | None:
-    """Another line in the place of this one; None where that cannot be made of it."""
+def forged(way: str, line: bytes, chance: Random, thief: Ed25519PrivateKey = STRANGER) -> bytes | None:
+    """Another line in the place of this one; None where that cannot be made of it. `thief` is the stranger's key."""
     if not line.startswith(b'{"t":"records"'):
         return None
     said = msgspec.json.decode(line, type=Records)
@@ -40,7 +40,7 @@ def forged(way: str, line: bytes, chance: Random) -> bytes | None:
         case "gap" if number + 1 < len(pairs):
             del pairs[number]
         case "stranger" if said.checkpoint is not None:
-            return _of_a_stranger(parsed(said.records), chance)
+            return _of_a_stranger(parsed(said.records), chance, thief)
     if pairs == list(said.records):
         return None
     return encoded(Records(said.stream, tuple(pairs), said.checkpoint))
@@ -52,7 +52,7 @@ def is_named(header: bytes, body: bytes | None) -> bool:
     return body is None or hashlib.sha256(body).hexdigest() == said["body_sha256"]
 
 
-def _of_a_stranger(records: tuple[Record, ...], chance: Random) -> bytes | None:
+def _of_a_stranger(records: tuple[Record, ...], chance: Random, thief: Ed25519PrivateKey) -> bytes | None:
     """The same story told otherwise, chained as it must be."""
     header = records[0].header
     last = Position(header.stream, header.epoch, header.seq - 1, header.prev)
@@ -64,7 +64,7 @@ def _of_a_stranger(records: tuple[Record, ...], chance: Random) -> bytes | None:
         made.append(append(last, header.kind, header.key, body.encode(), to_us(header.at)))
         last = position_after(made[-1])
     at_us = to_us(records[-1].header.at)
-    signed = sign_checkpoint(last, at_us, at_us + 600_000_000, STRANGER)
+    signed = sign_checkpoint(last, at_us, at_us + 600_000_000, thief)
     return encoded(Records(last.stream, pairs_of(made), checkpoint_text(signed)))
 
 

@@ -4,6 +4,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+Place = tuple[str, int, int]
+"""Stream, epoch and sequence."""
 EVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -15,17 +17,28 @@ class Model:
     """Of one reader of the streams."""
 
     def __init__(self) -> None:
+        self.redacted: set[Place] = set()
+        self._stands: dict[str, Place] = {}
+        """By item: the record that says what it is now."""
         self.items: dict[str, dict[str, Any]] = {}
         self.offers: dict[str, dict[str, Any]] = {}
         self.recalled: dict[str, datetime] = {}
         self.taken: set[str] = set()
 
-    def fold(self, kind: str, key: str, body: bytes) -> None:
+    def fold(self, place: Place, kind: str, key: str, body: bytes | None) -> None:
+        """The next record; one whose words were redacted says nothing."""
+        if not body or place in self.redacted:
+            return
         match kind:
             case "item":
                 self.items[key] = json.loads(body)
+                self._stands[key] = place
             case "offer":
                 self.offers[key] = json.loads(body)
+                self._stands[key] = place
+            case "redact":
+                said = json.loads(body)
+                self._redact((said["stream"], said["epoch"], said["seq"]))
             case "recall":
                 said = json.loads(body)
                 self.recalled[said["target"]] = max(_at(said["at"]), self.recalled.get(said["target"], EVER))
@@ -33,6 +46,14 @@ class Model:
                 self.taken.add(key)
             case "untake":
                 self.taken.discard(key)
+
+    def _redact(self, place: Place) -> None:
+        """Nothing that stood before comes back in the place of what goes."""
+        self.redacted.add(place)
+        for key in [each for each, stands in self._stands.items() if stands == place]:
+            del self._stands[key]
+            self.items.pop(key, None)
+            self.offers.pop(key, None)
 
     def is_live(self, item: dict[str, Any]) -> bool:
         at = self.recalled.get(item["id"])
@@ -50,7 +71,7 @@ class Model:
     def digests_of(self, names: set[str]) -> set[str]:
         """The assets of these items, as far as neither is recalled."""
         known = {**self.offers, **self.items}
-        live = [known[name] for name in names if self.is_live(known[name])]
+        live = [known[name] for name in names if name in known and self.is_live(known[name])]
         return {asset["digest"] for item in live for asset in item.get("assets", ())} - self.recalled.keys()
 
     def kept_by_hub(self) -> set[str]:

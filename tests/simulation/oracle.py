@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -23,6 +24,7 @@ from tests.simulation.model import Model, Violation
 from tests.simulation.pair import Pair
 from tests.simulation.sides import SITE, Box
 from tests.simulation.twins import Twins
+from tests.simulation.words import WORD, left_of
 
 
 class Oracle:
@@ -34,7 +36,7 @@ class Oracle:
         """What each stream at the hub vouches for, as hashes in order."""
         self.written: dict[str, set[str]] = {}
         """Every record of the site's own stream that was ever committed or sent, with the machines that had it."""
-        self.acked_by_hub: tuple[int, str] | None = None
+        self.acked_by_hub: tuple[int, int, str] | None = None
         self.at_hub = Model()
         self.flipped: set[str] = set()
         """Names of files whose bytes the simulation has turned."""
@@ -46,6 +48,8 @@ class Oracle:
         self._marks: dict[str, bytes] = {}
         self._known: dict[str, tuple[int, int, int]] = {}
         self._told: Counter[str] = Counter()
+        self._words: dict[tuple[str, int, int], set[bytes]] = {}
+        """By record: what stands nowhere else."""
         self.histories: Histories | None = None
         self.twins: Twins | None = None
         pair.watchers.append(self._hear)
@@ -91,19 +95,26 @@ class Oracle:
             at_box.look()
         self._check_kept_by_hub()
 
+    def words_left(self) -> Iterator[str]:
+        """What was redacted and still stands somewhere, when all is quiet."""
+        words = set[bytes]().union(*(self._words.get(place, set()) for place in self.at_hub.redacted))
+        homes = [box.config.home for box in self.pair.boxes]
+        return left_of(words, self.pair.hub.folder, (*HUB_STREAMS, OWN), homes)
+
     def _hear(self, box: Box, way: str, line: bytes) -> None:
         if line.startswith(b'{"t":"ack"'):
             ack = msgspec.json.decode(line, type=Ack)
             acked = self.at(box).acked
+            said = (ack.epoch, ack.seq, ack.head)
             if way == "up":
-                acked[ack.stream] = max((ack.seq, ack.head), acked.get(ack.stream, (0, "")))
+                acked[ack.stream] = max(said, acked.get(ack.stream, said))
             elif self.is_one_history:
-                self.acked_by_hub = max((ack.seq, ack.head), self.acked_by_hub or (0, ""))
+                self.acked_by_hub = max(said, self.acked_by_hub or said)
         elif way == "up" and line.startswith(b'{"t":"records"'):
             for header, _body in json.loads(line)["records"]:
-                said, digest = json.loads(header), hashlib.sha256(header.encode()).hexdigest()
+                place, digest = json.loads(header), hashlib.sha256(header.encode()).hexdigest()
                 self.written.setdefault(digest, set()).add(box.machine)
-                self.at(box).say_own((said["epoch"], said["seq"]), digest)
+                self.at(box).say_own((place["epoch"], place["seq"]), digest)
 
     def _check_hub_streams(self) -> None:
         """What a stream at the hub has vouched for stays, and grows at its end."""
@@ -120,7 +131,7 @@ class Oracle:
             if covered.place < place.position.place:
                 if covered.place < self._sure.get(name, (1, 0)):
                     raise Violation(f"the hub lost {name} {place.position.place}, it has {covered.place}")
-                self._check_acknowledged(name, covered.seq)
+                self._check_acknowledged(name, covered.place)
                 self.comes_back(hub=True)
                 return
             while page := stream.page(place):
@@ -133,16 +144,16 @@ class Oracle:
                 self._sure[name] = covered.place
         self._faults = self.pair.hub.volume.faults
         if self.acked_by_hub is not None:
-            seq, head = self.acked_by_hub
-            if len(self.signed[OWN]) < seq or self.signed[OWN][seq - 1] != head:
+            _epoch, seq, head = self.acked_by_hub
+            if seq and head not in self.signed[OWN]:
                 raise Violation(f"the hub acknowledged {OWN} {seq} and does not have it")
 
-    def _check_acknowledged(self, name: str, seq: int) -> None:
+    def _check_acknowledged(self, name: str, place: tuple[int, int]) -> None:
         """Nothing that the other side was told of is lost, whatever failed."""
         told = [self.acked_by_hub] if name == OWN else [each.acked.get(name) for each in self.at_boxes.values()]
         for acked in told:
-            if acked is not None and acked[0] > seq:
-                raise Violation(f"{name} {acked[0]} was acknowledged, and the hub has {seq}")
+            if acked is not None and acked[:2] > place:
+                raise Violation(f"{name} {acked[:2]} was acknowledged, and the hub has {place}")
 
     def _has_changed(self, stream: Stream) -> bool:
         try:
@@ -151,7 +162,7 @@ class Oracle:
             if self._sure.get(stream.name, (1, 0)) > (1, 0):
                 raise Violation(f"the hub lost the checkpoint of {stream.name}") from None
             if self.signed[stream.name]:
-                self._check_acknowledged(stream.name, 0)
+                self._check_acknowledged(stream.name, (1, 0))
                 self.comes_back(hub=True)
             return False
         changed = self._marks.get(stream.name) != mark
@@ -163,7 +174,9 @@ class Oracle:
         if not is_named(record.header_bytes, record.body):
             raise Violation(f"the hub has other words than {name} {header.seq} names")
         self.signed[name].append(record.hash)
-        self.at_hub.fold(header.kind, header.key, record.body or b"")
+        place = (name, header.epoch, header.seq)
+        self._words[place] = set(WORD.findall(record.body or b"")) or self._words.get(place, set())
+        self.at_hub.fold(place, header.kind, header.key, record.body)
         if name == OWN:
             if record.hash not in self.written:
                 raise Violation(f"the hub accepted {OWN} {header.seq}, which the box never wrote")

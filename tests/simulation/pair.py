@@ -12,11 +12,15 @@ from pathlib import Path
 from random import Random
 from shutil import copytree
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from appliance.config import Config
 from appliance.core.errors import SongshanError
+from appliance.core.journal import public_key_text
 from appliance.core.wire import GIVEN_BYTES_MAX
+from appliance.store import hub_keys
 from provisioning.hub.folder import HubFolder
-from tests.simulation.forging import forged
+from tests.simulation.forging import STRANGER, forged
 from tests.simulation.sides import ONE, OTHER, SITE, UNREACHABLE, Box, Hub, config_of
 from tests.simulators.children import SimulatedChildren
 from tests.simulators.clock import SimulatedClock
@@ -42,6 +46,10 @@ class Pair:
     """Whether the kill that was armed takes the machine's power with it, or only the process."""
     trace: Callable[[str], None] = lambda _text: None
     watchers: list[Callable[[Box, str, bytes], None]] = field(default_factory=list)
+    former_keys: list[Ed25519PrivateKey] = field(default_factory=list)
+    """Keys that the hub signed with before; somebody has copies."""
+    former_files: set[bytes] = field(default_factory=set)
+    """What their files said."""
     said: dict[str, deque[bytes]] = field(
         default_factory=lambda: {"up": deque(maxlen=REMEMBERED), "down": deque(maxlen=REMEMBERED)}
     )
@@ -69,11 +77,10 @@ class Pair:
     def clone(self) -> Box:
         """Somebody copies the disk as it lies, and puts the copy into another machine."""
         first = self.box
-        home = first.config.home.with_name(f"clone-{len(self.boxes)}")
+        home, clock = first.config.home.with_name(f"clone-{len(self.boxes)}"), replace(first.clock)
         copytree(first.config.home, home)
-        clock = replace(first.clock)
         clock.start_anew()
-        made = self.add(config_of(home.parent, clock, home.name), clock, OTHER)
+        made = self.add(replace(first.config, home=home, run=home / "run", clock=clock), clock, OTHER)
         made.boots_in = self.chance.randint(0, 2)
         return made
 
@@ -163,18 +170,27 @@ class Pair:
     def forge(self, how: str) -> None:
         """Let the next batch of which that can be made arrive as another one. Whoever reads it closes the stream until
         it is greeted anew; so the line is cut when it is calm."""
-        lines = [box.line for box in self.boxes if box.line is not None]
-        if not lines:
+        boxes = [box for box in self.boxes if box.line is not None]
+        if not boxes:
             return
-        self.is_forged = True
+        self.is_forged, box = True, self.chance.choice(boxes)
 
         def made(way: str, line: bytes) -> bytes | None:
-            other = forged(how, line, self.chance)
+            other = forged(how, line, self.chance, self._thief(box, way))
             if other is not None:
                 self.trace(f"  forged, {way}: {line[:60].decode(errors='replace')}")
             return other
 
-        self.chance.choice(lines).forge = made
+        assert box.line is not None
+        box.line.forge = made
+
+    def _thief(self, box: Box, way: str) -> Ed25519PrivateKey:
+        """Whose key somebody on the line has: the hub's former one, to a box that knows it has gone."""
+        if way == "up" or not self.former_keys or box.agent is None or box.config.hub is None:
+            return STRANGER
+        former = self.former_keys[-1]
+        trusted = hub_keys.trusted(box.db, box.config.hub.sign_key)
+        return STRANGER if trusted == public_key_text(former.public_key()) else former
 
     def connect(self, box: Box) -> SimulatedLine:
         if not self.is_line_up:

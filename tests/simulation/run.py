@@ -12,8 +12,10 @@ import structlog
 
 from appliance import spool
 from appliance.core.health import Machine
-from appliance.store import journals
+from appliance.store import hub_keys, journals
 from edge_agent import health
+from provisioning.hub import keys, rotation
+from provisioning.hub.journals import HubJournals
 from tests.simulation.actions import SECOND, Scene, pause_us
 from tests.simulation.at_box import HUB_STREAMS, OWN
 from tests.simulation.histories import Histories
@@ -74,6 +76,7 @@ def _calm(both: Pair, oracle: Oracle) -> None:
         volume.countdown = volume.failing = None
         with both.disk.on(volume):
             volume.set_full(False)
+    _end_rotation(both)
     if oracle.twins:
         _until_none(both, oracle, oracle.twins.open_ends)
         oracle.twins.choose()
@@ -85,6 +88,13 @@ def _calm(both: Pair, oracle: Oracle) -> None:
             oracle.histories.note()
             oracle.histories.promise_lost()
     _until_none(both, oracle, lambda: _open_ends(both, oracle))
+
+
+def _end_rotation(both: Pair) -> None:
+    """Whoever changes the key and is broken off gives the same command again."""
+    begun = keys.rotations(both.hub.folder)[-1:]
+    if both.hub.folder.next_sign_key.exists() or (begun and not begun[0].is_finished):
+        assert both.operator(lambda folder: list(rotation.steps(folder)))
 
 
 def _until_none(both: Pair, oracle: Oracle, open_ends: Callable[[], Iterable[str]]) -> None:
@@ -111,23 +121,36 @@ def _open_ends(both: Pair, oracle: Oracle) -> Iterator[str]:
     if oracle.histories is not None:
         box = (oracle.twins.chosen() if oracle.twins else None) or both.box
         yield from oracle.histories.open_ends()
+        yield from _keys_left(both, box)
         if spool.pending(box.config) or journals.unsent(box.db, OWN):
             yield "something waits"
         if oracle.twins:
             yield from oracle.twins.others_are_told()
         return
     yield from _not_the_same(both.box, oracle)
+    yield from oracle.words_left()
+    yield from _keys_left(both, both.box)
+
+
+def _keys_left(both: Pair, box: Box) -> Iterator[str]:
+    """The box goes by the key that signs, and of the former ones nothing is left at the hub."""
+    folder = both.hub.folder
+    assert box.config.hub is not None
+    if hub_keys.trusted(box.db, box.config.hub.sign_key) != HubJournals(folder).signs():
+        yield "the box trusts another key than the one that signs"
+    kept = [path.read_bytes() for path in folder.sign_key.parent.rglob("*") if path.is_file()]
+    # One that was begun to be changed, and was not, signs still.
+    former = {former for former in both.former_files if former != folder.sign_key.read_bytes()}
+    if any(each in data for each in former for data in kept):
+        yield "a former key is still at the hub"
 
 
 def _not_the_same(box: Box, oracle: Oracle) -> Iterator[str]:
     """Of a box that is alone with its key."""
-    for name in HUB_STREAMS:
-        seq = journals.cursor(box.db, name).position.seq
-        if seq != len(oracle.signed[name]):
-            yield f"{name} {seq} of {len(oracle.signed[name])}"
-    own = journals.cursor(box.db, OWN).position.seq
-    if own != len(oracle.signed[OWN]):
-        yield f"{OWN} {len(oracle.signed[OWN])} of {own}"
+    for name in (*HUB_STREAMS, OWN):
+        (kept,) = box.db.conn.execute("SELECT count(*) FROM journal WHERE stream = ?", (name,)).fetchone()
+        if kept != len(oracle.signed[name]):
+            yield f"{name}: {len(oracle.signed[name])} records at the hub, {kept} at the box"
     if journals.unsent(box.db, OWN):
         yield "records wait for their acknowledgement"
     if waiting := spool.pending(box.config):
