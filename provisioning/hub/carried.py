@@ -22,6 +22,7 @@ from provisioning.hub.intake import Intake
 from provisioning.hub.journals import HubJournals
 from provisioning.hub.keeping import receive
 from provisioning.hub.library import Library
+from provisioning.hub.machines import machines_of, why_fenced
 from provisioning.hub.refusals import log_refusal
 from provisioning.hub.sites import Site
 
@@ -46,10 +47,11 @@ class Taken:
 def take_in(folder: HubFolder, stick: Stick, label: Label) -> Taken:
     """Take in what a box put on its stick. Order and repetition do not matter: what is known already is passed over.
 
-    Raises Refused when records cannot be accepted, with what was accepted before kept; what is wrong with single assets
-    is in `problems`.
+    Raises Refused for a site that is fenced, and when records cannot be accepted, with what was accepted before kept;
+    what is wrong with single assets is in `problems`.
     """
     known, journals = joined(folder, label.site), HubJournals(folder)
+    _check_fence(folder, known.site)
     intake = Intake(folder, known.site, journals)
     count_as_heard(folder, known.site, word_of_box(folder, known, stick, label))
     done = Taken(known.site, label.id)
@@ -58,6 +60,13 @@ def take_in(folder: HubFolder, stick: Stick, label: Label) -> Taken:
     _take_assets(intake, stick, done)
     done.waiting = len(intake.waiting())
     return done
+
+
+def _check_fence(folder: HubFolder, site: str) -> None:
+    """A stick does not say which machine it is from: while two stand for the site, what it brings waits as well."""
+    machines = machines_of(folder, site)
+    if machines.fenced:
+        raise Refused(why_fenced(machines, "", site))
 
 
 def _take_records(intake: Intake, known: Site, stick: Stick, done: Taken) -> None:

@@ -331,9 +331,13 @@ class Scene:
             self.pair.box.put_back(self.images[name])
 
     def _put_hub_back(self, image: Path) -> None:
-        """With the keys of today: they have a backup of their own, made whenever they change."""
+        """With the keys of today: they have a backup of their own, made whenever they change. Unless the box has not
+        heard of the change: then it is undone, for the record of it is lost."""
         hub = self.pair.hub
         keys = hub.folder.sign_key.parent
+        if self.pair.trusts(self.pair.box) != HubJournals(hub.folder).signs():
+            hub.put_back(image)
+            return
         aside = image.with_name("hub.keys")
         shutil.rmtree(aside, ignore_errors=True)
         shutil.copytree(keys, aside)

@@ -19,6 +19,7 @@ from appliance.core.errors import SongshanError
 from appliance.core.journal import public_key_text
 from appliance.core.wire import GIVEN_BYTES_MAX
 from appliance.store import hub_keys
+from appliance.store.database import reading
 from provisioning.hub.folder import HubFolder
 from tests.simulation.forging import STRANGER, forged
 from tests.simulation.sides import ONE, OTHER, SITE, UNREACHABLE, Box, Hub, config_of
@@ -186,11 +187,16 @@ class Pair:
 
     def _thief(self, box: Box, way: str) -> Ed25519PrivateKey:
         """Whose key somebody on the line has: the hub's former one, to a box that knows it has gone."""
-        if way == "up" or not self.former_keys or box.agent is None or box.config.hub is None:
+        if way == "up" or not self.former_keys:
             return STRANGER
         former = self.former_keys[-1]
-        trusted = hub_keys.trusted(box.db, box.config.hub.sign_key)
-        return STRANGER if trusted == public_key_text(former.public_key()) else former
+        return STRANGER if self.trusts(box) == public_key_text(former.public_key()) else former
+
+    def trusts(self, box: Box) -> str:
+        """The hub's key by which a box judges, whether it runs or not."""
+        assert box.config.hub is not None
+        with reading(box.config.database) as db:
+            return hub_keys.trusted(db, box.config.hub.sign_key)
 
     def connect(self, box: Box) -> SimulatedLine:
         if not self.is_line_up:

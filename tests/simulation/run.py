@@ -12,7 +12,7 @@ import structlog
 
 from appliance import spool
 from appliance.core.health import Machine
-from appliance.store import hub_keys, journals
+from appliance.store import journals
 from edge_agent import health
 from provisioning.hub import keys, rotation
 from provisioning.hub.journals import HubJournals
@@ -135,8 +135,7 @@ def _open_ends(both: Pair, oracle: Oracle) -> Iterator[str]:
 def _keys_left(both: Pair, box: Box) -> Iterator[str]:
     """The box goes by the key that signs, and of the former ones nothing is left at the hub."""
     folder = both.hub.folder
-    assert box.config.hub is not None
-    if hub_keys.trusted(box.db, box.config.hub.sign_key) != HubJournals(folder).signs():
+    if both.trusts(box) != HubJournals(folder).signs():
         yield "the box trusts another key than the one that signs"
     kept = [path.read_bytes() for path in folder.sign_key.parent.rglob("*") if path.is_file()]
     # One that was begun to be changed, and was not, signs still.

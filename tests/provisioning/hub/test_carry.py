@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from appliance import stick as sticks
 from appliance.core import carry, journal, records, wire
@@ -14,7 +15,7 @@ from appliance.core.errors import Refused
 from appliance.core.item import Item
 from appliance.core.journal import Record, append, genesis, position_after, sign_checkpoint
 from appliance.core.moment import to_text, to_us
-from provisioning.hub import acknowledged
+from provisioning.hub import acknowledged, enrolment, machines
 from provisioning.hub.sites import site_of, write_site
 from tests.appliance.boxes import dies, small_disk
 from tests.carrying import HUB, SITE, Pair, new_label, pair
@@ -174,6 +175,19 @@ def test_a_stick_of_a_site_that_is_revoked_or_of_another_hub_is_refused(ends: Pa
         with pytest.raises(Refused, match="goes between other"):
             act()
     assert held(ends) == []
+
+
+def test_a_stick_of_a_site_that_is_fenced_waits_until_a_machine_was_chosen(ends: Pair) -> None:
+    """Two machines with one key: neither may write, by whatever way it comes."""
+    put(ends, *written(2))
+    one, other = "a" * 64, "b" * 64
+    machines.note(ends.folder, SITE, lambda known: replace(known, current=other, fenced=(one, other)))
+    with pytest.raises(Refused, match="chooses one"):
+        ends.take_in()
+    assert held(ends) == []
+    enrolment.approve(ends.folder, SITE, AT_US, one)
+    assert ends.take_in().records == 2
+    assert held(ends) == ["t0", "t1"]
 
 
 def test_the_newest_word_of_the_box_decides_what_goes(ends: Pair) -> None:
