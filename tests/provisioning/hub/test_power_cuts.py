@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 from shutil import copytree
@@ -10,15 +11,20 @@ import pytest
 
 from appliance.core import records
 from appliance.core.asset import Asset
+from appliance.core.item import Item, SignOff
 from appliance.core.moment import US
 from provisioning.hub.folder import HubFolder
 from provisioning.hub.journals import HubJournals
 from provisioning.hub.library import Library
+from provisioning.hub.publish import send_item
+from provisioning.hub.sites import Site
 from tests.provisioning.live import LiveHub
 from tests.simulators.disk import Killed, SimulatedDisk, Volume
 
 STREAM = "dengfeng/control"
 AT_US = 1_900_000_000 * US
+AT = "2026-11-24T06:00:00Z"
+FINAL = SignOff("final", "总编", AT)
 STEPS = 40
 """More than writing two records takes."""
 
@@ -149,3 +155,25 @@ def test_what_a_site_may_read_is_still_there_after_a_power_cut(folder: HubFolder
     assert not killed_after(folder, volume, 1000, lambda: library.let_read("dengfeng", assets))
     volume.cut(Random(0))
     assert all(library.may_read("dengfeng", asset.digest) for asset in assets)
+
+
+@pytest.mark.parametrize("draw", range(2))
+def test_no_record_names_what_its_site_may_not_fetch(made: HubFolder, tmp_path: Path, draw: int) -> None:
+    """Links first, then the record: wherever the publisher is killed, and whatever the power takes, a box that hears of
+    a story can have its pictures."""
+    steps, is_killed = 0, True
+    while is_killed and steps < STEPS:
+        folder = HubFolder(tmp_path / f"{steps}")
+        copytree(made.path, folder.path)
+        folder.site("dengfeng").readable.mkdir(parents=True)
+        (tmp_path / "picture").write_bytes(b"picture")
+        digest, size_bytes, _is_new = Library(folder).copy_in(tmp_path / "picture", 1 << 20)
+        site = Site(site="dengfeng", name="登封", zone="Asia/Shanghai", channels=(), state="approved", enrolled_at=AT)
+        story = Item("i1", "汛情", "news", "hub", AT, assets=(Asset(digest, size_bytes),), sign_offs=(FINAL,))
+        volume = Volume(folder.path)
+        is_killed = killed_after(folder, volume, steps, partial(send_item, folder, story, "dengfeng", (site,), False))
+        volume.cut(Random(draw))
+        named = list(HubJournals(folder).stream("dengfeng/content").records())
+        assert not named or Library(folder).may_read("dengfeng", digest)
+        steps += 1
+    assert steps > 8 and named
