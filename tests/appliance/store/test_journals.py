@@ -1,6 +1,7 @@
 """Records are applied once, in order, in the transaction that moves the cursor past them."""
 
 import json
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -84,6 +85,18 @@ def test_what_was_accepted_is_kept_to_the_byte(path: Path) -> None:
         assert journals.read_from(db, STREAM, (1, 0)) == tuple(records)
         assert journals.read_from(db, STREAM, (1, 1), limit=1) == (records[1],)
         assert journals.cursor(db, STREAM).position == position_after(records[-1])
+        assert noted(db) == ["o0", "o1", "o2"]
+
+
+def test_behind_the_judge_the_table_itself_has_one_record_a_number(path: Path) -> None:
+    """Should anything ever be accepted twice, it is neither kept nor done twice."""
+    records = chain(3)
+    judgement, signed = judged(genesis(STREAM), records)
+    with writing(path) as db:
+        journals.accept(db, judgement, signed, note)
+        with pytest.raises(sqlite3.IntegrityError):
+            journals.accept(db, judgement, signed, note)
+        assert journals.read_from(db, STREAM, (1, 0)) == tuple(records)
         assert noted(db) == ["o0", "o1", "o2"]
 
 
