@@ -78,8 +78,9 @@ def _of_sender(output: OutputFact) -> Iterator[Finding]:
             ),
             Text("请调高 udp_bits_per_s 与调制器码率", "raise udp_bits_per_s, and the modulator's rate"),
         )
-    if output.sender == "standby" or output.standby == "gone":
-        which = Text("备发正在发送", "the standby sends") if output.sender == "standby" else _STANDBY["gone"]
+    if output.standby == "gone":
+        took_over = Text("主发已停，备发正在发送", "the main sender is gone, the standby sends")
+        which = took_over if output.sender == "standby" else _STANDBY["gone"]
         yield _finding(
             "output-standby",
             "amber",
