@@ -3,15 +3,16 @@
     filling(lengths, gap_frames, turn) -> Filling
 
 The bulk of a long gap is played in turn, every filler as often as the others. The last minutes are solved: of all the
-ways to play whole fillers the one that comes closest from above, those of the first rounds before any is repeated more
-often. What is then too long loses its end: the longest filler of these minutes comes last and is cut to the frame. Only
-where too little of it would be seen the rest is left to the slate.
+ways to play whole fillers one that ends with the gap, or comes closest from above; whose turn comes first is taken
+first, and none is repeated oftener than it must. What is then too long loses its end: the longest filler of these
+minutes comes last and is cut to the frame. Only where too little of it would be seen the rest is left to the slate.
 
 The same fillers, gap and turn give the same answer on every box. docs/formats.md, section 7.
 """
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import cycle, islice
 from typing import Final
 
 import msgspec
@@ -24,8 +25,8 @@ SOLVED_FRAMES: Final = 5 * 60 * FRAMES_PER_S
 """How much of a gap's end is solved, at the least: so many sums are possible that one of them is right."""
 CLOSE_FRAMES: Final = 1
 """Nobody looks on for something closer than this."""
-MORE_ROUNDS: Final = (0, 1, 2, 4, 8)
-"""How much more often than the others a filler may come in the last minutes: no more than is needed."""
+MORE_ROUNDS: Final = 8
+"""So much more often than the others a filler may come in the last minutes, if it must."""
 PLAYS_MAX: Final = 1024
 """So many plays are weighed against each other; where fillers are very short, less of the gap is solved."""
 SHOWN_FRAMES_MIN: Final = 10 * FRAMES_PER_S
@@ -91,9 +92,11 @@ def _solved(lengths: Sequence[int], left: int, turn: int) -> tuple[list[Shown], 
     order = _in_turn(lengths, turn)
     order = [number for number in order if lengths[number] <= left] or order
     sums = _Sums(lengths, left)
-    rounds = -(-left // sum(lengths[number] for number in order))
-    for more in MORE_ROUNDS:
-        if sums.extend(order, rounds + more) and sums.over() <= CLOSE_FRAMES:
+    least = len(order) * -(-left // sum(lengths[number] for number in order))
+    # Oftener than this the shortest alone would be too long.
+    most = len(order) * -(-left // min(lengths[number] for number in order))
+    for number in islice(cycle(order), max(least, min(PLAYS_MAX, most, least + len(order) * MORE_ROUNDS))):
+        if sums.add(number):
             break
     over = sums.over()
     plays = sums.plays(left + over)
@@ -117,18 +120,13 @@ class _Sums:
         self._mask = (1 << wanted + max(lengths)) - 1
         self._plays: list[int] = []
         self._made = [1]
-        self._rounds = 0
 
-    def extend(self, order: Sequence[int], rounds: int) -> bool:
-        """Let there be so many rounds of these, unless that were too many plays."""
-        if self._plays and len(order) * rounds > PLAYS_MAX:
-            return False
-        for number in list(order) * (rounds - self._rounds):
-            made = self._made[-1]
-            self._plays.append(number)
-            self._made.append((made | made << self._lengths[number]) & self._mask)
-        self._rounds = rounds
-        return True
+    def add(self, number: int) -> bool:
+        """One play more. Whether the length that is wanted, or one that is as good, can be made now."""
+        made = self._made[-1]
+        self._plays.append(number)
+        self._made.append((made | made << self._lengths[number]) & self._mask)
+        return bool(self._made[-1] >> self._wanted & (1 << CLOSE_FRAMES + 1) - 1)
 
     def over(self) -> int:
         """By how much the next longer one is too long."""

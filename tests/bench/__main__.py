@@ -39,6 +39,7 @@ from tests.bench import (
     relay,
     restored,
     serving,
+    starts,
     sync,
     versions,
     year,
@@ -142,6 +143,7 @@ PARTS = {
     "live": Part(lambda folder, quick: relay.rows(folder, quick=quick), 230),
     "channels": Part(lambda folder, quick: channels.rows(folder, quick=quick), 200),
     "readiness": Part(lambda folder, quick: readying.rows(folder, quick=quick), 40),
+    "starts": Part(lambda folder, quick: starts.rows(folder, quick=quick), 60),
     "kills": Part(lambda folder, quick: kills.rows(folder, quick=quick), 190),
 }
 

@@ -25,7 +25,7 @@ def frames(lengths: list[int], made: Filling) -> int:
 
 def sums(lengths: list[int], gap: int) -> set[int]:
     """All that whole fillers can make, up to the gap and one filler more, none coming oftener than it may."""
-    times = -(-gap // sum(length for length in lengths if length <= gap or min(lengths) > gap)) + MORE_ROUNDS[-1]
+    times = -(-gap // sum(length for length in lengths if length <= gap or min(lengths) > gap)) + MORE_ROUNDS
     found = {0}
     for length in lengths:
         if length <= gap or min(lengths) > gap:
@@ -71,7 +71,7 @@ def test_no_filler_is_worn_out(lengths: list[int], gap: int, turn: int) -> None:
     used = Counter(dict.fromkeys(range(len(lengths)), made.rounds))
     used.update(each.number for each in made.shown)
     counts = [used[number] for number in range(len(lengths))]
-    in_the_end = -(-(SOLVED_FRAMES + max(lengths)) // sum(lengths)) + MORE_ROUNDS[-1]
+    in_the_end = -(-(SOLVED_FRAMES + max(lengths)) // sum(lengths)) + MORE_ROUNDS
     assert max(counts) - min(counts) <= in_the_end + 1
 
 
