@@ -10,7 +10,7 @@ import pytest
 
 from appliance import files, spool
 from appliance.core.asset import Rendition, parse_digest
-from appliance.core.command import Answer, Command, Insert, Observed, Submit, Take, Tip, Untake
+from appliance.core.command import Answer, Asrun, Command, Insert, Observed, Submit, Take, Tip, Untake
 from appliance.core.errors import OperatorError, Text
 from appliance.core.findings import Check, Finding
 from appliance.core.records import Order
@@ -215,6 +215,27 @@ def test_what_a_probe_received_is_kept_as_evidence(tmp_path: Path) -> None:
     with rig(tmp_path, hub) as box:
         (found,) = asrun.sightings(box.db, "dengfeng-1", ticks["first_tick"], ticks["last_tick"])
         assert (found.evidence, found.errors, found.end_tick) == ("ts_probe", 2, ticks["last_tick"] + 3600)
+
+
+def test_what_an_engine_reports_is_evidence_and_goes_up_without_a_place_in_the_log(tmp_path: Path) -> None:
+    """A rendition counts as the asset that it was made of; what it says is its own word, not a row of ours."""
+    hub = SimulatedHub()
+    with rig(tmp_path, hub) as box:
+        with transaction(box.db):
+            made = RenditionState(
+                source=digest("a"), profile=HOUSE_PROFILE, digest=digest("b"), frames=50, size_bytes=9, state="here"
+            )
+            assets.set_rendition(box.db, made, b"\0" * 16)
+        said = {"start": AT, "duration_s": 60.0, "asset": digest("b"), "title": "新闻"}
+        put(box, Asrun(channel="dengfeng-1", rows=(said,), **by()))  # type: ignore[arg-type]
+        forged = {**said, "seq": 1, "prev": "0" * 64, "hash": "0" * 64}
+        put(box, Asrun(channel="dengfeng-1", rows=(forged,), **by()))  # type: ignore[arg-type]
+    take_commands(tmp_path, hub)
+    with rig(tmp_path, hub) as box:
+        (seen,) = asrun.sightings(box.db, "dengfeng-1", tick_of(AT_US), tick_of(AT_US) + 90_000)
+        assert (seen.evidence, seen.asset) == ("engine_callback", digest("a"))
+        assert sorted(each.outcome for each in desk.audit(box.db)) == ["done", "refused"]
+        assert own_records(box) == [("asrun", "dengfeng-1")]
 
 
 def test_a_file_that_is_not_what_it_says_is_refused_and_not_kept(tmp_path: Path) -> None:
