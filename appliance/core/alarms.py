@@ -14,12 +14,11 @@ from appliance.core.live_alarms import of_live
 from appliance.core.misfits import of_plans
 from appliance.core.moment import US, to_text
 from appliance.core.outputs import of_outputs
-from appliance.core.shortened import of_catchup
+from appliance.core.storage import of_storage
 
 YEAR_2025_US: Final = 1_735_689_600 * US
 """Before this software was written: a clock that says so is wrong."""
 _HOUR_S: Final = 3600
-_GIB: Final = 1024**3
 
 
 class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,8 +48,7 @@ def findings(seen: Snapshot, thresholds: Thresholds) -> tuple[Finding, ...]:
     found = [
         *_of_agent(seen, thresholds),
         *_of_clock(seen, thresholds),
-        *_of_storage(seen),
-        *of_catchup(seen.storage),
+        *of_storage(seen.storage),
         *_of_air(seen, thresholds),
         *of_outputs(seen.outputs, seen.now_us),
         *of_live(seen.live),
@@ -111,51 +109,6 @@ def _of_clock(seen: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
         yield _amber("clock", text, hint)
     elif seen.clock.synchronised is False:
         yield _amber("clock", Text("时钟未与时间服务器同步", "the clock follows no time server"), hint)
-
-
-def _of_storage(seen: Snapshot) -> Iterator[Finding]:
-    disk = seen.storage
-    if disk is None:
-        return
-    hint = Text("请清理磁盘，或换更大的盘", "free some space, or fit a larger disk")
-    free = f"{disk.free_bytes / _GIB:.1f} GiB"
-    if disk.free_bytes < disk.reserve_bytes // 4:
-        yield _red("disk", Text(f"磁盘将满，只剩 {free}", f"the disk is nearly full, {free} left"), hint)
-    elif disk.free_bytes < disk.reserve_bytes:
-        yield _amber(
-            "disk", Text(f"磁盘剩余 {free}，低于预留", f"{free} left on the disk, less than the reserve"), hint
-        )
-    if disk.cache_bytes_max and disk.media_bytes > disk.cache_bytes_max:
-        held, most = f"{disk.media_bytes / _GIB:.1f} GiB", f"{disk.cache_bytes_max / _GIB:.1f} GiB"
-        yield _amber(
-            "cache-quota",
-            Text(
-                f"媒资 {held}，超过上限 {most}；都在使用，播出和备播不受影响",
-                f"assets take up {held}, more than the {most} they may; all are in use, the air is not affected",
-            ),
-            Text(
-                "请看 songshan cache；调高 cache_bytes_max，或撤下不再需要的内容",
-                "see songshan cache; raise cache_bytes_max, or take down what is not needed any more",
-            ),
-        )
-    if disk.assets_unread:
-        yield _amber(
-            "scrub",
-            Text(
-                f"{disk.assets_unread} 个媒资超期未复查",
-                f"{disk.assets_unread} assets were not read again for too long",
-            ),
-            Text(
-                "agent 会自动复查；若一直不减，请看 songshan cache 和磁盘",
-                "the agent reads them by itself; if the number stays, see songshan cache and the disk",
-            ),
-        )
-    if disk.assets_bad:
-        yield _amber(
-            "bad-assets",
-            Text(f"{disk.assets_bad} 个媒资损坏", f"{disk.assets_bad} assets went bad"),
-            Text("将自动重新传输；若反复出现请检查磁盘", "they are fetched again; if it recurs, check the disk"),
-        )
 
 
 def _of_air(seen: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
