@@ -68,3 +68,13 @@ def test_links_between_documents_lead_somewhere() -> None:
         if not (ROOT / name).parent.joinpath(target).exists()
     ]
     assert dead == []
+
+
+def test_every_finding_of_the_technical_check_is_in_the_operating_guide() -> None:
+    """A code on the screen at night is looked up: it must be there, with what to do."""
+    sources = [(ROOT / f"appliance/{name}.py").read_text() for name in ("core/findings", "core/clip", "packaging")]
+    named = {code for text in sources for code in re.findall(r'(?:Finding|never)\(\s*"([a-z_]+)"', text)}
+    spans = {f"{kind}_{place}" for kind in ("black", "frozen", "silence") for place in ("start", "middle", "end")}
+    guide = (ROOT / "docs/operating.md").read_text()
+    assert len(named) > 20
+    assert {code for code in named | spans if f"`{code}`" not in guide} == set()
