@@ -168,6 +168,8 @@ def adopt_link(config: Config, source: Path) -> tuple[Digest, int]:
         target = path_of(config, digest)
         make_folder(target.parent)
         if target.exists():
+            # Whoever gave it that name may have been killed before it was on the disk.
+            sync_folder(target.parent)
             return digest, size_bytes
         try:
             os.fsync(descriptor)

@@ -114,7 +114,7 @@ def _of_clock(seen: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
 def _of_air(seen: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
     for channel in seen.on_air:
         yield from _of_ledger(channel, seen.now_us, thresholds)
-        if not channel.planned:
+        if not channel.planned and channel.kind != "emergency":
             because = channel.reason or Text("没有节目单", "there is no schedule")
             yield _amber(
                 f"filler:{channel.channel}",

@@ -125,16 +125,15 @@ class Library:
     def let_read(self, site: str, assets: Iterable[Asset]) -> None:
         """Link the assets, and their renditions, into what a site may read. What is not in the pile is passed over.
 
-        The links survive a power cut once this returns: the folder is fsynced once, however many they are.
+        The links survive a power cut once this returns: the folder is fsynced once, however many they are; also where
+        all are there, since whoever made them may have been killed before that.
         """
         readable = self.folder.site(site).readable
-        is_new = False
         for digest in digests_of(assets):
             target = readable / hex_of(digest)
             if not target.exists() and self._touch(digest):
-                is_new |= _link(self.path_of(digest), target)
-        if is_new:
-            sync_folder(readable)
+                _link(self.path_of(digest), target)
+        sync_folder(readable)
 
     def withdraw(self, site: str, digests: Iterable[str]) -> None:
         """Take the links away; a box that is reading one reads it to its end."""

@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from appliance.config import Config, Limits
 from appliance.core.asset import parse_digest
 from appliance.core.errors import Corrupt, DiskFull, OperatorError, Refused, WorldError
 from tests.appliance.boxes import box, dies, digest, small_disk, started
+from tests.simulators.disk import Killed, SimulatedDisk, Volume
 
 ADOPTER = """
 import sys
@@ -152,6 +154,25 @@ def test_a_file_of_ours_is_taken_in_without_copying_its_bytes(config: Config, tm
     assert path.samefile(tmp_path / "blob")
     (tmp_path / "blob").unlink()
     assert path.read_bytes() == b"clip"
+
+
+@pytest.mark.parametrize("draw", range(4))
+@pytest.mark.parametrize("steps", range(12))
+def test_a_file_of_ours_that_is_here_is_here_after_a_power_cut(
+    config: Config, tmp_path: Path, steps: int, draw: int
+) -> None:
+    """Whoever finds its name there had not made it durable himself: the one before may have been killed too early."""
+    (tmp_path / "blob").write_bytes(b"clip")
+    volume, disk = Volume(config.media), SimulatedDisk()
+    with disk.in_force(), disk.on(volume):
+        volume.boot()
+        volume.kill_after(steps)
+        with suppress(Killed):
+            files.adopt_copy(config, tmp_path / "blob")
+        volume.boot()
+        files.adopt_link(config, tmp_path / "blob")
+    volume.cut(random.Random(draw))
+    assert files.path_of(config, digest_of(b"clip")).read_bytes() == b"clip"
 
 
 @pytest.mark.root

@@ -174,6 +174,7 @@ def test_each_trouble_has_its_alarm_with_a_next_step(seen: Snapshot, expected: t
 @pytest.mark.parametrize(
     "seen",
     [
+        channel(planned=False, kind="emergency"),
         coming("ready_by", HOUR),
         order(AT_US - S, "answered"),
         channel(next_day_at_us=AT_US + 7 * HOUR),

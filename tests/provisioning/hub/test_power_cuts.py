@@ -65,6 +65,24 @@ def folder(made: HubFolder, tmp_path: Path) -> HubFolder:
 
 
 @pytest.mark.parametrize("draw", range(4))
+@pytest.mark.parametrize("steps", range(6))
+def test_what_a_site_may_read_is_there_after_a_power_cut(
+    folder: HubFolder, tmp_path: Path, steps: int, draw: int
+) -> None:
+    """Whoever finds the link there tells the site of the asset, and had not made it durable himself."""
+    volume, library = Volume(folder.path), Library(folder)
+    (tmp_path / "clip").write_bytes(b"clip")
+    digest = library.copy_in(tmp_path / "clip", 1 << 20)[0]
+    asset = Asset(digest, 4)
+    folder.site("dengfeng").readable.mkdir(parents=True)
+    volume.settle()
+    killed_after(folder, volume, steps, lambda: library.let_read("dengfeng", [asset]))
+    assert not killed_after(folder, volume, 1000, lambda: library.let_read("dengfeng", [asset]))
+    volume.cut(Random(draw))
+    assert library.may_read("dengfeng", digest)
+
+
+@pytest.mark.parametrize("draw", range(4))
 @pytest.mark.parametrize("steps", range(STEPS // 2))
 def test_an_asset_that_came_in_is_there_after_a_power_cut(
     folder: HubFolder, tmp_path: Path, steps: int, draw: int
