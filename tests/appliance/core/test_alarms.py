@@ -185,7 +185,7 @@ def test_each_trouble_has_its_alarm_with_a_next_step(seen: Snapshot, expected: t
         with_(machine=Machine()),
         with_(storage=None),
     ],
-    ids=range(9),
+    ids=range(10),
 )
 def test_what_is_normal_or_unknown_is_no_alarm(seen: Snapshot) -> None:
     """A technician learns to look away from alarms that mean nothing."""
