@@ -21,11 +21,12 @@ from appliance.store import facts
 from appliance.store.database import reading, writing
 from edge_agent import live
 from edge_agent.children import Ended
-from edge_agent.core.observation import Airing, Child, Observation, Policy, Space
+from edge_agent.core.observation import Airing, Child, Policy
 from edge_agent.core.outcomes import ChunkCame, ImportBroke, SourceAnswered
 from edge_agent.core.plan import plan
 from edge_agent.core.steps import Ask, Follow, Remove, Stop
 from edge_agent.stocktaking import take_stock
+from tests.edge_agent.core.test_plan import seen
 from tests.edge_agent.relays import agent_of, begins_in, bytes_of, relay, rows_of, shows, standing_alone
 from tests.simulators.source import segments, source
 
@@ -100,11 +101,6 @@ def test_what_a_killed_agent_did_not_take_is_swept_away_at_the_start(config: Con
 
 def _processes() -> list[str]:
     return [" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])]
-
-
-def seen(**more: object) -> Observation:
-    quiet = {"now_us": NOW_US, "space": Space(10**12, 10**9), "compiled_us": NOW_US, "aired_us": NOW_US}
-    return Observation(**{**quiet, "reported_us": NOW_US, **more})  # type: ignore[arg-type]
 
 
 def test_a_source_is_followed_once_and_no_longer_than_its_entry() -> None:
