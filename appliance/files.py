@@ -96,7 +96,7 @@ def stage_path(config: Config, digest: str) -> Path:
 def path_of(config: Config, digest: str) -> Path:
     """Where the asset is once it is here."""
     name = hex_of(digest)
-    return config.media / name[:2] / name
+    return config.media.joinpath(name[:2], name)
 
 
 def is_there(config: Config, digest: str) -> bool:

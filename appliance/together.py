@@ -110,8 +110,9 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
 
 def _put_all_in_place(config: Config, staged: Mapping[str, Path]) -> None:
     """Give files that are on the disk their names as assets; all of them survive a power cut when this returns."""
-    for folder in {path_of(config, digest).parent for digest in staged}:
+    targets = [(path, path_of(config, digest)) for digest, path in staged.items()]
+    for folder in {target.parent for _path, target in targets}:
         folder.mkdir(0o750, exist_ok=True)
-    for digest, path in staged.items():
-        path.rename(path_of(config, digest))
+    for path, target in targets:
+        path.rename(target)
     sync_disk(config.media)

@@ -22,7 +22,7 @@ from edge_agent.core.outcomes import Arrived, Ceased, Outcome, Result
 
 FILES_TOGETHER: Final = 512
 BYTES_TOGETHER: Final = 2 * 1024 * 1024
-TOGETHER_US: Final = US // 2
+TOGETHER_US: Final = US
 """So long the first of them waits for others, at the most."""
 STALLED_US: Final = 120 * US
 """One of the largest takes half a minute on the slowest line that anybody would call one."""

@@ -50,7 +50,7 @@ class Known(msgspec.Struct, frozen=True):
 
 
 class Wantings(msgspec.Struct, frozen=True):
-    """What is wanted, in order, and what it was seen from."""
+    """What is wanted, and what it was seen from."""
 
     known: Known
     seen: object

@@ -29,7 +29,6 @@ from edge_agent.core.basis import SIZE_BYTES_MIN, Candidate, basis_of
 from edge_agent.core.journey import to_copy
 from edge_agent.core.observation import Child, Observation, Outgoing, Space, Unpackaged, Waiting, Wanted
 from edge_agent.core.outcomes import Moved, Outcome
-from edge_agent.core.urgency import by_deadline
 from edge_agent.given import Given
 from edge_agent.memory import Known, Memory, Wantings
 from edge_agent.transfer import percent_done
@@ -244,13 +243,13 @@ def _staged(folder: Path) -> dict[str, int]:
 def _all_wanted(
     known: Known, staged: dict[str, int], laid: dict[str, int], bad: dict[str, int], memory: Memory, now_us: int
 ) -> tuple[Wanted, ...]:
-    """In the order in which it is due. In a flood of small assets nothing costs a turn more, and it seldom changes."""
+    """In a flood of small assets nothing costs a turn more, and it seldom changes."""
     waits = any(each.not_before_us > now_us for each in known.to_fetch)
     seen = None if waits or memory.journey else (staged, laid, bad, frozenset(memory.failures))
     before = memory.wanted
     if before is not None and before.known is known and seen is not None and before.seen == seen:
         return before.wanted
-    wanted = tuple(by_deadline(_wanted(known, staged, laid, bad, memory, now_us)))
+    wanted = tuple(_wanted(known, staged, laid, bad, memory, now_us))
     memory.wanted = Wantings(known, seen, wanted)
     return wanted
 

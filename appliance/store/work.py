@@ -70,17 +70,16 @@ class Alike(msgspec.Struct, frozen=True):
 
 def to_fetch(db: Database, limit: int = FETCHES_SHOWN) -> tuple[Fetching, ...]:
     """The front of the queue, the most urgent first."""
-    found = rows(
-        db,
-        "SELECT digest, size_bytes, state = 'failed' AS has_failed, deadline_us, attempts,"
-        " not_before_us, EXISTS (SELECT 1 FROM reasons WHERE reasons.digest = transfers.digest"
-        "   AND (reason GLOB 'air:*' OR reason GLOB 'insert:*')) AS is_for_air FROM transfers WHERE direction = 'down'"
+    found = db.conn.execute(
+        "SELECT digest, size_bytes, state = 'failed', deadline_us, attempts, not_before_us,"
+        " EXISTS (SELECT 1 FROM reasons WHERE reasons.digest = transfers.digest"
+        "   AND (reason GLOB 'air:*' OR reason GLOB 'insert:*')) FROM transfers WHERE direction = 'down'"
         " ORDER BY deadline_us IS NULL, deadline_us, digest LIMIT ?",
         (limit,),
     )
     return tuple(
-        Fetching(**{**row, "has_failed": bool(row["has_failed"]), "is_for_air": bool(row["is_for_air"])})
-        for row in found
+        Fetching(digest, size_bytes, bool(has_failed), deadline_us, attempts, not_before_us, bool(is_for_air))
+        for digest, size_bytes, has_failed, deadline_us, attempts, not_before_us, is_for_air in found
     )
 
 

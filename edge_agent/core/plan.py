@@ -16,6 +16,8 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final
 
+import msgspec
+
 from edge_agent.core.observation import Observation, Policy, Work
 from edge_agent.core.room import Room
 from edge_agent.core.steps import (
@@ -57,6 +59,7 @@ def plan(seen: Observation, policy: Policy) -> tuple[Step, ...]:
     """The steps to take now, the most urgent first; () when all is done or has to wait."""
     if seen.media != "here":
         return tuple(_without_media(seen, policy))
+    seen = msgspec.structs.replace(seen, wanted=tuple(by_deadline(seen.wanted)))
     steps: list[Step] = []
     room, busy = Room(seen), _busy(seen)
     vanish_and_appear = (_vanish(seen, busy), _appear(seen, policy))
@@ -194,7 +197,7 @@ def _adopt(seen: Observation, policy: Policy, busy: frozenset[str]) -> Iterator[
     """A few small files at once, many together in a process, large ones each in its own."""
     arrived = [
         wanted
-        for wanted in by_deadline(seen.wanted)
+        for wanted in seen.wanted
         if wanted.staged_bytes >= wanted.size_bytes and wanted.is_due and wanted.digest not in busy
     ]
     small = [wanted.digest for wanted in arrived if wanted.size_bytes <= policy.small_bytes_max]

@@ -23,7 +23,10 @@ Travelling = TypeVar("Travelling", Wanted, Outgoing)
 
 
 def travels(seen: Observation, policy: Policy, room: Room, busy: Collection[str]) -> Iterator[Step]:
-    """Fetches, uploads and what they share; nothing while the hub is away. `busy`: digests that a process works on."""
+    """Fetches, uploads and what they share; nothing while the hub is away. `busy`: digests that a process works on.
+
+    What is wanted has been put in order by its deadline.
+    """
     if seen.link.state != "connected":
         return
     out_of_time = tuple(_out_of_time(seen, policy))
@@ -40,7 +43,7 @@ def _fetches(seen: Observation, policy: Policy, room: Room, busy: Collection[str
     named = {wanted.digest: wanted for wanted in seen.wanted}
     missing = [
         wanted
-        for wanted in by_deadline(seen.wanted)
+        for wanted in seen.wanted
         if wanted.staged_bytes < wanted.size_bytes
         and wanted.is_due
         and not wanted.is_on_stick
@@ -152,6 +155,8 @@ def _share(seen: Observation, policy: Policy, steps: list[Step]) -> Iterator[Ste
         return
     beginning = {digest for step in steps if isinstance(step, Fetch | Upload) for digest in step.digests}
     running = {digest for child in seen.children if child.work in ("fetch", "upload") for digest in child.subjects}
+    if not is_open and not beginning and not running:
+        return
     handing = Handing(seen, policy)
     to_come = [
         wanted.digest

@@ -5,12 +5,14 @@ from collections.abc import Collection, Iterator
 from edge_agent.core.observation import Observation, Policy
 from edge_agent.core.room import Room
 from edge_agent.core.steps import Carry, Step, Stop
-from edge_agent.core.urgency import by_deadline
 
 
 def unloads(seen: Observation, policy: Policy, room: Room, busy: Collection[str]) -> Iterator[Step]:
-    """A fetch of what lies on the stick gives way. `busy`: digests that a process works on."""
-    lying = [each for each in by_deadline(seen.wanted) if each.is_on_stick and each.staged_bytes < each.size_bytes]
+    """A fetch of what lies on the stick gives way. `busy`: digests that a process works on.
+
+    What is wanted has been put in order by its deadline.
+    """
+    lying = [each for each in seen.wanted if each.is_on_stick and each.staged_bytes < each.size_bytes]
     for child in seen.children:
         if child.work == "fetch" and any(wanted.digest in child.subjects for wanted in lying):
             yield Stop(child.subjects)
