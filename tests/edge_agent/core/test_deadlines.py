@@ -56,6 +56,7 @@ class Line:
             rate_bytes_per_s=RATE,
             compiled_us=NEVER_US,
             aired_us=NEVER_US,
+            arranged_us=NEVER_US,
             reported_us=NEVER_US,
         )
 
