@@ -348,3 +348,18 @@ def test_days_join_at_midnight() -> None:
     box.compile(box.born_us)
     rows = [row for row in box.rows if row.kind == "programme"]
     assert [(row.date, row.frames) for row in rows] == [("2026-11-24", 210 * 25), ("2026-11-25", 1500)]
+
+
+def test_a_clock_that_leaps_forth_changes_no_row() -> None:
+    """A time server sets the box an hour on: the channel goes on where that hour is, with the rows that were there."""
+    box, twin = Box(clock("11:59:00")), Box(clock("11:59:00"))
+    for each in (box, twin):
+        each.write(entry(1, 8, "12:00:00"), entry(2, 3), entry(3, 1, "13:30:00"))
+        each.compile(each.born_us)
+    before = [one for row in box.rows for one in segments_of(row)]
+    box.compile(clock("12:01:00"))
+    box.compile(clock("13:01:00"))
+    after = [one for row in box.rows for one in segments_of(row)]
+    assert after[: len(before) - 50] == before[:-50]
+    twin.compile(clock("13:01:00"))
+    assert box.rows == twin.rows
