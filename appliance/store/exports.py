@@ -19,11 +19,8 @@ from appliance.store.database import first, rows
 def day_of_channel(db: Database, channel: str, name: str, zone: str, date: str, root: str = "") -> Day:
     """A day of a channel, closed to its end. Paths are those in the library, behind `root`. Raises OperatorError for
     what is no date."""
-    begin_us, end_us = day_bounds_us(date, zone)
-    begin, end = tick_of(begin_us), tick_of(end_us)
-    slots = tuple(slot for slot in _slots(db, channel, zone, begin_us, end_us) if slot.start_tick < end)
-    found = played(air.stretches(db, channel, begin, end), _beyond(db, channel, slots, begin), begin, end)
-    paths = _paths(db, found, slots, channel, zone, date)
+    begin, end = (tick_of(bound_us) for bound_us in day_bounds_us(date, zone))
+    found, paths = _played(db, channel, zone, date)
     whole = {key: f"{root}{path}" for key, path in paths.items()}
     made: tuple[Line, ...] = tuple(lines(found, whole))
     return Day(
@@ -39,9 +36,20 @@ def day_of_channel(db: Database, channel: str, name: str, zone: str, date: str, 
 
 
 def library_of_day(db: Database, channel: str, zone: str, date: str) -> dict[str, str]:
-    """Path in the library and digest of each file that a day plays; the slate, which is no asset, left out."""
-    day = day_of_channel(db, channel, "", zone, date)
-    return {line.path: line.played.rendition for line in day.lines if line.played.rendition != SLATE}
+    """Path in the library and digest of each file that a day plays; the slate, which is no asset, left out: as lines a
+    day of it is forty thousand.
+    """
+    found, paths = _played(db, channel, zone, date)
+    return {paths[key_of(each)]: each.rendition for each in found if each.rendition != SLATE}
+
+
+def _played(db: Database, channel: str, zone: str, date: str) -> tuple[list[Played], dict[tuple[str | None, str], str]]:
+    """What a day plays, and the path of each file in the library."""
+    begin_us, end_us = day_bounds_us(date, zone)
+    begin, end = tick_of(begin_us), tick_of(end_us)
+    slots = tuple(slot for slot in _slots(db, channel, zone, begin_us, end_us) if slot.start_tick < end)
+    found = played(air.stretches(db, channel, begin, end), _beyond(db, channel, slots, begin), begin, end)
+    return found, _paths(db, found, slots, channel, zone, date)
 
 
 def recalled(db: Database) -> frozenset[str]:
