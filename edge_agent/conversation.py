@@ -170,10 +170,11 @@ class Conversation:
         except WorldError as error:
             self._hang_up(error, now_us, jitter)
 
-    def report(self, status: dict[str, object], now_us: int) -> None:
-        """Tell the hub how the box is, if it listens."""
+    def report(self, status: dict[str, object] | None, now_us: int) -> None:
+        """Tell the hub how the box is, if it listens; None: only ask whether it does."""
         if self._session is not None and self._is_greeted and not self._session.is_over:
-            self._session.send_status(status)
+            if status is not None:
+                self._session.send_status(status)
             self._ping(now_us)
 
     def deliver(self, digest: str) -> None:

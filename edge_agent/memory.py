@@ -105,6 +105,8 @@ class Memory:
     arranged_us: int = 0
     aired_us: int = 0
     changed_us: int = 0
+    told_us: int = 0
+    """When the hub was last told how the box is."""
     reported_us: int = 0
     reported_link: str = ""
     """The state of the line that was last told; a change of it is told at once."""

@@ -77,8 +77,10 @@ LINES_MAX: Final = 5
 """More of a kind at once are one line of the log."""
 
 NO_NEWS: Final = (Due, Moved, Carried, Began, Reached, DropsToTell, CommandRead, Looked, ChunkCame)
-FOR_READINESS: Final = (Arrived, Ceased, Unusable, Spoilt, Verified, Packaged, NotPackaged, LetGo, Reached)
-"""What changes how ready the coming entries are, beside what the ledger is compiled anew for."""
+FOR_READINESS: Final = (Unusable, Spoilt, Packaged, NotPackaged)
+"""What changes how ready the coming entries are, beside failed transfers and what the ledger is compiled anew for."""
+TOLD_EVERY_US: Final = 10 * US
+"""So often the hub is told how the box is; the box itself knows within a second."""
 DEEDS: Final = (CommandRead, CommandUnusable, DropRead, DropUnusable, Copied, Due, Looked)
 """What is more than a change of rows, and has its own transaction where it has one."""
 
@@ -106,7 +108,7 @@ class Recording:
                     self._note_all_rows(rows, self._db, now_us, jitter)
             else:
                 self._note(self._waiting[0], now_us, jitter)
-            if any(isinstance(outcome, FOR_READINESS) for outcome in rows or (self._waiting[0],)):
+            if any(_is_for_readiness(outcome) for outcome in rows or (self._waiting[0],)):
                 self._memory.changed_us = now_us
             noted = [self._waiting.popleft() for _outcome in rows or (None,)]
             for outcome in noted:
@@ -153,6 +155,7 @@ class Recording:
                 self._memory.served = frozenset(files.served(self._config))
                 self._applying.air_changed = True
             case Due():
+                is_news = self._memory.reported_link != self._world.line.fact.state
                 self._memory.reported_us, self._memory.reported_link = now_us, self._world.line.fact.state
                 with transaction(self._db):
                     self._witness.tell(now_us)
@@ -160,7 +163,9 @@ class Recording:
                 status = report.keep_status(
                     self._db, self._config, line, conversation, self._world.children, self._started_us
                 )
-                conversation.report(status, now_us)
+                is_due = is_news or now_us >= self._memory.told_us + TOLD_EVERY_US
+                self._memory.told_us = now_us if is_due else self._memory.told_us
+                conversation.report(status if is_due else None, now_us)
             case _:
                 raise AssertionError(f"nobody notes {outcome}")
 
@@ -365,6 +370,13 @@ def _told(outcome: Outcome) -> dict[str, object]:
 def _is_plain_arrival(outcome: Outcome) -> bool:
     """Of an asset that is no rendition."""
     return isinstance(outcome, Arrived) and outcome.segments is None
+
+
+def _is_for_readiness(outcome: Outcome) -> bool:
+    """Whether a coming entry may be ready otherwise than before. Of what arrives, and is to air, the compiler hears."""
+    if isinstance(outcome, Ceased):
+        return outcome.result is not Result.DONE and not outcome.is_upload
+    return isinstance(outcome, FOR_READINESS)
 
 
 def _is_rows(outcome: Outcome) -> bool:
