@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -114,9 +113,10 @@ def test_a_transcoder_ends_when_nobody_waits_any_more(tmp_path: Path) -> None:
         assert client.stdout is not None and client.stdout.readline()
         client.send_signal(signal.SIGKILL)
         client.communicate(timeout=30)
-        began = time.monotonic()
-        assert worker.wait(60) != 0
-    assert time.monotonic() - began < 60
+        try:
+            assert worker.wait(60) != 0
+        finally:
+            worker.kill()
 
 
 def test_the_packager_gives_up_the_network() -> None:
