@@ -186,9 +186,12 @@ _EFFECTS = {
     " (SELECT key FROM journal WHERE kind = 'order' AND state = 'applied')",
     "a recall was applied and left no tombstone": "SELECT key FROM journal WHERE kind = 'recall'"
     " AND state = 'applied' AND key NOT IN (SELECT target FROM tombstones)",
-    "an item was applied and is not there": "SELECT key FROM journal WHERE kind IN ('item', 'offer')"
+    # Where the last version was redacted the item is gone: an older one does not come back.
+    "an item was applied and is not there": "SELECT key FROM journal AS it WHERE kind IN ('item', 'offer')"
     " AND state = 'applied' AND body IS NOT NULL AND key NOT IN (SELECT id FROM items)"
-    " AND key NOT IN (SELECT target FROM tombstones)",
+    " AND key NOT IN (SELECT target FROM tombstones) AND NOT EXISTS (SELECT 1 FROM journal AS later"
+    " WHERE later.stream = it.stream AND later.kind = it.kind AND later.key = it.key AND later.body IS NULL"
+    " AND (later.epoch, later.seq) > (it.epoch, it.seq))",
     "an item is there without its record": "SELECT id FROM items WHERE id NOT IN"
     " (SELECT key FROM journal WHERE kind IN ('item', 'offer') AND state = 'applied')",
     "a tombstone is there without its record": "SELECT target FROM tombstones WHERE target NOT LIKE 'sha256:%'"
