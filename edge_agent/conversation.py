@@ -373,8 +373,7 @@ class Conversation:
 
     def _ponged(self, n: int, now_us: int) -> None:
         if self._pinged is not None and n == self._pings:
-            said, asked_us = self._pinged
-            self._pinged = None
+            (said, asked_us), self._pinged = self._pinged, None
             self._quiet = self._quiet + 1 if said == self._said else 0
             self._line.measured(now_us - asked_us)
 
