@@ -152,7 +152,8 @@ class Volume:
             if ino in found.paths:
                 _link(found.paths[ino], aside)
             else:
-                _write(aside, self.contents[ino])
+                # A name may be durable whose bytes never were.
+                _write(aside, self.contents.get(ino, b""))
                 os.chmod(aside, self.modes.get(ino, 0o640))
         for name in after:
             with suppress(FileNotFoundError):
