@@ -118,6 +118,7 @@ def _fault(county: County, sent: signal.Signals, *, has_standby: bool) -> tuple[
         running[0].send_signal(sent)
         if not has_standby:
             running.append(playout(county.home, CHANNEL))
+        until("the output again", lambda: receiver.since(since_us + 700_000), 60)
         time.sleep(FAULT_HEARD_S)
         end(*running)
         times = receiver.pictures(since_us)
