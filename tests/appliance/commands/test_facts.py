@@ -71,7 +71,8 @@ def test_status_for_programs_has_stable_keys(config: Config) -> None:
     told = json.loads(songshan(config, "status", "--json").stdout)
     assert set(told) == {
         "site", "name", "zone", "now", "version", "on_air", "coming", "link", "sync", "storage", "carrying", "clock",
-        "machine", "packaging", "live", "agent", "alarms", "submissions", "orders", "severity", "outputs",
+        "machine", "packaging", "live", "agent", "alarms", "submissions", "orders", "severity", "outputs", "lost",
+        "refused",
     }  # fmt: skip
     assert told["now"].endswith("Z")
     assert told["storage"]["free_bytes"] > 0
