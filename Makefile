@@ -45,10 +45,10 @@ types: $(READY)
 contracts: $(READY)
 	$(BIN)/lint-imports
 
-# What shares the machine badly (players against the clock) runs alone, after the rest.
+# What shares the machine badly (players against the clock) runs after the rest, in two rows (tests/conftest.py).
 pytest: $(READY)
 	$(BIN)/pytest -n 2 --dist loadscope -m "not serial" -q
-	$(BIN)/pytest -m serial -q
+	$(BIN)/pytest -n 2 --dist loadgroup -m serial -q
 
 $(READY): $(MADE_FROM)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

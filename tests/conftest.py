@@ -1,7 +1,21 @@
 """For all tests."""
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # How long a machine takes says nothing about the code: that is what the benches are for.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+MOSTLY_WAITING = ("test_sender.py", "test_story.py")
+"""Serial tests that leave the machine to others for most of their time."""
+
+
+# Before xdist gives the tests away.
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Serial tests are two rows, one beside the other: those with players in one, those that mostly wait in the other."""
+    for item in items:
+        if item.get_closest_marker("serial"):
+            row = "waiting" if item.path.name in MOSTLY_WAITING else "players"
+            item.add_marker(pytest.mark.xdist_group(row))
