@@ -14,7 +14,7 @@ MOSTLY_WAITING = ("test_sender.py", "test_story.py")
 # Before xdist gives the tests away.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Serial tests are two rows, one beside the other: those with players in one, those that mostly wait in the other."""
+    """Serial tests are two rows, one beside the other: those with players, and those that mostly wait."""
     for item in items:
         if item.get_closest_marker("serial"):
             row = "waiting" if item.path.name in MOSTLY_WAITING else "players"
