@@ -30,6 +30,7 @@ CHANNEL_ID: Final = re.compile(r"[a-z][a-z0-9-]{1,63}")
 INSTALLED_HOME: Final = Path("/var/lib/songshan")
 INSTALLED_CONFIG: Final = Path("/etc/songshan/appliance.toml")
 INSTALLED_RUN: Final = Path("/run/songshan")
+INSTALLED_RELEASES: Final = Path("/opt/songshan")
 INSTALLED_PLAYOUT: Final = Path("/run/songshan-playout")
 INSTALLED_TRANSCODER: Final = Path("/run/songshan-transcode.socket")
 CONFIG_BYTES_MAX: Final = 256 * 1024
@@ -137,6 +138,21 @@ class Config:
     @property
     def keys(self) -> Path:
         return self.home / "keys"
+
+    @property
+    def releases(self) -> Path:
+        """The software: releases/, and the links that say which of them runs. Root's own, on an installed box."""
+        return INSTALLED_RELEASES if self.run == INSTALLED_RUN else self.home / "opt"
+
+    @property
+    def requests(self) -> Path:
+        """What is asked of the unit that may change the releases; the web server cannot write here."""
+        return self.home / "upgrade"
+
+    @property
+    def backups(self) -> Path:
+        """What was backed up by night."""
+        return self.home / "backups"
 
     @property
     def playout_token(self) -> Path:

@@ -36,6 +36,8 @@ class Limits:
     """Within how many days everything on disk is read again and checked."""
     ledger_hours: int = _limit(26, 24, 168)
     """How far ahead the air ledger reaches: a day, and the time to notice that the agent is dead."""
+    backups_kept: int = _limit(7, 1, 366)
+    """How many nightly backups stay."""
     catchup_days: int = _limit(7, 0, 30)
     """How long a programme can be seen again after it has ended (回看), while the disk has room; 0 for not at all."""
 

@@ -9,6 +9,8 @@ from appliance.core.health import LIVE_STATES, Alarm, LiveFact, OnAir, Queue, Sn
 from appliance.core.ledger import KIND_NAMES
 from appliance.core.moment import US
 from appliance.core.outputs import line_of
+from appliance.core.release import WORDS
+from appliance.core.upkeep import age_of
 
 _LINK = {
     "alone": Text("独立运行", "stands alone"),
@@ -53,6 +55,7 @@ def lines(seen: Snapshot) -> tuple[Text, ...]:
         *_storage(seen),
         _time(seen),
         _agent(seen),
+        *_upkeep(seen),
         *_desk(seen),
     )
 
@@ -198,6 +201,24 @@ def _agent(seen: Snapshot) -> Text:
     agent, word = seen.agent, _AGENT[seen.agent.state]
     age = f" {(seen.now_us - agent.at_us) / US:.0f} s" if agent.at_us is not None else ""
     return Text(f"agent {word.zh}{age}，版本 {seen.version}", f"agent {word.en}{age}, version {seen.version}")
+
+
+def _upkeep(seen: Snapshot) -> Iterator[Text]:
+    """The last backup, and the release, where there is something to say."""
+    backup, release = seen.backup, seen.release
+    if backup.last_us is not None:
+        at, age = clock_of(backup.last_us, seen.zone), age_of(seen.now_us - backup.last_us)
+        yield Text(
+            f"备份 {at}（{age.zh}前），共 {backup.count} 份",
+            f"last backup {at} ({age.en} ago), {backup.count} kept",
+        )
+    if release.current:
+        word = WORDS[release.state]
+        new = f" {release.new}" if release.new and release.state != "idle" else ""
+        yield Text(
+            f"软件 {release.current}（下次开机 {release.next_boot}）{word.zh}{new}",
+            f"software {release.current} (next boot: {release.next_boot}), {word.en}{new}",
+        )
 
 
 def _desk(seen: Snapshot) -> Iterator[Text]:

@@ -15,6 +15,7 @@ from appliance.core.misfits import of_plans
 from appliance.core.moment import US, to_text
 from appliance.core.outputs import of_outputs
 from appliance.core.storage import of_storage
+from appliance.core.upkeep import of_upkeep
 
 YEAR_2025_US: Final = 1_735_689_600 * US
 """Before this software was written: a clock that says so is wrong."""
@@ -60,6 +61,7 @@ def findings(seen: Snapshot, thresholds: Thresholds) -> tuple[Finding, ...]:
         *_of_sync(seen, thresholds),
         *_of_orders(seen),
         *_of_machine(seen, thresholds),
+        *of_upkeep(seen.backup, seen.release, seen.now_us),
     ]
     return tuple(sorted(found, key=lambda finding: _RANK[finding.severity]))
 

@@ -15,6 +15,8 @@
       clock        whether the time is right
       machine      processor, memory, temperature
       agent        whether the loop runs
+      backup       the nightly backups (core/backup.py)
+      release      which software runs, and how far an upgrade is (core/release.py)
       alarms       what is wrong and what to do
       submissions, orders
 
@@ -26,7 +28,9 @@ from typing import Final, Literal
 
 import msgspec
 
+from appliance.core.backup import BackupFact
 from appliance.core.errors import Text
+from appliance.core.release import ReleaseFact
 
 Severity = Literal["red", "amber", "info"]
 """red: on the air, or soon not, or data in danger: act now. amber: act today. info: normal, and good to know."""
@@ -359,6 +363,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock = Clock()
     machine: Machine = Machine()
     agent: Agent = Agent()
+    backup: BackupFact = BackupFact()
+    release: ReleaseFact = ReleaseFact()
     alarms: tuple[Alarm, ...] = ()
     submissions: tuple[SubmissionFact, ...] = ()
     orders: tuple[OrderFact, ...] = ()

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from sqlite_utils import Database
 
-from appliance import senders
+from appliance import nights, releases, senders
 from appliance.config import Config
 from appliance.core.alarms import Thresholds, alarms, findings
 from appliance.core.errors import Text, WorldError
@@ -40,6 +40,7 @@ from appliance.core.outputs import of_outputs
 from appliance.core.readiness import Ready, not_ready
 from appliance.core.schedule import day_of
 from appliance.core.scrub import LATE_US
+from appliance.core.upkeep import of_upkeep
 from appliance.store import air, catchup
 from appliance.store.database import Row, first, reading, rows, text_json, text_of
 from appliance.store.desk import orders, submissions
@@ -73,7 +74,8 @@ def look(config: Config, now_us: int, thresholds: Thresholds = Thresholds()) -> 
             text=Text("；".join(each.zh for each in error.problems), "; ".join(each.en for each in error.problems)),
             hint=error.hint or Text("请运行 songshan doctor", "run songshan doctor"),
         )
-        return msgspec.structs.replace(bare, alarms=alarms((problem, *of_outputs(bare.outputs, now_us)), (), now_us))
+        found = (problem, *of_outputs(bare.outputs, now_us), *of_upkeep(bare.backup, bare.release, now_us))
+        return msgspec.structs.replace(bare, alarms=alarms(found, (), now_us))
 
 
 def snapshot(
@@ -174,6 +176,8 @@ def _bare(config: Config, now_us: int) -> Snapshot:
         version=version(),
         storage=_storage(config, None, now_us),
         outputs=senders.outputs(config, now_us),
+        backup=nights.backup_fact(config),
+        release=releases.release_fact(config),
         link=Link() if config.hub else Link(state="alone"),
         sync=Sync(spool_waiting=_spool_waiting(config)),
     )

@@ -1,0 +1,55 @@
+"""The nightly backups on the disk, and the recovery code that opens them: HOME/backups, HOME/keys/recovery.
+
+Read by screens and the doctor; written by `songshan backup` (appliance/backup.py).
+"""
+
+from pathlib import Path
+from typing import Final
+
+from appliance.config import Config
+from appliance.core.backup import NIGHTLY, BackupFact
+from appliance.core.moment import US
+
+RECOVERY: Final = "recovery"
+SHOWN: Final = "recovery-shown"
+"""In HOME/state: its time is when the code was last shown to a person."""
+
+
+def backup_fact(config: Config) -> BackupFact:
+    """How the nightly backups are; what may not be read is not there."""
+    try:
+        found = sorted(path for path in config.backups.iterdir() if NIGHTLY.fullmatch(path.name))
+    except OSError:
+        found = []
+    return BackupFact(
+        last_us=_changed_us(found[-1]) if found else None,
+        count=len(found),
+        size_bytes=sum(_size_bytes(path) for path in found),
+        path=str(config.backups),
+        joined_us=_changed_us(config.sign_key.with_name("sign.pub")),
+        code_shown_us=_changed_us(shown_mark(config)),
+    )
+
+
+def code_path(config: Config) -> Path:
+    """Where the recovery code of this box lies."""
+    return config.keys / RECOVERY
+
+
+def shown_mark(config: Config) -> Path:
+    """An empty file that remembers when it was shown."""
+    return config.database.parent / SHOWN
+
+
+def _changed_us(path: Path) -> int | None:
+    try:
+        return int(path.stat().st_mtime * US)
+    except OSError:
+        return None
+
+
+def _size_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
