@@ -22,7 +22,7 @@ from appliance.core.item import SECTIONS, Item, problems_of
 from appliance.core.moment import US, to_text, to_us
 from appliance.core.rundown import tick_of
 from appliance.core.ts import TICKS_PER_FRAME
-from appliance.store import air, asrun, assets, desk, items, journals, needs, reasons
+from appliance.store import air, asrun, assets, desk, items, journals, needs, reasons, waiting
 from appliance.store.needs import TAKEN_WITHIN_US
 from edge_agent import redaction
 from edge_agent.faults import as_refusals
@@ -34,20 +34,37 @@ GOOD_FOR_US: Final = 15 * 60 * US
 Effect = Callable[[Database], None]
 
 
-def effect_of(config: Config, name: str, command: Command, files: Sequence[Asset], now_us: int) -> Effect:
+def effect_of(
+    config: Config,
+    name: str,
+    command: Command,
+    files: Sequence[Asset],
+    now_us: int,
+    again: journals.Apply | None = None,
+) -> Effect:
     """What a command does. `files` came with it and are here; `name` is that of the command, given once.
+
+    `again` applies a record that was parked; only what asks for that needs it.
 
     The effect raises Refused or OperatorError when the answer is no.
     """
 
     def effect(db: Database) -> None:
         with as_refusals(name):
-            _do(db, config, name, command, files, now_us)
+            _do(db, config, name, command, files, now_us, again)
 
     return effect
 
 
-def _do(db: Database, config: Config, name: str, command: Command, files: Sequence[Asset], now_us: int) -> None:
+def _do(
+    db: Database,
+    config: Config,
+    name: str,
+    command: Command,
+    files: Sequence[Asset],
+    now_us: int,
+    again: journals.Apply | None,
+) -> None:
     match command:
         case commands.Submit():
             _submit(db, config, name, command, files, now_us)
@@ -69,6 +86,12 @@ def _do(db: Database, config: Config, name: str, command: Command, files: Sequen
             _asrun(db, config, command, now_us)
         case commands.Observed():
             _observed(db, config, command, now_us)
+        case commands.Retry(digest=digest, direction=direction):
+            if needs.try_again(db, digest, direction, now_us) == 0:
+                raise Refused(Text("没有失败或等待重试的传输", "no transfer has failed or waits to be tried again"))
+        case commands.Reapply(stream=stream, epoch=epoch, seq=seq):
+            assert again is not None, "whoever carries commands out can apply records"
+            waiting.reapply(db, stream, epoch, seq, again)
         case commands.Import():
             # What it brings was kept page by page (edge_agent/carry.py); this notes that it is over.
             pass

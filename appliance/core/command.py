@@ -118,7 +118,22 @@ class Import(Asked, frozen=True, kw_only=True):
     path: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 
 
-Command = Redact | Submit | Take | Untake | Answer | Insert | Resume | Tip | Asrun | Observed | Import
+class Retry(Asked, frozen=True, kw_only=True):
+    """Try transfers that failed, or wait after a broken line, again at once: that of one asset, or all without one."""
+
+    digest: str = ""
+    direction: Literal["down", "up", ""] = ""
+
+
+class Reapply(Asked, frozen=True, kw_only=True):
+    """Apply a parked record again, or the oldest ones where no `stream` is named."""
+
+    stream: Short = ""
+    epoch: Annotated[int, msgspec.Meta(ge=0)] = 0
+    seq: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
+Command = Redact | Submit | Take | Untake | Answer | Insert | Resume | Tip | Asrun | Observed | Import | Retry | Reapply
 
 
 def kind_of(command: Command) -> str:
@@ -163,7 +178,7 @@ def _problems(command: Command) -> tuple[Text, ...]:
             problems.append(Text(f"栏目须为 {choice} 之一：{section!r}", f"section is one of {choice}: {section!r}"))
         case Take(item=item) | Untake(item=item) if not ITEM_ID.fullmatch(item):
             problems.append(Text(f"稿件编号不合规：{item[:80]!r}", f"bad item id: {item[:80]!r}"))
-        case Insert(digest=digest):
+        case Insert(digest=digest) | Retry(digest=digest) if digest or isinstance(command, Insert):
             problems += _refusal(parse_digest, digest)
         case Observed(first_tick=first, last_tick=last) if not 0 <= last - first <= OBSERVED_TICKS_MAX:
             problems.append(

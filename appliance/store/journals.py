@@ -231,7 +231,7 @@ def apply_parked(db: Database, apply: Apply) -> int:
     while page := parked(db, after=after):
         for each in page:
             with transaction(db):
-                applied += _try_again(db, each.stream, (each.epoch, each.seq), apply)
+                applied += try_again(db, each.stream, (each.epoch, each.seq), apply)
         after = (page[-1].stream, page[-1].epoch, page[-1].seq)
     return applied
 
@@ -246,11 +246,11 @@ def release(db: Database, stream: str, apply: Apply, limit: int = PAGE_RECORDS_M
     done = 0
     for row in found:
         with transaction(db):
-            done += _try_again(db, stream, (row["epoch"], row["seq"]), apply)
+            done += try_again(db, stream, (row["epoch"], row["seq"]), apply)
     return done
 
 
-def _try_again(db: Database, stream: str, place: tuple[int, int], apply: Apply) -> bool:
+def try_again(db: Database, stream: str, place: tuple[int, int], apply: Apply) -> bool:
     """Whether a record that is kept could be applied now; if so, what waited for it is too."""
     record = read_from(db, stream, (place[0], place[1] - 1), 1)[0]
     reason, needs = _apply(db, record, apply)
@@ -322,7 +322,7 @@ def _apply_waiting(db: Database, parent: Record, apply: Apply) -> None:
         (f"{kind}:{parent.header.key}", PAGE_RECORDS_MAX),
     )
     for row in waiting:
-        _try_again(db, row["stream"], (row["epoch"], row["seq"]), apply)
+        try_again(db, row["stream"], (row["epoch"], row["seq"]), apply)
 
 
 def _done_state(stream: str) -> str:

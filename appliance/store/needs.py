@@ -1,7 +1,7 @@
 """What must be on this box and by when: what a record or command that names assets changes in stock and queue.
 
     need_item, need_on_air     something was learned that needs an asset: want it, put it into the queue
-    begun, moved, reached      how the queue gets on
+    begun, moved, reached      how the queue gets on; try_again: a person does not want to wait
     let_go, bury, unearth      nothing needs it any more; it was recalled; it may be used again
     lost, reconcile            it is not on disk any more; once, at the start: the disk's word against these rows
 
@@ -165,6 +165,17 @@ def moved(db: Database, digest: str, direction: str, done_bytes: int, rate_bytes
 def reached(db: Database) -> None:
     """The line is back: what waited for it need not wait longer."""
     db.conn.execute("UPDATE transfers SET not_before_us = 0, attempts = 0 WHERE state = 'queued'")
+
+
+def try_again(db: Database, digest: str, direction: str, now_us: int) -> int:
+    """What failed or waits need not wait longer: of one asset and direction, "" for all; how many transfers."""
+    changed = db.conn.execute(
+        "UPDATE transfers SET state = 'queued', not_before_us = 0, attempts = 0, reason = NULL"
+        " WHERE (state = 'failed' OR (state = 'queued' AND not_before_us > :now_us))"
+        " AND :digest IN ('', digest) AND :direction IN ('', direction)",
+        {"now_us": now_us, "digest": digest, "direction": direction},
+    )
+    return changed.rowcount
 
 
 def gone(db: Database, digest: str) -> None:

@@ -1,5 +1,6 @@
 """Commands and dropped files happen once, wherever the agent is killed in between; what fails leaves no half behind."""
 
+import dataclasses
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,11 +10,24 @@ import msgspec
 import pytest
 
 from appliance import files, spool
+from appliance.config import ChannelConfig
 from appliance.core.asset import Rendition, parse_digest
-from appliance.core.command import Answer, Asrun, Command, Insert, Observed, Submit, Take, Tip, Untake
+from appliance.core.command import (
+    Answer,
+    Asrun,
+    Command,
+    Insert,
+    Observed,
+    Reapply,
+    Retry,
+    Submit,
+    Take,
+    Tip,
+    Untake,
+)
 from appliance.core.errors import OperatorError, Text
 from appliance.core.findings import Check, Finding
-from appliance.core.records import Order
+from appliance.core.records import Filler, Order
 from appliance.core.rundown import Packed, tick_of
 from appliance.core.scrub import next_reading
 from appliance.core.stock import RenditionState
@@ -21,9 +35,10 @@ from appliance.core.ts import HOUSE_PROFILE, SegmentInfo, pack_table
 from appliance.store import air, asrun, assets, cache, desk, items, journals, line_rates, needs, plans, work
 from appliance.store.database import transaction
 from edge_agent import drop
+from edge_agent.apply import Applying
 from edge_agent.children import Children
 from edge_agent.core.observation import Child
-from edge_agent.core.outcomes import Answered, Carried, NotPackaged, Packaged, Spoilt
+from edge_agent.core.outcomes import Answered, Carried, Ceased, NotPackaged, Packaged, Result, Spoilt
 from edge_agent.core.steps import TakeCommand
 from edge_agent.endings import of_reading
 from edge_agent.execute import World, execute
@@ -31,7 +46,7 @@ from edge_agent.memory import Memory
 from edge_agent.reading import read
 from edge_agent.record import Recording
 from tests.appliance.boxes import AT, AT_US, asset, dies, digest, item, watched
-from tests.edge_agent.rig import OWN, Rig, rig
+from tests.edge_agent.rig import OWN, SITE, Rig, rig, write
 from tests.simulators.hub import SimulatedHub
 
 
@@ -335,3 +350,51 @@ def test_a_story_whose_only_copy_went_bad_is_said_to_be_lost(tmp_path: Path) -> 
         recording.record([Spoilt(sent, Text("", "bit rot"), was_here=True)], AT_US, 0.5)
         (lost,) = desk.submissions(box.db)
         assert (lost.state, lost.reason is not None, work.to_send(box.db)) == ("refused", True, ())
+
+
+def test_a_person_who_does_not_want_to_wait_has_a_transfer_tried_at_once(tmp_path: Path) -> None:
+    """The line was mended a minute ago, and the next try is five minutes away. Whoever asked stands in the audit."""
+    with agent_in(tmp_path, SimulatedHub()) as (box, _world, recording):
+        for letter in "ab":
+            with transaction(box.db):
+                needs.need_item(box.db, asset(letter), "item", "i1", AT_US, AT_US)
+            failed = Ceased(digest(letter), False, Result.FAILED, Text("", "it broke"))
+            recording.record([failed] * 3, AT_US, 0.5)
+        assert [each.not_before_us > AT_US for each in work.to_fetch(box.db)] == [True, True]
+        put(box, Retry(digest=digest("a"), direction="down", **by()))  # type: ignore[arg-type]
+    take_commands(tmp_path, SimulatedHub())
+    with rig(tmp_path, SimulatedHub()) as box:
+        first, second = sorted(work.to_fetch(box.db), key=lambda each: each.digest)
+        assert (first.not_before_us, first.attempts, first.has_failed) == (0, 0, False)
+        assert (second.not_before_us > AT_US, second.attempts, second.has_failed) == (True, 3, True)
+        put(box, Retry(**by()))  # type: ignore[arg-type]
+        put(box, Retry(**by()))  # type: ignore[arg-type]
+    take_commands(tmp_path, SimulatedHub())
+    with rig(tmp_path, SimulatedHub()) as box:
+        assert {each.not_before_us for each in work.to_fetch(box.db)} == {0}
+        assert [(each.kind, each.by, each.outcome) for each in desk.audit(box.db)] == [
+            ("retry", "王编辑", "refused"),
+            ("retry", "王编辑", "done"),
+            ("retry", "王编辑", "done"),
+        ]
+
+
+def test_a_parked_record_is_applied_once_a_person_has_mended_what_was_wrong(tmp_path: Path) -> None:
+    """Where nothing was mended the answer is the reason why it is parked, and it stays so."""
+    hub = SimulatedHub()
+    command = Reapply(stream=f"{SITE}/content", epoch=1, seq=1, **by())  # type: ignore[arg-type]
+    with rig(tmp_path, hub) as box:
+        write(hub, f"{SITE}/content", "filler", "new-1", Filler("new-1", (asset("a"),)))
+        box.talk()
+        assert [each.key for each in journals.parked(box.db)] == ["new-1"]
+        put(box, command)
+    take_commands(tmp_path, hub)
+    with agent_in(tmp_path, hub) as (box, world, _recording):
+        (refused,) = desk.audit(box.db)
+        assert (refused.outcome, refused.reason) == ("refused", journals.parked(box.db)[0].reason)
+        name = put(box, command)
+        mended = dataclasses.replace(box.config, channels=(*box.config.channels, ChannelConfig("new-1", "新频道")))
+        applying = Applying(mended, lambda: AT_US)
+        Recording(world, applying, AT_US).record(execute(TakeCommand(name), world, {}), AT_US, 0.5)
+        assert (journals.parked(box.db), desk.audit(box.db)[0].outcome) == ((), "done")
+        assert (applying.air_changed, [each.digest for each in work.to_fetch(box.db)]) == (True, [digest("a")])
