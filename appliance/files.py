@@ -15,13 +15,14 @@ import shutil
 import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from appliance.config import Config
 from appliance.core.asset import Digest, hex_of, parse_digest
 from appliance.core.cache import Quarantined
-from appliance.core.errors import Corrupt, Text, Unreadable, WorldError
+from appliance.core.errors import Corrupt, Refused, Text, Unreadable, WorldError
 from appliance.durable import (
     STAGED_SUFFIX,
     copy_settled,
@@ -35,6 +36,7 @@ from appliance.durable import (
     unlink_durably,
 )
 from appliance.durable import write_atomically as write_atomically
+from appliance.mounts import is_mount_point
 
 ASSET_MODE: Final = 0o444
 """Nobody writes an asset: other names of the same bytes are served while it is here."""
@@ -42,6 +44,10 @@ MARK: Final = ".songshan-media"
 """Lies in `media`; its copy, beside the database, is the one that this box knows."""
 MARK_BYTES_MAX: Final = 64
 NAME_CHARS_MAX: Final = 200
+NOTHING: Final = frozenset({"lost+found"})
+"""What a file system brings along itself."""
+NAMES_LOOKED_AT_MAX: Final = 1000
+NAMES_TOLD_MAX: Final = 3
 UNREADABLE: Final = ".unreadable"
 """Ends the name in quarantine of what the disk does not give back; nothing is compared with it."""
 BROKEN: Final = frozenset({errno.EIO, errno.EUCLEAN, errno.EBADMSG, errno.ENODATA})
@@ -86,6 +92,35 @@ def media_are_there(config: Config) -> bool:
     """
     known = _mark(_known_mark(config))
     return not known or _mark(config.media / MARK) == known
+
+
+def take_new_disk(config: Config) -> None:
+    """Make the empty disk that is mounted in the place of the media the one that this box knows.
+
+    Nothing happens where the disk that it knows is there. Raises Refused where no disk is mounted, or one that holds
+    something, which may be somebody else's; WorldError where it cannot be written.
+    """
+    if media_are_there(config):
+        return
+    with disk_errors(config.media):
+        if not is_mount_point(config.media):
+            raise Refused(
+                Text(f"{config.media} 处没有挂载磁盘", f"no disk is mounted at {config.media}"),
+                hint=Text("先格式化并挂载新盘", "make a file system on the new disk and mount it there first"),
+            )
+        if strange := foreign_names(config):
+            names = ", ".join(strange)
+            raise Refused(
+                Text(f"盘上已有内容：{names}", f"the disk is not empty: {names}"),
+                hint=Text("请换空盘，或先确认并清空", "use an empty disk; or make sure what that is, and empty it"),
+            )
+        write_atomically(config.media / MARK, _mark(_known_mark(config)).encode())
+
+
+def foreign_names(config: Config) -> tuple[str, ...]:
+    """What lies on a disk that is mounted in the place of the media and is to be empty; the first few names."""
+    found = sorted(islice(config.media.iterdir(), NAMES_LOOKED_AT_MAX))
+    return tuple(name_for_people(path) for path in found if path.name not in NOTHING)[:NAMES_TOLD_MAX]
 
 
 def stage_path(config: Config, digest: str) -> Path:

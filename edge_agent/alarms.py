@@ -84,8 +84,8 @@ def of_media(db: Database, folder: Path, now_us: int, *, is_away: bool) -> None:
             " Channels play the slate; nothing is fetched again or forgotten",
         ),
         hint=Text(
-            "请挂载媒资盘，之后自动恢复；换了新盘见运维手册",
-            "mount the disk, the rest follows by itself; for a new disk see the operating guide",
+            "请挂载媒资盘，之后自动恢复；换了新盘：songshan tui 存储页“启用新盘”",
+            "mount the disk, the rest follows by itself; a new one: songshan tui, page Storage, take the new disk",
         ),
     )
     facts.raise_alarm(db, finding, now_us)

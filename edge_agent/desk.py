@@ -17,11 +17,12 @@ from appliance.core.asrun import Sighting
 from appliance.core.asset import Asset, parse_digest
 from appliance.core.command import Command
 from appliance.core.engine import EngineRow, library_name, problems_of_rows
-from appliance.core.errors import Refused, Text
+from appliance.core.errors import Refused, Text, WorldError
 from appliance.core.item import SECTIONS, Item, problems_of
 from appliance.core.moment import US, to_text, to_us
 from appliance.core.rundown import tick_of
 from appliance.core.ts import TICKS_PER_FRAME
+from appliance.files import take_new_disk
 from appliance.store import air, asrun, assets, desk, items, journals, needs, reasons, waiting
 from appliance.store.needs import TAKEN_WITHIN_US
 from edge_agent import redaction
@@ -94,6 +95,12 @@ def _do(
             waiting.reapply(db, stream, epoch, seq, again)
         case commands.Import():
             # What it brings was kept page by page (edge_agent/carry.py); this notes that it is over.
+            pass
+        case commands.Newdisk():
+            # Done twice it does nothing; the stock is taken when the next look finds the disk there.
+            _take_new_disk(config)
+        case commands.Did():
+            # It was done elsewhere; that it is on record is all.
             pass
 
 
@@ -231,6 +238,14 @@ def _observed(db: Database, config: Config, command: commands.Observed, now_us: 
         output=command.output,
     )
     asrun.see(db, command.channel, seen, now_us)
+
+
+def _take_new_disk(config: Config) -> None:
+    """A disk that cannot be written is a no, and nothing to try again by itself: a person stands before the machine."""
+    try:
+        take_new_disk(config)
+    except WorldError as error:
+        raise Refused(*error.problems) from error
 
 
 def _check_channel(config: Config, channel: str) -> None:

@@ -24,11 +24,12 @@ Long = Annotated[str, msgspec.Meta(max_length=4000)]
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=str.lower):
-    """What all commands say."""
+    """What all commands say. `reason` is why the person wants it; it stands in the audit trail."""
 
     by: Short
     via: Via
     at: str
+    reason: Long = ""
 
 
 class Submit(Asked, frozen=True, kw_only=True):
@@ -65,7 +66,6 @@ class Insert(Asked, frozen=True, kw_only=True):
 
     channel: Short
     digest: str
-    reason: Long = ""
     at_air: str | None = None
     until: str | None = None
 
@@ -74,7 +74,6 @@ class Resume(Asked, frozen=True, kw_only=True):
     """Let a channel go back to its schedule."""
 
     channel: Short
-    reason: Long = ""
 
 
 class Tip(Asked, frozen=True, kw_only=True):
@@ -133,12 +132,63 @@ class Reapply(Asked, frozen=True, kw_only=True):
     seq: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
-Command = Redact | Submit | Take | Untake | Answer | Insert | Resume | Tip | Asrun | Observed | Import | Retry | Reapply
+class Newdisk(Asked, frozen=True, kw_only=True):
+    """Take the empty disk that is mounted in the place of the media for this box's own: the one it knows is away."""
+
+
+class Did(Asked, frozen=True, kw_only=True):
+    """A person did something to the box without the agent, a restart of the machine: it is put on record."""
+
+    what: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+
+
+Command = (
+    Redact
+    | Submit
+    | Take
+    | Untake
+    | Answer
+    | Insert
+    | Resume
+    | Tip
+    | Asrun
+    | Observed
+    | Import
+    | Retry
+    | Reapply
+    | Newdisk
+    | Did
+)
 
 
 def kind_of(command: Command) -> str:
     """`submit`, `take` and so on, as in the file."""
     return type(command).__name__.lower()
+
+
+def about(command: Command) -> str:
+    """What a command is about, by its id, for the audit trail. Never what somebody wrote: that may be redacted."""
+    match command:
+        case Take(item=item) | Untake(item=item):
+            return item
+        case Answer(order=order, answer=answer):
+            return f"{order} {answer}"
+        case Insert(channel=channel, digest=digest):
+            return f"{channel} {digest}"
+        case Resume(channel=channel) | Asrun(channel=channel) | Observed(channel=channel):
+            return channel
+        case Redact(epoch=epoch, seq=seq):
+            return f"{epoch}:{seq}"
+        case Import(path=path):
+            return path
+        case Retry(digest=digest, direction=direction):
+            return f"{direction} {digest}".strip()
+        case Reapply(stream=stream, epoch=epoch, seq=seq):
+            return f"{stream} {epoch}:{seq}" if stream else ""
+        case Did(what=what):
+            return what
+        case _:
+            return ""
 
 
 def encode_command(command: Command) -> bytes:

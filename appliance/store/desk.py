@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 from sqlite_utils import Database
 
-from appliance.core.command import Command, kind_of
+from appliance.core.command import Command, about, kind_of
 from appliance.core.errors import OperatorError, Refused, Text
 from appliance.core.health import OrderFact, SubmissionFact
 from appliance.core.item import Item
@@ -32,6 +32,10 @@ class Audited(msgspec.Struct, frozen=True, kw_only=True):
     at_us: int
     outcome: Literal["done", "refused"]
     reason: Text | None = None
+    """Why it was refused."""
+    about: str = ""
+    why: str = ""
+    """Why the person wanted it."""
 
 
 def carry_out(db: Database, name: str, command: Command, effect: Callable[[Database], None]) -> Audited:
@@ -53,6 +57,8 @@ def carry_out(db: Database, name: str, command: Command, effect: Callable[[Datab
             at_us=to_us(command.at),
             outcome="refused" if reason else "done",
             reason=reason,
+            about=about(command),
+            why=command.reason,
         )
         _note(db, done)
     return done
@@ -74,6 +80,21 @@ def audited(db: Database, name: str) -> Audited | None:
 def audit(db: Database, limit: int = LISTED_MAX) -> tuple[Audited, ...]:
     """The last commands, newest first."""
     return tuple(_audited(row) for row in rows(db, "SELECT * FROM commands ORDER BY name DESC LIMIT ?", (limit,)))
+
+
+def audit_page(db: Database, words: str, before: str, limit: int) -> tuple[Audited, ...]:
+    """What people and programs asked for, newest first, from behind the command called `before` ("": from the newest).
+
+    `words` are looked for in who, what, why and about what. What a probe notes by itself each minute is left out.
+    """
+    found = rows(
+        db,
+        "SELECT * FROM commands WHERE kind != 'observed' AND (? = '' OR name < ?)"
+        " AND (? = '' OR instr(lower(by || ' ' || kind || ' ' || about || ' ' || why || ' ' || outcome), lower(?)))"
+        " ORDER BY name DESC LIMIT ?",
+        (before, before, words, words, limit),
+    )
+    return tuple(_audited(row) for row in found)
 
 
 def add_submission(db: Database, submission_id: str, item: Item, file_name: str, now_us: int) -> None:
@@ -192,8 +213,8 @@ def _effect(db: Database, effect: Callable[[Database], None]) -> Text | None:
 
 def _note(db: Database, done: Audited) -> None:
     db.conn.execute(
-        "INSERT INTO commands (name, kind, by, via, at_us, outcome, reason)"
-        " VALUES (:name, :kind, :by, :via, :at_us, :outcome, :reason)",
+        "INSERT INTO commands (name, kind, by, via, at_us, outcome, reason, about, why)"
+        " VALUES (:name, :kind, :by, :via, :at_us, :outcome, :reason, :about, :why)",
         {**msgspec.structs.asdict(done), "reason": text_json(done.reason)},
     )
 

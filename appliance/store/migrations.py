@@ -361,3 +361,12 @@ def what_the_technical_check_found(db: Database) -> None:
         ALTER TABLE renditions ADD COLUMN severity TEXT;
         ALTER TABLE renditions ADD COLUMN made_by TEXT;
     """)
+
+
+@migrations()
+def what_and_why(db: Database) -> None:
+    """Of each command what it was about, and why the person wanted it."""
+    db.executescript("""
+        ALTER TABLE commands ADD COLUMN about TEXT NOT NULL DEFAULT '';
+        ALTER TABLE commands ADD COLUMN why TEXT NOT NULL DEFAULT '';
+    """)

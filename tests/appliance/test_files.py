@@ -3,9 +3,12 @@
 import hashlib
 import os
 import random
+import shutil
 import signal
+import subprocess
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -327,3 +330,37 @@ def test_any_name_can_be_shown_and_sent(raw: bytes) -> None:
     assert shown.encode().decode() == shown
     assert shown.isprintable()
     assert 1 <= len(shown) <= files.NAME_CHARS_MAX
+
+
+@pytest.mark.root
+def test_a_new_disk_is_taken_only_where_it_is_mounted_and_empty(tmp_path: Path) -> None:
+    """The bare folder under it would fill the system's disk; what lies on another disk may be somebody's only copy."""
+    with small_disk(tmp_path / "new", "8m") as new:
+        made = box(tmp_path / "box")
+        files.make_folders(made)
+        files.take_new_disk(made)
+        shutil.rmtree(made.media)
+        made.media.mkdir()
+        with pytest.raises(Refused, match="no disk is mounted"):
+            files.take_new_disk(made)
+        with bound(new, made.media):
+            (new / "照片").mkdir()
+            with pytest.raises(Refused, match="not empty: 照片"):
+                files.take_new_disk(made)
+            assert not files.media_are_there(made)
+            (new / "照片").rmdir()
+            (new / "lost+found").mkdir()
+            files.take_new_disk(made)
+            assert files.media_are_there(made)
+            files.take_new_disk(made)
+        assert not files.media_are_there(made)
+
+
+@contextmanager
+def bound(what: Path, where: Path) -> Iterator[None]:
+    """Mounted at another place too."""
+    subprocess.run(["mount", "--bind", what, where], check=True, timeout=10)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", where], check=True, timeout=10)

@@ -10,7 +10,9 @@ from appliance.core.command import (
     Answer,
     Asrun,
     Command,
+    Did,
     Insert,
+    Newdisk,
     Observed,
     Resume,
     Submit,
@@ -41,6 +43,8 @@ EACH: tuple[Command, ...] = (
     ),
     Insert(channel="c", digest=digest("a"), reason="防汛", at_air=AT, until=AT, by="x", via="cli", at=AT),
     Resume(channel="c", by="x", via="cli", at=AT),
+    Newdisk(by="x", via="tui", at=AT, reason="换盘"),
+    Did(what="reboot", by="x", via="tui", at=AT, reason="换内存"),
     Tip(text="路灯不亮", contact="138", by="x", via="web", at=AT),
     Asrun(channel="c", rows=({"start": AT, "duration_s": 60.0, "title": "新闻"},), by="x", via="playout", at=AT),
 )

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
+from appliance.core.command import Observed, Submit, Take, Tip
 from appliance.core.errors import Refused, Text
 from appliance.core.records import Order
 from appliance.store import desk
 from appliance.store.database import open_for_writing, rows
-from tests.appliance.boxes import AT_US, S, asset, digest, item
+from tests.appliance.boxes import AT, AT_US, S, asset, digest, item
 
 
 @pytest.fixture
@@ -80,3 +81,28 @@ def test_a_file_that_held_no_command_is_on_record_too(db: Database) -> None:
     for _time in range(2):
         desk.note_unreadable(db, "00000000000000000001-aaaaaaaaaaaa", Text("不是命令", "no command"), AT_US)
     assert [(each.kind, each.outcome) for each in desk.audit(db)] == [("?", "refused")]
+
+
+def test_the_trail_says_who_why_and_what_page_by_page(db: Database) -> None:
+    """A supervisor asks months later; what a probe notes each minute must not bury what a person did."""
+    for number in range(5):
+        taken = Take(item=f"i-{number}", by="张工", via="tui", at=AT, reason="今晚要用")
+        desk.carry_out(db, f"{number:020d}-a", taken, lambda _db: None)
+    heard = Observed(
+        channel="c", first_tick=0, last_tick=9, continuity_errors=0, output="x", by="probe", via="playout", at=AT
+    )
+    desk.carry_out(db, "9", heard, lambda _db: None)
+    first = desk.audit_page(db, "", "", 3)
+    assert [(each.about, each.by, each.why) for each in first] == [
+        (f"i-{number}", "张工", "今晚要用") for number in (4, 3, 2)
+    ]
+    assert [each.about for each in desk.audit_page(db, "", first[-1].name, 3)] == ["i-1", "i-0"]
+    assert [each.about for each in desk.audit_page(db, "I-3", "", 3)] == ["i-3"]
+    assert desk.audit_page(db, "100%", "", 3) == ()
+
+
+def test_a_citizens_words_are_in_no_trail(db: Database) -> None:
+    """They can be redacted where they stand; nobody would look for them here."""
+    desk.carry_out(db, "1", Tip(text="张三", contact="138", by="app", via="web", at=AT), lambda _db: None)
+    desk.carry_out(db, "2", Submit(title="张三", files=("张三.mp4",), by="x", via="drop", at=AT), lambda _db: None)
+    assert "张三" not in str(rows(db, "SELECT * FROM commands"))
