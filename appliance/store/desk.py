@@ -126,6 +126,29 @@ def submissions(db: Database, limit: int = LISTED_MAX) -> tuple[SubmissionFact, 
     return tuple(msgspec.convert({**row, "reason": text_of(row["reason"])}, SubmissionFact) for row in found)
 
 
+def submissions_page(
+    db: Database, words: str = "", after: tuple[int, str] = (2**62, ""), limit: int = LISTED_MAX
+) -> tuple[SubmissionFact, ...]:
+    """What was sent up, newest first, behind a moment and id; those whose title or file name has `words` in it."""
+    found = rows(
+        db,
+        "SELECT * FROM submissions WHERE (created_at_us < :at_us OR (created_at_us = :at_us AND id > :id))"
+        " AND (:words = '' OR instr(lower(title), lower(:words)) OR instr(lower(file_name), lower(:words)))"
+        " ORDER BY created_at_us DESC, id LIMIT :limit",
+        {"at_us": after[0], "id": after[1], "words": words, "limit": limit},
+    )
+    return tuple(msgspec.convert({**row, "reason": text_of(row["reason"])}, SubmissionFact) for row in found)
+
+
+def submission(db: Database, submission_id: str) -> tuple[SubmissionFact, Item | None] | None:
+    """One of them with its item, None where its words were redacted; None when there is none."""
+    row = first(db, "SELECT * FROM submissions WHERE id = ?", (submission_id,))
+    if row is None:
+        return None
+    item = msgspec.json.decode(row["document"], type=Item) if row["document"] else None
+    return msgspec.convert({**row, "reason": text_of(row["reason"])}, SubmissionFact), item
+
+
 def open_submissions(db: Database) -> tuple[tuple[SubmissionFact, Item], ...]:
     """What the hub has given no receipt for, oldest first, with the items."""
     found = rows(db, "SELECT * FROM submissions WHERE state NOT IN ('accepted', 'refused') ORDER BY created_at_us, id")
@@ -167,6 +190,26 @@ def orders(db: Database, limit: int = LISTED_MAX) -> tuple[OrderFact, ...]:
     """Orders, those without an answer first, then the newest."""
     found = rows(db, "SELECT * FROM orders ORDER BY state != 'new', received_at_us DESC, id LIMIT ?", (limit,))
     return tuple(msgspec.convert(row, OrderFact) for row in found)
+
+
+def orders_page(
+    db: Database, words: str = "", after: tuple[int, int, str] = (-1, 2**62, ""), limit: int = LISTED_MAX
+) -> tuple[OrderFact, ...]:
+    """Orders in that order, behind one: 1 where it needs no answer any more else 0, when it came, its id."""
+    found = rows(
+        db,
+        "SELECT * FROM orders WHERE (state != 'new', -received_at_us, id) > (:rank, :minus_us, :id)"
+        " AND (:words = '' OR instr(lower(title || char(10) || body || char(10) || id), lower(:words)))"
+        " ORDER BY state != 'new', received_at_us DESC, id LIMIT :limit",
+        {"rank": after[0], "minus_us": -after[1], "id": after[2], "words": words, "limit": limit},
+    )
+    return tuple(msgspec.convert(row, OrderFact) for row in found)
+
+
+def order(db: Database, order_id: str) -> OrderFact | None:
+    """One of them; None when it has not come."""
+    row = first(db, "SELECT * FROM orders WHERE id = ?", (order_id,))
+    return msgspec.convert(row, OrderFact) if row else None
 
 
 def add_tip(db: Database, tip_id: str, text: str, contact: str, at_us: int) -> None:
