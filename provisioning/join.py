@@ -16,9 +16,10 @@ from appliance.config import INSTALLED_HOME, INSTALLED_RUN, Config, HubAddress, 
 from appliance.core import journal
 from appliance.core.errors import HubUnreachable, LockedOut, OperatorError, Refused, Text
 from appliance.durable import make_folder, write_atomically
+from appliance.joining import Bundle, read_bundle
 from appliance.keys import unused_mark
 from provisioning import identity
-from provisioning.bundle import Bundle, JoinAnswer, JoinRequest, read_bundle
+from provisioning.joining import JoinAnswer, JoinRequest
 
 CONNECT_TIMEOUT_S: Final = 20
 ANSWER_BYTES_MAX: Final = 64 * 1024

@@ -9,8 +9,8 @@ from appliance.config import ChannelConfig, HubAddress
 from appliance.core import journal, moment
 from appliance.core.errors import OperatorError, Refused, Text
 from appliance.core.machine import Machines
+from appliance.joining import Bundle, ClaimKey
 from provisioning import identity
-from provisioning.bundle import Bundle, ClaimKey, JoinAnswer, JoinRequest
 from provisioning.hub.folder import HubFolder, parse_site_id
 from provisioning.hub.machines import choose, machines_of, note_locked
 from provisioning.hub.sites import (
@@ -23,6 +23,7 @@ from provisioning.hub.sites import (
     write_claim,
     write_site,
 )
+from provisioning.joining import JoinAnswer, JoinRequest
 
 DEFAULT_ZONE: Final = "Asia/Shanghai"
 CLAIM_DAYS: Final = 7

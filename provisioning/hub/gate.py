@@ -72,9 +72,9 @@ def _site(folder: HubFolder, site: str, admission: ControlSession | Download | U
 
 def _join(folder: HubFolder, claim: str) -> None:
     """One JSON line in, one out."""
-    from provisioning.bundle import JoinAnswer, JoinRequest
     from provisioning.hub import enrolment
     from provisioning.hub.refusals import log_refusal
+    from provisioning.joining import JoinAnswer, JoinRequest
 
     try:
         request = msgspec.json.decode(sys.stdin.buffer.readline(JOIN_REQUEST_BYTES_MAX), type=JoinRequest)

@@ -23,12 +23,12 @@ from appliance.core.moment import US
 from appliance.keys import read_sign_key
 from appliance.store.database import first, reading, writing
 from provisioning import identity
-from provisioning.bundle import JoinRequest
 from provisioning.hub import enrolment, snapshots
 from provisioning.hub.catalogue import Catalogue
 from provisioning.hub.folder import HubFolder
 from provisioning.hub.journals import HubJournals
 from provisioning.hub.verify import check
+from provisioning.joining import JoinRequest
 from tests.bench.row import Row
 from tests.journals import YEAR, chain, reports, stories, write_asrun, write_stream, write_table
 

@@ -19,8 +19,8 @@ from appliance.core import journal, records
 from appliance.core.events import Event, RecordsArrived
 from appliance.core.journal import Checkpoint, Position, Record, genesis
 from appliance.core.session import Session
+from appliance.joining import Bundle, read_bundle
 from provisioning import identity
-from provisioning.bundle import Bundle, read_bundle
 from provisioning.hub.folder import HubFolder
 from provisioning.hub.journals import HubJournals
 from provisioning.hub.library import Library

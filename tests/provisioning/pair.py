@@ -20,11 +20,11 @@ from edge_agent.apply import Applying
 from edge_agent.conversation import Conversation
 from edge_agent.line import Line
 from provisioning import identity
-from provisioning.bundle import JoinRequest
 from provisioning.hub import conversation as hub_side
 from provisioning.hub import enrolment
 from provisioning.hub.folder import HubFolder
 from provisioning.hub.journals import HubJournals
+from provisioning.joining import JoinRequest
 from tests.appliance.boxes import HUB, box
 
 SITE = "dengfeng"

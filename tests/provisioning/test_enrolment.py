@@ -9,8 +9,8 @@ import pytest
 from appliance.config import load
 from appliance.core.errors import LockedOut
 from appliance.core.events import Greeted, PeerSaidBye
+from appliance.joining import read_bundle
 from edge_agent.hub_ssh import HubLink
-from provisioning.bundle import read_bundle
 from tests.provisioning.live import LiveBox, LiveHub, program, until
 
 

@@ -28,13 +28,13 @@ from edge_agent.conversation import Conversation
 from edge_agent.line import Line
 from edge_agent.standing import doubt_if_new
 from provisioning import identity
-from provisioning.bundle import JoinRequest
 from provisioning.hub import enrolment
 from provisioning.hub.conversation import Conversation as HubConversation
 from provisioning.hub.folder import HubFolder, HubSettings, render_settings
 from provisioning.hub.journals import HubJournals
 from provisioning.hub.machines import machines_of
 from provisioning.hub.sites import Site
+from provisioning.joining import JoinRequest
 from tests.appliance.boxes import HUB, box
 
 START_US = 1_795_500_000 * US

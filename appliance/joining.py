@@ -1,4 +1,7 @@
-"""The bundle: what a hub operator hands to a county so that its box can join. One JSON file, good for one box, once."""
+"""The bundle (加入包) that a hub operator hands to a county so that its box can join: one JSON file, for one box, once.
+
+Read by `songshan join`, which spends it, and by the screens, which show first whom it is for.
+"""
 
 from pathlib import Path
 from typing import Final
@@ -28,23 +31,6 @@ class Bundle(msgspec.Struct, frozen=True):
     channels: tuple[ChannelConfig, ...]
     hub: HubAddress
     claim: ClaimKey
-
-
-class JoinRequest(msgspec.Struct, frozen=True):
-    """What the box hands in: the public halves of its two keys."""
-
-    ssh_key: str
-    """An `ssh-ed25519 <base64>` line."""
-    sign_key: str
-    """32 bytes in base64."""
-    software: str = ""
-
-
-class JoinAnswer(msgspec.Struct, frozen=True):
-    """`approved`: the key is let in from now on; `joined`: once it is approved; `refused`: nothing was taken."""
-
-    verdict: str
-    reason: Text | None = None
 
 
 def read_bundle(path: Path) -> Bundle:
