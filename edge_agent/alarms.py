@@ -37,14 +37,14 @@ def of_drops(db: Database, entries: Iterable[tuple[str, str, Text]], before: set
         )
         facts.raise_alarm(db, finding, now_us)
     for identity in before - raised:
-        facts.clear_alarm(db, identity)
+        facts.clear_alarm(db, identity, now_us)
     return raised
 
 
 def of_room(db: Database, short_bytes: int, now_us: int) -> None:
     """Something that should come has no room, by so many bytes; 0: there is room again."""
     if not short_bytes:
-        facts.clear_alarm(db, "room")
+        facts.clear_alarm(db, "room", now_us)
         return
     lacking = f"{max(1, short_bytes // 1_000_000)} MB"
     finding = Finding(
@@ -73,7 +73,7 @@ def of_disk(db: Database, device: str, reason: Text, now_us: int) -> None:
 def of_media(db: Database, folder: Path, now_us: int, *, is_away: bool) -> None:
     """The disk of the assets is not mounted, or it is."""
     if not is_away:
-        facts.clear_alarm(db, "media-away")
+        facts.clear_alarm(db, "media-away", now_us)
         return
     finding = Finding(
         id="media-away",
@@ -95,7 +95,7 @@ def of_clip(db: Database, source: str, name: str, reason: Text | None, now_us: i
     """An asset cannot be brought to house format; None: it could."""
     identity = f"clip:{source[7:23]}"
     if reason is None:
-        facts.clear_alarm(db, identity)
+        facts.clear_alarm(db, identity, now_us)
         return
     finding = Finding(
         id=identity,
@@ -109,7 +109,7 @@ def of_clip(db: Database, source: str, name: str, reason: Text | None, now_us: i
 def of_clock(db: Database, wall_us: int, now_us: int) -> None:
     """The machine's clock against the time on the air, which never goes back."""
     if wall_us >= now_us - CLOCK_BEHIND_US:
-        facts.clear_alarm(db, "clock-behind")
+        facts.clear_alarm(db, "clock-behind", now_us)
         return
     finding = Finding(
         id="clock-behind",
@@ -126,7 +126,7 @@ def of_clock(db: Database, wall_us: int, now_us: int) -> None:
 def of_watch(db: Database, problem: OSError | None, now_us: int) -> None:
     """The kernel gives no watches on folders; None: it does."""
     if problem is None:
-        facts.clear_alarm(db, "watch")
+        facts.clear_alarm(db, "watch", now_us)
         return
     finding = Finding(
         id="watch",

@@ -278,7 +278,7 @@ class Conversation:
         if isinstance(found, Position):
             self._sent = found.place
             journals.acknowledged(self._db, self._own, *found.place)
-            self._alarms.clear(self._own)
+            self._alarms.clear(self._own, now_us)
         elif found is not None:
             self._alarms.raise_(self._own, Verdict.FORKED, found, now_us)
 
@@ -304,7 +304,7 @@ class Conversation:
         try:
             if self._snapshots.take(stream, records, hold):
                 log.info("snapshot_taken", stream=stream)
-                self._alarms.clear(stream)
+                self._alarms.clear(stream, now_us)
         except Broken as broken:
             self._alarms.raise_(stream, Verdict.BROKEN, broken.problems[0], now_us)
             self._session.refuse(stream, Verdict.BROKEN, broken.problems[0])
@@ -348,7 +348,7 @@ class Conversation:
         """Something of this stream was accepted: it is one history again, and what was held may be done now."""
         self.recovery.agreed(stream)
         self.recovery.release(now_us, self._hub_now_us(now_us))
-        self._alarms.clear(stream)
+        self._alarms.clear(stream, now_us)
 
     def _push(self, now_us: int) -> None:
         """Offer the next batch of our own stream; a signature alone from time to time."""

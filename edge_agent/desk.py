@@ -23,7 +23,7 @@ from appliance.core.moment import US, to_text, to_us
 from appliance.core.rundown import tick_of
 from appliance.core.ts import TICKS_PER_FRAME
 from appliance.files import take_new_disk
-from appliance.store import air, asrun, assets, desk, items, journals, needs, reasons, waiting
+from appliance.store import air, asrun, assets, desk, items, journals, needs, reasons, repackaging, waiting
 from appliance.store.needs import TAKEN_WITHIN_US
 from edge_agent import redaction
 from edge_agent.faults import as_refusals
@@ -90,6 +90,8 @@ def _do(
         case commands.Retry(digest=digest, direction=direction):
             if needs.try_again(db, digest, direction, now_us) == 0:
                 raise Refused(Text("没有失败或等待重试的传输", "no transfer has failed or waits to be tried again"))
+        case commands.Repackage(digest=digest):
+            repackaging.package_again(db, digest)
         case commands.Reapply(stream=stream, epoch=epoch, seq=seq):
             assert again is not None, "whoever carries commands out can apply records"
             waiting.reapply(db, stream, epoch, seq, again)

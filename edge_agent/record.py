@@ -17,7 +17,7 @@ from sqlite_utils import Database
 from appliance import files, spool
 from appliance.core.asset import Asset
 from appliance.core.clip import made_by
-from appliance.core.command import Command, Insert, Resume, Submit
+from appliance.core.command import Command, Insert, Repackage, Resume, Submit
 from appliance.core.errors import Refused, SongshanError, Text
 from appliance.core.findings import Check
 from appliance.core.health import Media
@@ -215,7 +215,7 @@ class Recording:
                 assets.verified(db, digest, now_us)
                 self._memory.read_again(digest, size_bytes, now_us)
                 if self._memory.disk_fault_us + DISK_SOUND_US <= now_us:
-                    facts.clear_alarm(db, "media-disk")
+                    facts.clear_alarm(db, "media-disk", now_us)
             case Packaged(source, _rendition, _check, segments):
                 traffic.keep_packaged(db, outcome, now_us)
                 self._applying.air_changed |= segments is not None
@@ -278,6 +278,8 @@ class Recording:
         why = done.reason.en if done.reason else ""
         log.info("command", name=name, kind=done.kind, by=done.by, outcome=done.outcome, reason=why)
         self._applying.air_changed |= isinstance(command, Insert | Resume)
+        if isinstance(command, Repackage):
+            self._memory.failures.pop(command.digest, None)
         self._memory.reading.pop(name, None)
         self._end_journey(name, done.reason)
         if done.outcome == "refused":

@@ -116,7 +116,7 @@ class Recovery:
             self._raise(_former_key_alarm(), now_us)
         elif former and signs == trusted:
             with transaction(self._db):
-                facts.clear_alarm(self._db, HUB_KEY)
+                facts.clear_alarm(self._db, HUB_KEY, now_us)
 
     def agreed(self, stream: str) -> None:
         """Something of this stream was accepted: it is one history again."""

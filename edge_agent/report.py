@@ -106,7 +106,7 @@ def keep_status(
             facts.set_status(db, fact, now_us)
         alarms.of_clock(db, wall_us, now_us)
         snapshot = facts.snapshot(db, config, now_us)
-        facts.keep_alarms(db, snapshot.alarms)
+        facts.keep_alarms(db, snapshot.alarms, now_us)
     return fitting(as_facts(snapshot))
 
 

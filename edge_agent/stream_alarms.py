@@ -27,10 +27,10 @@ class StreamAlarms:
         with transaction(self._db):
             facts.raise_alarm(self._db, stopped_alarm(stream, verdict, reason), now_us)
 
-    def clear(self, stream: str) -> None:
+    def clear(self, stream: str, now_us: int) -> None:
         """It goes on."""
         if stream not in self.may_have:
             return
         self.may_have.remove(stream)
         with transaction(self._db):
-            facts.clear_alarm(self._db, f"stream:{stream}")
+            facts.clear_alarm(self._db, f"stream:{stream}", now_us)

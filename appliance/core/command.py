@@ -124,6 +124,12 @@ class Retry(Asked, frozen=True, kw_only=True):
     direction: Literal["down", "up", ""] = ""
 
 
+class Repackage(Asked, frozen=True, kw_only=True):
+    """Bring a clip that could not be brought to house format there once more."""
+
+    digest: str
+
+
 class Reapply(Asked, frozen=True, kw_only=True):
     """Apply a parked record again, or the oldest ones where no `stream` is named."""
 
@@ -155,6 +161,7 @@ Command = (
     | Observed
     | Import
     | Retry
+    | Repackage
     | Reapply
     | Newdisk
     | Did
@@ -181,6 +188,8 @@ def about(command: Command) -> str:
             return f"{epoch}:{seq}"
         case Import(path=path):
             return path
+        case Repackage(digest=digest):
+            return digest
         case Retry(digest=digest, direction=direction):
             return f"{direction} {digest}".strip()
         case Reapply(stream=stream, epoch=epoch, seq=seq):
@@ -228,7 +237,9 @@ def _problems(command: Command) -> tuple[Text, ...]:
             problems.append(Text(f"栏目须为 {choice} 之一：{section!r}", f"section is one of {choice}: {section!r}"))
         case Take(item=item) | Untake(item=item) if not ITEM_ID.fullmatch(item):
             problems.append(Text(f"稿件编号不合规：{item[:80]!r}", f"bad item id: {item[:80]!r}"))
-        case Insert(digest=digest) | Retry(digest=digest) if digest or isinstance(command, Insert):
+        case Insert(digest=digest) | Repackage(digest=digest) | Retry(digest=digest) if digest or not isinstance(
+            command, Retry
+        ):
             problems += _refusal(parse_digest, digest)
         case Observed(first_tick=first, last_tick=last) if not 0 <= last - first <= OBSERVED_TICKS_MAX:
             problems.append(

@@ -6,7 +6,7 @@ set_status, keep_alarms, ...       for the agent
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import metadata
 from typing import Any, Final, TypeVar
@@ -41,7 +41,7 @@ from appliance.core.readiness import Ready, not_ready
 from appliance.core.schedule import day_of
 from appliance.core.scrub import LATE_US
 from appliance.core.upkeep import of_upkeep
-from appliance.store import air, catchup
+from appliance.store import air, alarm_log, catchup
 from appliance.store.database import Row, first, reading, rows, text_json, text_of
 from appliance.store.desk import orders, submissions
 from appliance.store.histories import held_count
@@ -137,10 +137,10 @@ def set_status(db: Database, value: Status, now_us: int) -> None:
     )
 
 
-def keep_alarms(db: Database, current: tuple[Alarm, ...]) -> None:
+def keep_alarms(db: Database, current: tuple[Alarm, ...], now_us: int) -> None:
     """Remember since when what is wrong has been so; what is not in `current` is over."""
-    over = [alarm.id for alarm in _stored_alarms(db) if alarm.id not in {each.id for each in current}]
-    db.conn.executemany("DELETE FROM alarms WHERE id = ?", [(each,) for each in over])
+    holds = {each.id for each in current}
+    _end(db, [alarm for alarm in _stored_alarms(db) if alarm.id not in holds], now_us)
     for alarm in current:
         _store_alarm(db, alarm)
 
@@ -155,9 +155,10 @@ def raise_alarm(db: Database, finding: Finding, now_us: int) -> None:
     )
 
 
-def clear_alarm(db: Database, finding_id: str) -> None:
+def clear_alarm(db: Database, finding_id: str, now_us: int) -> None:
     """It is over."""
-    db.conn.execute("DELETE FROM alarms WHERE id = ?", (_RAISED + finding_id,))
+    if first(db, "SELECT 1 FROM alarms WHERE id = ?", (_RAISED + finding_id,)) is not None:
+        _end(db, [alarm for alarm in _stored_alarms(db) if alarm.id == _RAISED + finding_id], now_us)
 
 
 @cache
@@ -287,6 +288,11 @@ def _stored_alarms(db: Database) -> tuple[Alarm, ...]:
     return tuple(
         msgspec.convert({**row, "text": text_of(row["text"]), "hint": text_of(row["hint"])}, Alarm) for row in found
     )
+
+
+def _end(db: Database, over: Sequence[Alarm], now_us: int) -> None:
+    db.conn.executemany("DELETE FROM alarms WHERE id = ?", [(alarm.id,) for alarm in over])
+    alarm_log.ended(db, over, now_us)
 
 
 def _store_alarm(db: Database, alarm: Alarm) -> None:

@@ -370,3 +370,16 @@ def what_and_why(db: Database) -> None:
         ALTER TABLE commands ADD COLUMN about TEXT NOT NULL DEFAULT '';
         ALTER TABLE commands ADD COLUMN why TEXT NOT NULL DEFAULT '';
     """)
+
+
+@migrations()
+def alarms_that_are_over(db: Database) -> None:
+    """From when to when something was wrong, and how often it came and went meanwhile."""
+    db.executescript("""
+        CREATE TABLE alarm_log (
+            id TEXT NOT NULL, severity TEXT NOT NULL CHECK (severity IN ('red', 'amber', 'info')),
+            text TEXT NOT NULL, hint TEXT NOT NULL, since_us INTEGER NOT NULL, ended_us INTEGER NOT NULL,
+            times INTEGER NOT NULL DEFAULT 1, PRIMARY KEY (id, since_us)
+        ) STRICT;
+        CREATE INDEX alarm_log_ended ON alarm_log (ended_us);
+    """)

@@ -19,6 +19,7 @@ from appliance.core.command import (
     Insert,
     Observed,
     Reapply,
+    Repackage,
     Retry,
     Submit,
     Take,
@@ -37,6 +38,7 @@ from appliance.store.database import transaction
 from edge_agent import drop
 from edge_agent.apply import Applying
 from edge_agent.children import Children
+from edge_agent.core import retry
 from edge_agent.core.observation import Child
 from edge_agent.core.outcomes import Answered, Carried, Ceased, NotPackaged, Packaged, Result, Spoilt
 from edge_agent.core.steps import TakeCommand
@@ -377,6 +379,20 @@ def test_a_person_who_does_not_want_to_wait_has_a_transfer_tried_at_once(tmp_pat
             ("retry", "王编辑", "done"),
             ("retry", "王编辑", "done"),
         ]
+
+
+def test_a_clip_that_could_not_be_packaged_is_tried_at_once_when_a_person_asks(tmp_path: Path) -> None:
+    """Also where the next attempt is half an hour away by what the agent remembers."""
+    with agent_in(tmp_path, SimulatedHub()) as (box, world, recording):
+        with transaction(box.db):
+            assets.want(box.db, asset("a"), "air", AT_US)
+            assets.arrived(box.db, digest("a"), 9, AT_US)
+            assets.set_rendition(box.db, RenditionState(source=digest("a"), profile=HOUSE_PROFILE, state="failed"))
+        world.memory.failed(digest("a"), AT_US, 0.5, retry.PACKAGING)
+        name = put(box, Repackage(digest=digest("a"), **by()))  # type: ignore[arg-type]
+        recording.record(execute(TakeCommand(name), world, {}), AT_US, 0.5)
+        assert world.memory.is_due(digest("a"), AT_US)
+        assert [each.source for each in work.to_package(box.db, "2", AT_US)] == [digest("a")]
 
 
 def test_a_parked_record_is_applied_once_a_person_has_mended_what_was_wrong(tmp_path: Path) -> None:

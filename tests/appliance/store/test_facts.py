@@ -102,11 +102,11 @@ def test_an_alarm_keeps_its_beginning_and_goes_when_it_is_over(tmp_path: Path) -
     """Since when is the first thing that anybody asks."""
     config = box(tmp_path)
     with writing(config.database) as db:
-        facts.keep_alarms(db, facts.snapshot(db, config, AT_US).alarms)
+        facts.keep_alarms(db, facts.snapshot(db, config, AT_US).alarms, AT_US)
         later = facts.snapshot(db, config, AT_US + 60 * S)
         assert [alarm.since_us for alarm in later.alarms if alarm.id == "agent"] == [AT_US]
         facts.set_status(db, Agent(pid=7), AT_US + 60 * S)
-        facts.keep_alarms(db, facts.snapshot(db, config, AT_US + 60 * S).alarms)
+        facts.keep_alarms(db, facts.snapshot(db, config, AT_US + 60 * S).alarms, AT_US + 60 * S)
         again = facts.snapshot(db, config, AT_US + 900 * S)
         assert [alarm.since_us for alarm in again.alarms if alarm.id == "agent"] == [AT_US + 900 * S]
 
@@ -118,10 +118,10 @@ def test_what_only_the_agent_knows_is_raised_until_it_clears(tmp_path: Path) -> 
     with writing(config.database) as db:
         facts.raise_alarm(db, fork, AT_US)
         facts.raise_alarm(db, fork, AT_US + S)
-        facts.keep_alarms(db, facts.snapshot(db, config, AT_US + S).alarms)
+        facts.keep_alarms(db, facts.snapshot(db, config, AT_US + S).alarms, AT_US + S)
         found = [alarm for alarm in facts.snapshot(db, config, AT_US + 2 * S).alarms if alarm.id == "raised:fork"]
         assert [(alarm.severity, alarm.since_us) for alarm in found] == [("red", AT_US)]
-        facts.clear_alarm(db, "fork")
+        facts.clear_alarm(db, "fork", AT_US + 2 * S)
         assert "raised:fork" not in ids(facts.snapshot(db, config, AT_US + 3 * S))
 
 
