@@ -11,6 +11,11 @@ MOSTLY_WAITING = ("test_sender.py", "test_story.py")
 """Serial tests that leave the machine to others for most of their time."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """--drawn-update keeps what the pages of the terminal look like now: see tests/tui/looks.py."""
+    parser.addoption("--drawn-update", action="store_true", help="keep what the terminal's pages look like now")
+
+
 # Before xdist gives the tests away.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

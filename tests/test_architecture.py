@@ -13,7 +13,8 @@ PACKAGES = ("appliance", "edge_agent", "tui", "provisioning")
 PURE = (
     *sorted(ROOT.glob("appliance/core/*.py")),
     *sorted(ROOT.glob("edge_agent/core/*.py")),
-    *(ROOT / f"tui/{name}.py" for name in ("view", "tiles", "rows", "look", "cells", "keys", "terminal")),
+    *sorted(ROOT.glob("tui/view/*.py")),
+    *(ROOT / f"tui/{name}.py" for name in ("rows", "look", "cells", "keys", "terminal")),
 )
 BANNED_NAMES = {"utils.py", "util.py", "helpers.py", "helper.py", "common.py", "misc.py"}
 BANNED_SUFFIXES = ("Manager", "Handler", "Service", "Helper", "Processor")

@@ -1,102 +1,101 @@
-"""The program for the technician: which screens there are, which key does what. Nothing is decided here.
+"""The program for the technician: one screen that shows any page, and which key does what. Nothing is decided here.
 
-A worker thread reads the box every few seconds and posts SnapshotChanged; the screen on top shows it.
+A worker thread looks at the box every few seconds, and at what the page on top asks for, and posts SeenAnew.
 """
 
 import asyncio
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Final
 
-from textual import work
-from textual.app import App
+from textual import events, work
+from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
+from textual.screen import Screen
 
 from tui.driver import TerminalDriver
-from tui.keys import KEYS
 from tui.look import Look
-from tui.messages import SnapshotChanged
-from tui.screens.board import Board
-from tui.screens.help import Help
-from tui.screens.overview import Overview
-from tui.view import Reading
+from tui.messages import SeenAnew
+from tui.pages import PAGES, Page
+from tui.panel import Panel
+from tui.seen import Seen
+from tui.session import Session
+from tui.view.sheet import Asked
 
 HANG_UP_S: Final = 3
 """When the line is gone or we are told to end, this is how long tidying up may take before the kernel ends us."""
 
 
-class TechnicianApp(App[None]):
-    """`gather` reads the box and may take its time; it is called on a worker thread, one call at a time."""
+class Board(Screen[None], inherit_bindings=False):
+    """The line about the box, the page, the line of what happened, the keys."""
+
+    def compose(self) -> ComposeResult:
+        for name in ("header", "body", "notice", "footer"):
+            yield Panel(id=name)
+
+
+class TechnicianApp(App[None], inherit_bindings=False):
+    """`look_at` reads the box and a page of it and may take its time; it is called on a thread, once at a time."""
 
     CSS_PATH = "app.tcss"
     TITLE = "songshan tui"
     ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(",".join(key.names), key.action, show=False, priority=True) for key in KEYS
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c,ctrl+q,f10", "quit", show=False, priority=True)]
 
     def __init__(
-        self, gather: Callable[[], Reading], looks: Mapping[str, Look], language: str, refresh_s: float
+        self,
+        look_at: Callable[[Page, Asked], Seen],
+        looks: Mapping[str, Look],
+        language: str,
+        refresh_s: float,
+        pages: Sequence[Page] = PAGES,
     ) -> None:
         super().__init__(driver_class=TerminalDriver)
-        self._gather = gather
-        self._looks = looks
-        self._language = language
+        self._look_at = look_at
         self._refresh_s = refresh_s
-        self.reading: Reading | None = None
+        self.session = Session(pages, looks, language)
         self.animation_level = "none"
-
-    @property
-    def look(self) -> Look:
-        return self._looks[self._language]
 
     async def on_mount(self) -> None:
         if not self.is_headless:
             for number in (signal.SIGHUP, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(number, self._hang_up)
-        await self.push_screen(Overview())
+        await self.push_screen(Board())
         self._show()
-        self.action_look_again()
-        self.set_interval(self._refresh_s, self.action_look_again)
+        self._look()
+        self.set_interval(self._refresh_s, self._look)
 
-    def on_snapshot_changed(self, message: SnapshotChanged) -> None:
-        self.reading = message.reading
+    def on_seen_anew(self, message: SeenAnew) -> None:
+        self.session.see(message.page, message.seen)
+        self._show()
+        if self.session.wants(message.page, message.seen):
+            self._look()
+
+    def on_key(self, event: events.Key) -> None:
+        """Every key but those that quit is the session's."""
+        event.stop()
+        event.prevent_default()
+        lines = self.screen.query_one("#body", Panel).size
+        outcome = self.session.press(event.key, event.character or "", lines.width, lines.height)
+        if outcome == "quit":
+            self.exit()
+            return
+        if outcome == "look":
+            self._look()
         self._show()
 
-    def action_look_again(self) -> None:
-        """Read the box anew, unless that is being done."""
-        if not any(worker.group == "gather" and not worker.is_finished for worker in self.workers):
-            self._look_again()
+    def _look(self) -> None:
+        """Look at the box anew, unless that is being done; what is asked for meanwhile is looked at next."""
+        if not any(worker.group == "look" and not worker.is_finished for worker in self.workers):
+            self._look_now(self.session.page, self.session.asked)
 
-    @work(thread=True, group="gather", exit_on_error=True)
-    def _look_again(self) -> None:
-        self.post_message(SnapshotChanged(self._gather()))
-
-    def action_language(self) -> None:
-        """The other language, where this terminal can draw it."""
-        self._language = next((other for other in self._looks if other != self._language), self._language)
-        self._show()
-
-    def action_scroll_alarms(self, lines: int) -> None:
-        if isinstance(self.screen, Overview):
-            self.screen.scroll_alarms(lines)
-
-    async def action_help(self) -> None:
-        """The help page, or back from it."""
-        if isinstance(self.screen, Help):
-            await self.action_back()
-        else:
-            await self.push_screen(Help())
-            self._show()
-
-    async def action_back(self) -> None:
-        if not isinstance(self.screen, Overview):
-            await self.pop_screen()
-            self._show()
+    @work(thread=True, group="look", exit_on_error=True)
+    def _look_now(self, page: Page, asked: Asked) -> None:
+        self.post_message(SeenAnew(page.name, self._look_at(page, asked)))
 
     def _show(self) -> None:
-        if isinstance(self.screen, Board):
-            self.screen.show(self.reading, self.look)
+        for name in ("header", "body", "notice", "footer"):
+            self.screen.query_one(f"#{name}", Panel).show(self.session.drawing(name))
 
     def _hang_up(self) -> None:
         signal.alarm(HANG_UP_S)

@@ -26,12 +26,12 @@ def tui(box: Box, lang: str | None) -> None:
     # The screens take a moment to load; `--help` and the complaint above need none of it.
     from tui.app import TechnicianApp
     from tui.catalogue import looks
-    from tui.snapshot import gather, zone_of
+    from tui.gather.box import look_at, zone_of
     from tui.terminal import terminal
 
     found = terminal(os.ttyname(sys.__stdin__.fileno()), os.environ, language(), lang)
     shown = looks(zone_of(box.home, os.environ), found.languages, found.plain)
-    app = TechnicianApp(partial(gather, box.home, os.environ), shown, found.languages[0], found.refresh_s)
+    app = TechnicianApp(partial(look_at, box.home, os.environ), shown, found.languages[0], found.refresh_s)
     # Without the mouse: there is nothing to click, and a dropped line would leave a terminal that sprays escapes.
     app.run(mouse=False)
     sys.exit(app.return_code or 0)

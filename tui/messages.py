@@ -2,16 +2,17 @@
 
 from textual.message import Message
 
-from tui.view import Reading
+from tui.seen import Seen
 
 
-class SnapshotChanged(Message):
-    """A new reading of the box is there."""
+class SeenAnew(Message):
+    """A new look at the box is there, for the page called `page`."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, page: str, seen: Seen) -> None:
         super().__init__()
-        self.reading = reading
+        self.page = page
+        self.seen = seen
 
     def can_replace(self, message: Message) -> bool:
-        """Only the newest reading counts: one that waits behind another has replaced it."""
-        return isinstance(message, SnapshotChanged)
+        """Only the newest look counts: one that waits behind another has replaced it."""
+        return isinstance(message, SeenAnew)

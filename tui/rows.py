@@ -40,7 +40,7 @@ class Level(enum.IntEnum):
 
 @dataclass(frozen=True)
 class Span:
-    """Text in one style: `title`, `label`, `value`, `aside`, `rule`, `bar`, `key`, or the style of a level."""
+    """Text in one style: `title`, `label`, `value`, `aside`, `rule`, `bar`, `key`, `cursor`, or that of a level."""
 
     text: str
     style: str
@@ -91,6 +91,8 @@ class Tile:
     word: str
     level: Level
     facts: tuple[Line, ...] = ()
+    scrolls: bool = False
+    """Whether the keys that scroll a page move what stands in it."""
 
 
 def row_width(row: Row) -> int:
@@ -161,6 +163,11 @@ def spread(left: list[Span], right: list[Span], cells: int, look: Look) -> Row:
     if room < 0:
         return blank_filled(left, cells, look)
     return (*blank_filled(left, room, look), *right)
+
+
+def last_skip(tile: Tile, cells: int, lines: int, look: Look) -> int:
+    """How far a tile may be scrolled: its last line is then the last one shown."""
+    return max(0, len(body_rows(tile, cells, look)) - (lines - 1))
 
 
 def _fact_row(fact: Fact, column: int, cells: int, look: Look) -> Row:

@@ -24,7 +24,7 @@ from appliance.core.health import (
 from appliance.core.moment import US, to_us
 from tui.catalogue import looks
 from tui.look import Look
-from tui.view import Reading
+from tui.view.reading import Reading
 
 ZONE = ZoneInfo("Asia/Shanghai")
 LOOKS: dict[str, Look] = looks(ZONE)

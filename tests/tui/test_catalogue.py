@@ -11,8 +11,11 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 import tui
+from tests.tui.readings import LOOKS, PLAIN
 from tui.catalogue import CATALOGUE, DOMAIN, LOCALE
-from tui.keys import KEYS
+from tui.keys import KEYS, RESERVED
+from tui.pages import PAGES, Page
+from tui.view.frame import FOOTER_KEYS_MAX, footer
 
 SOURCES = sorted(Path(tui.__file__).parent.rglob("*.py"))
 Message = str | tuple[str, str]
@@ -97,11 +100,30 @@ def test_no_key_does_two_things_and_no_key_is_one_that_some_terminal_does_not_se
     names = [name for key in KEYS for name in key.names]
     assert len(names) == len(set(names))
     assert [
-        name for name in names if not re.fullmatch(r"[a-z]|f([1-9]|10)|up|down|escape|question_mark|ctrl\+[cq]", name)
+        name
+        for name in names
+        if not re.fullmatch(
+            r"[a-z]|f([1-9]|10)|(page)?(up|down)|left|right|home|enter|escape|(shift\+)?tab"
+            r"|question_mark|colon|slash|ctrl\+[bcflopq]",
+            name,
+        )
     ] == []
 
 
-@pytest.mark.parametrize("is_plain", [True, False])
-def test_the_foot_of_the_screen_names_at_most_six_keys(is_plain: bool) -> None:
+def test_pages_and_their_acts_have_keys_of_their_own() -> None:
+    """A letter that means one thing here and another there is pressed by mistake once."""
+    digits = [page.key for page in PAGES if page.key]
+    assert len(digits) == len(set(digits))
+    assert {key for key in digits if not re.fullmatch("[0-9]", key)} == set()
+    for page in PAGES:
+        letters = [act.key for act in page.acts]
+        assert len(letters) == len(set(letters)), page.name
+        assert [key for key in letters if not re.fullmatch("[a-z]", key) or key in RESERVED] == [], page.name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_foot_of_the_screen_names_at_most_six_keys(page: Page) -> None:
     """More than six are not read."""
-    assert sum(key.in_footer for key in KEYS) - is_plain <= 6
+    for look in (*LOOKS.values(), PLAIN):
+        row = footer(page.acts, KEYS, 80, look)
+        assert 1 <= sum(span.style == "key" for span in row) <= FOOTER_KEYS_MAX

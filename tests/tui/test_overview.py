@@ -11,6 +11,7 @@ from rich.cells import cell_len
 
 from appliance.core.errors import Text
 from appliance.core.health import Alarm
+from tests.tui.looks import Before, seen
 from tests.tui.readings import (
     ALL,
     CHANNEL,
@@ -25,10 +26,12 @@ from tests.tui.readings import (
     STUCK,
     changed,
 )
-from tui import view
+from tui.keys import KEYS
 from tui.look import Look
-from tui.rows import Level, Row, Tile, draw
-from tui.view import Reading
+from tui.rows import Level, Row, Tile, draw, last_skip
+from tui.view import frame, overview
+from tui.view.frame import Standing
+from tui.view.reading import Reading
 
 EN, ZH = LOOKS["en"], LOOKS["zh"]
 EVERY_LOOK = [pytest.param(EN, id="en"), pytest.param(ZH, id="zh"), pytest.param(PLAIN, id="plain")]
@@ -40,9 +43,9 @@ def text_of(rows: tuple[Row, ...]) -> list[str]:
 
 def page(reading: Reading | None, look: Look, cells: int = 39, lines: int = 12) -> str:
     """All tiles under each other, with the bars."""
-    tiles = view.overview(reading, look).values()
+    tiles = overview.overview(reading, look).values()
     rows = [line for tile in tiles for line in text_of(draw(tile, cells, lines, look))]
-    bars = text_of((view.header(reading, 80, look), view.footer(80, look)))
+    bars = text_of((frame.header(reading, Standing(), 80, look), frame.footer((), KEYS, 80, look)))
     return "\n".join([bars[0], *rows, bars[1]])
 
 
@@ -67,8 +70,13 @@ def page(reading: Reading | None, look: Look, cells: int = 39, lines: int = 12) 
 )
 def test_each_state_has_its_word_and_letter(name: str, words: dict[str, str]) -> None:
     """In five seconds: the words alone tell whether we are on the air and what is wrong."""
-    tiles = view.overview(ALL[name], ZH)
+    tiles = overview.overview(ALL[name], ZH)
     assert {tile: f"{tiles[tile].word} {tiles[tile].level.letter}" for tile in words} == words
+
+
+def test_the_page_looks_as_it_did(as_before: Before) -> None:
+    """Every state in both languages, both sizes and both sets of glyphs."""
+    as_before("overview", {name: seen(None, reading) for name, reading in ALL.items()})
 
 
 @pytest.mark.parametrize("look", EVERY_LOOK)
@@ -76,9 +84,9 @@ def test_each_state_has_its_word_and_letter(name: str, words: dict[str, str]) ->
 @pytest.mark.parametrize("cells", [24, 39, 59])
 def test_every_row_takes_exactly_its_cells_in_each_language(name: str, look: Look, cells: int) -> None:
     """Columns stand and nothing is wider than its tile, whatever the state and the language."""
-    for tile in view.overview(ALL[name], look).values():
+    for tile in overview.overview(ALL[name], look).values():
         assert {cell_len("".join(span.text for span in row)) for row in draw(tile, cells, 12, look)} == {cells}
-    for bar in (view.header(ALL[name], cells, look), view.footer(cells, look)):
+    for bar in (frame.header(ALL[name], Standing(), cells, look), frame.footer((), KEYS, cells, look)):
         assert cell_len("".join(span.text for span in bar)) == cells
 
 
@@ -86,7 +94,7 @@ def test_every_row_takes_exactly_its_cells_in_each_language(name: str, look: Loo
 @pytest.mark.parametrize("name", ALL)
 def test_no_text_of_the_screens_is_cut_at_the_design_size(name: str, look: Look) -> None:
     """A word cut in one language only is found by nobody who tests in the other; titles may be cut, words not."""
-    for tile in view.overview(ALL[name], look).values():
+    for tile in overview.overview(ALL[name], look).values():
         for row in draw(tile, 39, 40, look):
             for span in row:
                 cut = span.style in ("label", "aside", "title") and span.text.rstrip().endswith(look.ellipsis)
@@ -108,14 +116,35 @@ def test_every_text_on_the_screen_goes_through_the_catalogue(name: str) -> None:
 
     masked = replace(EN, say=hidden, count=lambda one, many, n: hidden(one if n == 1 else many))
     data = msgspec.json.encode((ALL[name].snapshot, ALL[name].problems, ALL[name].hint)).decode()
-    signs = {"G", "I", "A", "R", "F1", "r", "j", "l", "q", "ms", "s", "B", "kB", "MB", "GB", "TB", "CST"}
+    signs = {
+        "G",
+        "I",
+        "A",
+        "R",
+        "F1",
+        "Enter",
+        "Esc",
+        "e",
+        "r",
+        "j",
+        "l",
+        "q",
+        "ms",
+        "s",
+        "B",
+        "kB",
+        "MB",
+        "GB",
+        "TB",
+        "CST",
+    }
     shown = set(re.findall(r"[A-Za-z]\w*", page(ALL[name], masked, cells=78)))
     assert shown - signs - set(re.findall(r"[A-Za-z]\w*", data)) == set()
 
 
 def test_offline_is_in_order_and_nothing_of_it_is_red_or_amber() -> None:
     """The line of a county is often away; a screen that cries each time is one that nobody reads."""
-    assert max(tile.level for tile in view.overview(OFFLINE, EN).values()) == Level.NOTE
+    assert max(tile.level for tile in overview.overview(OFFLINE, EN).values()) == Level.NOTE
 
 
 def test_the_worst_alarm_stands_first_and_the_newest_before_the_older() -> None:
@@ -129,7 +158,7 @@ def test_the_worst_alarm_stands_first_and_the_newest_before_the_older() -> None:
             ("new amber", "amber", 2),
         )
     ]
-    tile = view.overview(changed(alarms=tuple(said)), EN)["alarms"]
+    tile = overview.overview(changed(alarms=tuple(said)), EN)["alarms"]
     assert [line[:11].strip() for line in text_of(draw(tile, 39, 5, EN))[1:]] == [
         "R red",
         "A new amber"[:11],
@@ -150,7 +179,7 @@ def test_what_plays_shows_for_every_channel_however_many() -> None:
     many = tuple(
         msgspec.structs.replace(CHANNEL, channel=f"c-{n}", name=f"频道{n}", title=f"节目{n}") for n in range(4)
     )
-    rows = text_of(draw(view.overview(changed(on_air=many), ZH)["air"], 39, 9, ZH))
+    rows = text_of(draw(overview.overview(changed(on_air=many), ZH)["air"], 39, 9, ZH))
     assert [f"节目{n}" in "".join(rows) for n in range(4)] == [True] * 4
 
 
@@ -163,7 +192,7 @@ def test_what_will_be_missing_tonight_is_named_with_its_reason() -> None:
 
 def test_an_insertion_is_shown_as_such_and_is_never_in_order() -> None:
     """Who forgets an emergency insertion leaves the county watching it all night."""
-    tile = view.overview(ALL["inserted"], ZH)["air"]
+    tile = overview.overview(ALL["inserted"], ZH)["air"]
     assert "应急插播 A" in "\n".join(text_of(draw(tile, 39, 8, ZH)))
 
 
@@ -182,21 +211,21 @@ def test_a_running_transfer_shows_its_rate_and_its_end() -> None:
 
 def test_before_the_first_reading_nothing_is_claimed() -> None:
     """A green tile that nobody has looked behind would be a lie, if only for half a second."""
-    tiles = view.overview(None, EN)
+    tiles = overview.overview(None, EN)
     assert {tile.level for tile in tiles.values()} == {Level.NOTE}
     assert "looking" in page(None, EN)
 
 
 def test_what_cannot_be_read_is_unknown_and_not_empty() -> None:
     """No queue and no channel are facts; no database is the lack of them."""
-    tiles = view.overview(NO_DATABASE, EN)
+    tiles = overview.overview(NO_DATABASE, EN)
     assert [tiles[name].word for name in ("air", "sync", "link")] == ["unknown"] * 3
     assert "enrol this box first" in page(NO_CONFIG, EN)
 
 
 def test_a_console_without_chinese_shows_ids_in_place_of_titles() -> None:
     """A row of question marks tells nobody which channel is meant."""
-    air = "\n".join(text_of(draw(view.overview(HEALTHY, PLAIN)["air"], 39, 9, PLAIN)))
+    air = "\n".join(text_of(draw(overview.overview(HEALTHY, PLAIN)["air"], 39, 9, PLAIN)))
     assert re.search(r"dengfeng-1 +programme G\nNow +programme +to 14:15", air)
 
 
@@ -208,7 +237,7 @@ def test_no_title_breaks_a_row(title: str, following: str, reason: str, look: Lo
     """Titles come from file names and from other counties: escape sequences, flags, letters that join, any length."""
     hostile = msgspec.structs.replace(CHANNEL, title=title, next_title=following, reason=Text(reason, reason))
     named = msgspec.structs.replace(SECOND, name=title)
-    for tile in view.overview(changed(on_air=(hostile, named)), look).values():
+    for tile in overview.overview(changed(on_air=(hostile, named)), look).values():
         rows = ["".join(span.text for span in row) for row in draw(tile, cells, 12, look)]
         assert {cell_len(row) for row in rows} == {cells}
         assert not any(ord(character) < 32 or ord(character) == 127 for row in rows for character in row)
@@ -216,8 +245,8 @@ def test_no_title_breaks_a_row(title: str, following: str, reason: str, look: Lo
 
 def test_scrolling_ends_at_the_last_line() -> None:
     """Scrolled past the end the tile would be empty, and that looks like no alarm."""
-    tile: Tile = view.overview(STUCK, EN)["alarms"]
-    last = view.last_skip(tile, 39, 9, EN)
+    tile: Tile = overview.overview(STUCK, EN)["alarms"]
+    last = last_skip(tile, 39, 9, EN)
     rows = text_of(draw(tile, 39, 9, EN, last))
     assert last > 0
     assert rows[-1].strip() == "songshan orders, songshan answer"

@@ -6,8 +6,15 @@ from pathlib import Path
 from appliance.config import config_path
 from appliance.core.health import Snapshot
 from tests.tui.boxes import make_box, run_agent_once
-from tui.snapshot import gather, zone_of
-from tui.view import Reading
+from tui.gather.box import look_at, zone_of
+from tui.pages import PAGES
+from tui.view.reading import Reading
+from tui.view.sheet import Asked
+
+
+def gather(home: Path, environ: dict[str, str]) -> Reading:
+    """What every page knows of the box."""
+    return look_at(home, environ, PAGES[0], Asked()).reading
 
 
 def snapshot_of(reading: Reading) -> Snapshot:

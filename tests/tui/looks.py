@@ -1,0 +1,100 @@
+"""Pages drawn as text and compared with what somebody has looked at: each state in each language, size, set of glyphs.
+
+    STATES = {"healthy": seen(Found(...)), "agent-dead": seen(Found(...), AGENT_DEAD),
+              "no-database": seen(None, NO_DATABASE, trouble), "opened": seen(Found(...), asked=Asked(opened="k"))}
+
+    def test_the_page_looks_as_it_did(as_before: Before) -> None:
+        as_before("sync", STATES)
+
+The text is in tests/tui/drawn/<page>.txt: a row of the screen, then its styles and the cells of each.
+After a wanted change: pytest --drawn-update tests/tui/..., and look at the difference. Beside that each drawing is
+held against what is true of every page: see `faults_of`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from rich.cells import cell_len
+
+from tests.tui.readings import HEALTHY, LOOKS, PLAIN
+from tui.look import Look
+from tui.pages import PAGES, page_named
+from tui.rows import Row
+from tui.seen import Seen
+from tui.session import Session
+from tui.view.reading import Reading, Trouble
+from tui.view.sheet import Asked, Sheet
+from tui.view.table import widths
+
+FOLDER = Path(__file__).parent / "drawn"
+SIZES = ((80, 25), (120, 40))
+SHOWN = (("zh", LOOKS["zh"]), ("en", LOOKS["en"]), ("en ascii", PLAIN))
+Before = Callable[[str, Mapping[str, Seen]], None]
+
+
+def seen(found: object, reading: Reading = HEALTHY, *troubles: Trouble, asked: Asked | None = None) -> Seen:
+    """A look at a page, as `tui.gather` gives it."""
+    return Seen(reading, asked or Asked(), found, troubles)
+
+
+def session_at(page: str, shown: Seen, look: Look) -> Session:
+    """A program that has just looked at this page."""
+    session = Session(PAGES, {look.language: look}, look.language)
+    session.page = page_named(page)
+    session.ask(shown.asked)
+    session.see(page, shown)
+    return session
+
+
+def screen(session: Session, cells: int, lines: int) -> list[Row]:
+    """All rows of the terminal."""
+    parts = (("header", cells, 1), ("body", cells - 2, lines - 3), ("notice", cells, 1), ("footer", cells, 1))
+    return [row for name, across, down in parts for row in session.drawing(name)(across, down)]
+
+
+def written(page: str, states: Mapping[str, Seen]) -> str:
+    """Every state in every look."""
+    return "\n".join(line for name in states for line in _pictures(page, name, states[name])) + "\n"
+
+
+def _pictures(page: str, name: str, shown: Seen) -> Iterator[str]:
+    for words, look in SHOWN:
+        for cells, lines in SIZES:
+            rows = screen(session_at(page, shown, look), cells, lines)
+            yield f"=== {name}, {words}, {cells}x{lines}"
+            yield from (f"{text_of(row)}|{_styles(row)}" for row in rows if text_of(row).strip())
+
+
+def text_of(row: Row) -> str:
+    return "".join(span.text for span in row)
+
+
+def _styles(row: Row) -> str:
+    return " ".join(f"{span.style}{cell_len(span.text)}" for span in row)
+
+
+def faults_of(page: str, states: Mapping[str, Seen]) -> list[str]:
+    """What no page may do: a row of other cells than the screen's, a column's head cut, a sign that ASCII lacks."""
+    found: list[str] = []
+    for name, shown in states.items():
+        for words, look in SHOWN:
+            session = session_at(page, shown, look)
+            found += [f"{name}, {words}: {fault}" for fault in (*_bent(session, look), *_cut(session.sheet))]
+    return found
+
+
+def _bent(session: Session, look: Look) -> Iterator[str]:
+    for cells, lines in (*SIZES, (80, 24), (40, 12), (200, 60), (12, 6)):
+        rows = screen(session, cells, lines)
+        for across, row in zip((cells, *[cells - 2] * (lines - 3), cells, cells), rows, strict=False):
+            if cell_len(text_of(row)) != across:
+                yield f"a row of {cell_len(text_of(row))} and not {across} cells: {text_of(row)!r}"
+            if look.plain and not text_of(row).isascii():
+                yield f"not ASCII: {text_of(row)!r}"
+
+
+def _cut(sheet: Sheet) -> Iterator[str]:
+    if sheet.table is not None:
+        for column, size in zip(sheet.table.columns, widths(sheet.table, 78), strict=True):
+            if size and cell_len(column.title) > size:
+                yield f"the head {column.title!r} is wider than its column of {size}"

@@ -1,0 +1,66 @@
+"""Every page of the program, once: its name, its key, what it reads, what it says, what can be done there.
+
+A new page is a module in `tui/gather`, one in `tui/view`, texts in the catalogue, and a line here.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from appliance.core.errors import Text
+from tui.gather import sync as gather_sync
+from tui.gather.where import Where
+from tui.keys import say
+from tui.look import Look
+from tui.view import overview, sync
+from tui.view.acts import Act, Case
+from tui.view.reading import Reading
+from tui.view.sheet import Asked, Sheet
+
+Gather = Callable[[Where, Asked], Any]
+MakeSheet = Callable[[Any, Reading | None, Look, Asked], Sheet]
+Deed = Callable[[Where, Case], Text]
+"""Does what is no command for the agent, on a worker thread; what came of it. Raises SongshanError."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """`title` and `help` are English texts of the catalogue; `key` is a digit, or "" for a page without one."""
+
+    name: str
+    title: str
+    key: str
+    sheet: MakeSheet
+    help: str
+    gather: Gather | None = None
+    """None where what every page knows is enough."""
+    acts: tuple[Act, ...] = ()
+    deeds: Mapping[str, Deed] = field(default_factory=dict)
+    """By the name of an act that has no command."""
+
+
+PAGES: Final = (
+    Page(
+        "overview",
+        say("Overview"),
+        "1",
+        overview.sheet,
+        say("In five seconds: are we on the air, what is wrong, what to do. j and k move the alarms."),
+    ),
+    Page(
+        "sync",
+        say("Sync"),
+        "3",
+        sync.sheet,
+        say(
+            "What goes down and up between this box and the hub, the most urgent first. Offline is normal: everything"
+            " waits as long as it must."
+        ),
+        gather_sync.gather,
+    ),
+)
+
+
+def page_named(name: str) -> Page:
+    """The page with this name."""
+    return next(page for page in PAGES if page.name == name)

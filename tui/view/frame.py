@@ -1,0 +1,102 @@
+"""What stands around every page: the line about the box, the line of what just happened, the keys, the help. PURE."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tui.keys import KEYS, Key
+from tui.look import Look
+from tui.rows import Fact, Level, Row, Span, Tile, blank_filled, row_width, spread
+from tui.view import tiles
+from tui.view.acts import Act
+from tui.view.reading import Reading
+
+FOOTER_KEYS_MAX: Final = 6
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where the person is, and who: `by` is "" before anybody said so, `left_s` how long that still holds."""
+
+    title: str = ""
+    by: str = ""
+    left_s: float = 0.0
+    words: str = ""
+    """What is searched for on this page."""
+    notice: str = ""
+    """What came of the last act."""
+    notice_level: Level = Level.NOTE
+    is_looking: bool = False
+
+
+def header(reading: Reading | None, standing: Standing, cells: int, look: Look) -> Row:
+    """Who we are and which page at the left; who acts, what waits, link, the time and the version at the right."""
+    snapshot = reading.snapshot if reading is not None else None
+    left = [Span(" " + look.say("Songshan Edge"), "key")]
+    if snapshot is not None:
+        name = look.data(snapshot.name, "")
+        left.append(Span(f"  {name}" if name else f"  {snapshot.site}", "bar"))
+        if name and cells >= WIDE:
+            left.append(Span(f" {snapshot.site}", "bar"))
+    if standing.title:
+        left.append(Span(f"  {standing.title}", "key"))
+    if reading is None:
+        return blank_filled([*left, Span("  " + look.say("looking"), "bar")], cells, look)
+    right: list[Span] = []
+    if standing.by:
+        left_for = look.duration(max(60.0, standing.left_s))
+        right.append(Span(f" {standing.by} {left_for}", "warn"))
+    if reading.waiting:
+        right.append(Span(" " + look.say("{n} waiting").format(n=reading.waiting) + " I", "note"))
+    if snapshot is not None:
+        link = tiles.link(snapshot, reading.at_us, look)
+        right.append(Span(f" {link.word} {link.level.letter}", link.level.style))
+    right.append(Span(f"  {look.clock(reading.at_us, reading.at_us)} ", "bar"))
+    if snapshot is not None and cells >= WIDE:
+        right.append(Span(f" {look.data(snapshot.version)} ", "bar"))
+    return spread(left, right, cells, look)
+
+
+WIDE: Final = 100
+"""From so many cells on there is room for what can be looked up elsewhere too."""
+
+
+def notice(standing: Standing, cells: int, look: Look) -> Row:
+    """What came of the last act, or what is searched for."""
+    if standing.notice:
+        letter = f"{standing.notice_level.letter} " if standing.notice_level > Level.GOOD else ""
+        return blank_filled([Span(f" {letter}{standing.notice}", standing.notice_level.style)], cells, look)
+    if standing.words:
+        return blank_filled([Span(f" /{look.data(standing.words, '')}", "note")], cells, look)
+    return blank_filled([], cells, look)
+
+
+def footer(acts: Sequence[Act], keys: Sequence[Key], cells: int, look: Look) -> Row:
+    """At most six keys: first what can be done on this page, then those of the frame that matter most."""
+    shown = [(act.key, act.message) for act in acts if act.in_footer][:FOOTER_KEYS_MAX]
+    left = FOOTER_KEYS_MAX - len(shown)
+    wanted = sorted((key for key in keys if key.footer), key=lambda key: -key.footer)
+    chosen = [key for key in wanted if not (look.plain and key.action == "language")][:left]
+    shown += [(key.shown, key.message) for key in keys if key in chosen]
+    spans: list[Span] = []
+    for key, message in shown:
+        more = [Span(f" {key} ", "key"), Span(look.say(message) + " ", "bar")]
+        if row_width((*spans, *more)) > cells:
+            break
+        spans += more
+    return blank_filled(spans, cells, look)
+
+
+def help_tile(title: str, about: str, acts: Sequence[Act], look: Look) -> tuple[str, Tile]:
+    """What this page is for, and what the keys and the letters mean."""
+    own = [Fact(act.key, look.say(act.message)) for act in acts]
+    keys = [Fact(key.all_shown, look.say(key.message)) for key in KEYS]
+    letters = [
+        Fact("G", look.say("in order"), level=Level.GOOD),
+        Fact("I", look.say("in order, and good to know: offline is normal, work waits"), level=Level.NOTE),
+        Fact("A", look.say("act today"), level=Level.WARN),
+        Fact("R", look.say("act now: on the air, or soon not, or data in danger"), level=Level.BAD),
+    ]
+    pages = Fact("1 - 9, 0", look.say("a page"))
+    tile = Tile(f"{look.say('Help')}: {look.say(title)}", "", Level.GOOD, (*own, pages, *keys, *letters), scrolls=True)
+    return look.say(about), tile
