@@ -7,14 +7,19 @@ from typing import Final
 from sqlite_utils import Database
 
 from appliance.config import Config
+from appliance.core.airtime import Absence
 from appliance.core.errors import Text
 from appliance.core.health import Finding
 from appliance.core.moment import US, to_text
+from appliance.core.rundown import us_of
 from appliance.store import facts
 
 DROPS_NAMED: Final = 20
 """So many entries of the drop folder get an alarm of their own; the folder's notice names them all."""
 CLOCK_BEHIND_US: Final = 60 * US
+RECENT_US: Final = 3600 * US
+"""What happened once is told for so long."""
+_LATE_COMMIT: Final = "late-commit:"
 
 
 def raised_drops(db: Database, config: Config, now_us: int) -> set[str]:
@@ -121,6 +126,55 @@ def of_clock(db: Database, wall_us: int, now_us: int) -> None:
         hint=Text("请校准时间：chronyc makestep", "set the time right: chronyc makestep"),
     )
     facts.raise_alarm(db, finding, now_us)
+
+
+def of_absence(db: Database, absent: Iterable[Absence], now_us: int) -> None:
+    """Times of the last hour in which nothing can have gone out; none: it is over."""
+    off = [each for each in absent if each.kind == "off"]
+    if not off:
+        facts.clear_alarm(db, "absence")
+        return
+    first, last = to_text(off[0].start_us), to_text(off[-1].end_us)
+    length = f"{sum(each.end_us - each.start_us for each in off) / US:.0f}"
+    finding = Finding(
+        id="absence",
+        severity="amber",
+        text=Text(
+            f"{first} 至 {last} 之间有 {length} 秒没有播出：本机未运行，或时钟被拨快，频道已跟上",
+            f"{length} s between {first} and {last} did not air: the box did not run, or its clock leapt forward"
+            " and the channel with it",
+        ),
+        hint=Text(
+            "播出日志已记为停播；请查电源与时间服务：chronyc tracking",
+            "the as-run says so; look at the power, and at the time service: chronyc tracking",
+        ),
+    )
+    facts.raise_alarm(db, finding, now_us)
+
+
+def of_late_commit(db: Database, channel: str, boundary: int, late_ticks: int, now_us: int) -> None:
+    """A change of the ledger became visible after a sender may have acted on what was there before."""
+    identity, at = f"{_LATE_COMMIT}{channel}", to_text(us_of(boundary))
+    finding = Finding(
+        id=identity,
+        severity="amber",
+        text=Text(
+            f"{channel} 于 {at} 起的改动迟了 {late_ticks // 90} 毫秒写盘，输出可能仍播了原来的内容",
+            f"the change of {channel} from {at} on was on the disk {late_ticks // 90} ms late:"
+            " the output may have shown what was there before",
+        ),
+        hint=Text(
+            "系统盘太慢：请查 iostat -x 1 与其他程序；以探针所见为准",
+            "the system's disk is too slow: see iostat -x 1 and what else writes; the probe tells what was out",
+        ),
+    )
+    facts.clear_alarm(db, identity)
+    facts.raise_alarm(db, finding, now_us)
+
+
+def let_pass(db: Database, now_us: int) -> None:
+    """What happened once and is told long enough."""
+    facts.clear_alarms_before(db, _LATE_COMMIT, now_us - RECENT_US)
 
 
 def of_watch(db: Database, problem: OSError | None, now_us: int) -> None:

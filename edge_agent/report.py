@@ -59,9 +59,19 @@ def compile_channel(db: Database, config: Config, channel: str) -> None:
             log.warning("compiled_late", channel=channel, took_ms=took_ticks // 90)
             urgent_ticks = FREEZE_TICKS if attempt == COMPILE_TRIES_MAX - 2 else URGENT_TICKS + 2 * took_ticks
             continue
-        if boundary is not None and tick_of(air.now_us(db, config.clock)) + ACTED_ON_TICKS > boundary:
-            log.error("committed_late", channel=channel, boundary=to_text(us_of(boundary)))
+        if boundary is not None:
+            _see_commit(db, config, channel, boundary)
         return
+
+
+def _see_commit(db: Database, config: Config, channel: str, boundary: int) -> None:
+    """A disk may stall within the commit itself: then somebody may have acted on what is another thing now."""
+    now_us = air.now_us(db, config.clock)
+    late_ticks = tick_of(now_us) + ACTED_ON_TICKS - boundary
+    if late_ticks > 0:
+        log.error("committed_late", channel=channel, boundary=to_text(us_of(boundary)), late_ms=late_ticks // 90)
+        with transaction(db):
+            alarms.of_late_commit(db, channel, boundary, late_ticks, now_us)
 
 
 class _TooLate(Exception):
@@ -105,6 +115,8 @@ def keep_status(
         for fact in (line.fact, clock, health.machine(), agent, endings.packaging(children, now_us)):
             facts.set_status(db, fact, now_us)
         alarms.of_clock(db, wall_us, now_us)
+        alarms.of_absence(db, air.absences_between(db, now_us - alarms.RECENT_US, now_us), now_us)
+        alarms.let_pass(db, now_us)
         snapshot = facts.snapshot(db, config, now_us)
         facts.keep_alarms(db, snapshot.alarms, now_us)
     return fitting(as_facts(snapshot))
