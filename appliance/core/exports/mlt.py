@@ -1,12 +1,14 @@
 """MLT XML, for melt and the editors that stand on it. Points are whole frames, and the out point is the last one shown.
 
-MLT makes black of what is left blank, so nothing is: fillers and the slate are entries like all others.
+MLT makes black of what is left blank, so nothing is: fillers and the slate are entries like all others. What is shown
+again and again, as the slate is, is one entry that is repeated: melt reads a list in the square of its length.
 """
 
+from itertools import groupby
 from typing import Final
 from xml.etree import ElementTree
 
-from appliance.core.exports.day import Day
+from appliance.core.exports.day import Day, Line
 from appliance.core.ts import FRAMES_PER_S
 
 DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -41,8 +43,13 @@ def mlt(day: Day) -> bytes:
                 ElementTree.SubElement(producer, "property", {"name": name}).text = value
     playlist = ElementTree.SubElement(root, "playlist", {"id": "main"})
     ElementTree.SubElement(playlist, "property", {"name": "songshan:day"}).text = f"{day.channel} {day.date}"
-    for line in day.lines:
-        points = {"in": str(line.in_frame), "out": str(line.out_frame - 1)}
-        ElementTree.SubElement(playlist, "entry", {"producer": producers[line.path], **points})
+    for (path, in_frame, out_frame), alike in groupby(day.lines, _points):
+        points = {"producer": producers[path], "in": str(in_frame), "out": str(out_frame - 1)}
+        times = sum(1 for _line in alike)
+        ElementTree.SubElement(playlist, "entry", {**points, **({"repeat": str(times)} if times > 1 else {})})
     ElementTree.indent(root)
     return DECLARATION + ElementTree.tostring(root, encoding="unicode").encode() + b"\n"
+
+
+def _points(line: Line) -> tuple[str, int, int]:
+    return line.path, line.in_frame, line.out_frame

@@ -91,6 +91,11 @@ def test_ffplayout_by_the_rules_of_its_day_file(day: Day) -> None:
     """Begins are the sum of what is before: closed to 24:00:00, nothing under a second, seconds as numbers."""
     document = json.loads(text(day, "ffplayout.json"))
     assert (document["channel"], document["date"]) == ("登封综合", "2026-11-24")
+    assert set(document) == {"channel", "date", "program"}
+    wanted = {"in": float, "out": float, "duration": float, "source": str, "title": str, "category": str}
+    for each in document["program"]:
+        assert {name: type(value) for name, value in each.items()} == wanted
+        assert each["source"].startswith("/") and 0 <= each["in"] < each["out"]
     frames = [round(each["out"] * 25) - round(each["in"] * 25) for each in document["program"]]
     assert sum(frames) == DAY_FRAMES
     assert min(frames) >= 25
@@ -113,7 +118,13 @@ def test_mlt_by_its_rules(day: Day) -> None:
     assert playlist is not None and not playlist.findall("blank")
     entries = playlist.findall("entry")
     assert {each.get("producer") for each in entries} == producers.keys()
-    assert sum(int(each.get("out") or 0) - int(each.get("in") or 0) + 1 for each in entries) == DAY_FRAMES
+    assert sum(frames_of(each) for each in entries) == DAY_FRAMES
+    assert any(each.get("repeat") for each in entries), "the slate"
+
+
+def frames_of(entry: ElementTree.Element) -> int:
+    """Both points are shown, as often as it says."""
+    return (int(entry.get("out") or 0) - int(entry.get("in") or 0) + 1) * int(entry.get("repeat") or 1)
 
 
 def test_xspf_by_its_rules(day: Day) -> None:
@@ -140,6 +151,11 @@ def test_the_lists_say_where_each_file_is_entered_and_left(day: Day) -> None:
     paths = [line for line in listed if not line.startswith("#")]
     assert paths == [each.path for each in day.lines]
     assert sum(float(line[8:].split(",")[0]) for line in listed if line.startswith("#EXTINF:")) == pytest.approx(86_400)
+    for at, line in enumerate(listed):
+        if not line.startswith("#"):
+            before = [re.split("[:=]", each, maxsplit=2)[:2] for each in listed[at - 3 : at]]
+            assert [each[0] for each in before] == ["#EXTINF", "#EXTVLCOPT", "#EXTVLCOPT"]
+            assert [each[1] for each in before[1:]] == ["start-time", "stop-time"]
 
 
 def test_caspar_is_told_in_frames(day: Day) -> None:
@@ -149,6 +165,10 @@ def test_caspar_is_told_in_frames(day: Day) -> None:
     found = [command.fullmatch(row[1]) for row in rows]
     assert all(found) and [each[1] for each in found if each][:2] == ["PLAY", "LOADBG"]
     assert sum(int(each[4]) for each in found if each) == DAY_FRAMES
+    for each, line in zip(found, day.lines, strict=True):
+        assert each and int(each[3]) + int(each[4]) <= day.files_frames[line.path]
+        assert (each[1], bool(each[5])) == (("LOADBG", True) if line is not day.lines[0] else ("PLAY", False))
+        assert json.loads(f'"{each[2]}"') == line.path.removesuffix(".ts"), "what a client has behind its escapes"
     assert rows[0][0] == "00:00:00:00"
     assert any(row[0] == "12:00:00:13" for row in rows)
 

@@ -148,31 +148,33 @@ def test_players_open_the_list(on_air: County, client: FlaskClient, token: dict[
 
 @pytest.mark.skipif(shutil.which("melt") is None, reason="melt is not installed")
 def test_melt_plays_what_mlt_says(on_air: County, client: FlaskClient, token: dict[str, str], tmp_path: Path) -> None:
-    """By the program itself: the frames of the first items, and none of them missing."""
+    """By the program itself: the length of the day, and the frames of its first items, none of them missing."""
     late = day_of(now_us() + 86_400_000_000, on_air.config.zone)
-    root = ElementTree.fromstring(client.get(f"/playout/dengfeng-1/{late}.mlt", headers=token).data)
+    whole = client.get(f"/playout/dengfeng-1/{late}.mlt", headers=token).data
+    (tmp_path / "whole.mlt").write_bytes(whole)
+    melt(tmp_path, "whole.mlt", "-consumer", "xml:read.xml")
+    (read,) = ElementTree.parse(tmp_path / "read.xml").getroot().findall("tractor")
+    assert (read.get("in"), read.get("out")) == ("0", str(86_400 * 25 - 1))
+    root = ElementTree.fromstring(whole)
     playlist = root.find("playlist")
     assert playlist is not None
     for each in playlist.findall("entry")[3:]:
         playlist.remove(each)
+    for each in playlist.findall("entry"):
+        each.attrib.pop("repeat", None)
     frames = sum(int(each.get("out") or 0) - int(each.get("in") or 0) + 1 for each in playlist.findall("entry"))
     (tmp_path / "day.mlt").write_bytes(ElementTree.tostring(root))
-    subprocess.run(
-        ["melt", "day.mlt", "-consumer", "avformat:out.ts", "vcodec=mpeg2video", "an=1", "s=160x90", "real_time=-1"],
-        cwd=tmp_path,
-        capture_output=True,
-        check=True,
-        timeout=120,
-        env={
-            "HOME": str(tmp_path),
-            "PATH": "/usr/bin:/bin",
-            "SDL_VIDEODRIVER": "dummy",
-            "QT_QPA_PLATFORM": "offscreen",
-        },
-    )
+    options = ("vcodec=mpeg2video", "an=1", "s=160x90", "real_time=-1")
+    melt(tmp_path, "day.mlt", "-consumer", "avformat:out.ts", *options)
     asked = ["-count_frames", "-select_streams", "v", "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0"]
     counted = subprocess.run(["ffprobe", "-v", "error", *asked, tmp_path / "out.ts"], capture_output=True, check=True)
     assert abs(int(counted.stdout.split(b"\n")[0].strip(b",")) - frames) <= 1
+
+
+def melt(folder: Path, *words: str) -> None:
+    """The program, where it has no screen."""
+    environ = {"HOME": str(folder), "PATH": "/usr/bin:/bin", "SDL_VIDEODRIVER": "dummy", "QT_QPA_PLATFORM": "offscreen"}
+    subprocess.run(["melt", *words], cwd=folder, capture_output=True, check=True, timeout=120, env=environ)
 
 
 def test_recalled_and_past_names_go_and_what_is_anothers_stays(on_air: County) -> None:
