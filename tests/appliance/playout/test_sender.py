@@ -49,6 +49,16 @@ def sender(county: County, modulator: Receiver) -> Iterator[subprocess.Popen[byt
     end(process)
 
 
+@pytest.fixture
+def standby(county: County, sender: object) -> Iterator[subprocess.Popen[bytes]]:
+    """One that stands ready behind the main sender."""
+    process = playout(county.home, CHANNEL, "--standby")
+    until("the standby", lambda: is_there(county, process))
+    time.sleep(0.5)
+    yield process
+    end(process)
+
+
 def until(what: str, holds: Callable[[], object]) -> None:
     deadline = time.monotonic() + WAIT_S
     while not holds():
@@ -121,36 +131,26 @@ def test_killed_and_started_again_it_is_back_with_the_present(
 
 
 def test_a_standby_takes_over_from_a_killed_sender_without_losing_a_packet(
-    county: County, modulator: Receiver, sender: "subprocess.Popen[bytes]"
+    county: County, modulator: Receiver, sender: "subprocess.Popen[bytes]", standby: object
 ) -> None:
     """The lock is free at once, and both make the same packets: what one had not sent the other has."""
-    standby = playout(county.home, CHANNEL, "--standby")
-    try:
-        until("the standby", lambda: is_there(county, standby))
-        time.sleep(0.5)
-        told = senders.told(county.config, CHANNEL)
-        assert told[0] and told[0].leads and told[1] and not told[1].leads
-        sender.kill()
-        killed_us = now_us()
-        until("the standby sends", lambda: modulator.since(killed_us + 300_000))
-        heard = modulator.heard(killed_us - 1_000_000)
-        assert heard.pictures > 0
-        silence_us = modulator.longest_silence_us(killed_us - 1_000_000)
-        if silence_us < LATE_US // 2:
-            # On a machine that is too busy to wake it, it leaves out what is stale, as any sender does.
-            assert (heard.pcr_steps, heard.pts_steps, heard.continuity_errors) == (0, 0, 0)
-    finally:
-        end(standby)
+    told = senders.told(county.config, CHANNEL)
+    assert told[0] and told[0].leads and told[1] and not told[1].leads
+    sender.kill()
+    killed_us = now_us()
+    until("the standby sends", lambda: modulator.since(killed_us + 300_000))
+    heard = modulator.heard(killed_us - 1_000_000)
+    assert heard.pictures > 0
+    if modulator.longest_silence_us(killed_us - 1_000_000) < LATE_US // 2:
+        # On a machine that is too busy to wake it, it leaves out what is stale, as any sender does.
+        assert (heard.pcr_steps, heard.pts_steps, heard.continuity_errors) == (0, 0, 0)
 
 
 def test_a_sender_that_is_stuck_is_replaced_and_does_not_interfere_when_it_wakes(
-    county: County, modulator: Receiver, sender: "subprocess.Popen[bytes]"
+    county: County, modulator: Receiver, sender: "subprocess.Popen[bytes]", standby: object
 ) -> None:
     """Two that send at once would be worse than none: the first looks who leads before each batch."""
-    standby = playout(county.home, CHANNEL, "--standby")
     try:
-        until("the standby", lambda: is_there(county, standby))
-        time.sleep(0.3)
         sender.send_signal(signal.SIGSTOP)
         stopped_us = now_us()
         until("the standby sends", lambda: modulator.since(stopped_us + 100_000))
@@ -168,7 +168,6 @@ def test_a_sender_that_is_stuck_is_replaced_and_does_not_interfere_when_it_wakes
         assert told[0] and not told[0].leads
     finally:
         sender.send_signal(signal.SIGCONT)
-        end(standby)
 
 
 def test_without_its_database_a_sender_goes_on_and_a_new_one_shows_the_slate(
