@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from appliance.core.errors import Text, WorldError
 from appliance.core.source_list import leads_to
+from appliance.core.source_url import login
 
 REDIRECTS_MAX: Final = 3
 PIECE_BYTES: Final = 64 * 1024
@@ -27,10 +28,12 @@ HEADERS: Final = {"User-Agent": "songshan-edge", "Accept": "*/*", "Accept-Encodi
 
 
 class Source:
-    """The connections to where a source is; one for each host that it leads to."""
+    """The connections to where a source is; one for each host that it leads to. A name and a password that stand in an
+    address are told to that host, whatever of it is asked, and to no other."""
 
     def __init__(self) -> None:
         self._connections: dict[tuple[str, str, int], http.client.HTTPConnection] = {}
+        self._logins: dict[tuple[str, str, int], str] = {}
         self._trust = ssl.create_default_context()
 
     def get(self, url: str, bytes_max: int, limit_s: float) -> tuple[bytes, str]:
@@ -59,6 +62,8 @@ class Source:
         parts = urlsplit(url)
         key = (parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        if (named := login(url)) is not None:
+            self._logins[key] = named
         kept = self._connections.pop(key, None)
         if kept is not None:
             try:
@@ -87,7 +92,8 @@ class Source:
     ) -> tuple[int, str, bytes]:
         is_whole = False
         try:
-            connection.request("GET", path, headers=HEADERS)
+            named = self._logins.get(key)
+            connection.request("GET", path, headers={**HEADERS, **({"Authorization": named} if named else {})})
             answer = connection.getresponse()
             data = bytearray()
             if answer.status == 200:

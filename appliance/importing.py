@@ -1,13 +1,13 @@
 """Imports a live source as it comes, in chunks of one segment of house format. docs/formats.md, section 7.
 
-`python -m appliance.importing URL FOLDER SECONDS` follows an HLS list and writes each chunk into FOLDER, whole and
-synced, as HEX.live. On standard output it tells in JSON lines
+`python -m appliance.importing FOLDER SECONDS` reads the address of an HLS list from standard input, follows the list
+and writes each chunk into FOLDER, whole and synced, as HEX.live. On standard output it tells in JSON lines
 
     {"chunk": {"digest", "size_bytes", "frames", "burst_s", "source_us"}}     a chunk lies there
     {"trouble": text} / {"well": true}                                        the source does not answer; it does again
 
 A source that fails is tried again for as long as the process runs; it ends after SECONDS, or when the disk fails.
-`--ask URL` only tells whether a source answers as it should, with one such line.
+`--ask` only tells whether a source answers as it should, with one such line.
 
 The main thread reads the source and feeds ffmpeg, another one takes what ffmpeg gives: neither may wait for the other.
 """
@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -26,11 +26,21 @@ from typing import Final
 import msgspec
 
 from appliance.core import relay, ts
-from appliance.core.asset import hex_of
+from appliance.core.asset import hex_of, parse_digest
 from appliance.core.clip import Clip, parse_probe
 from appliance.core.errors import Refused, SongshanError, Text, WorldError
 from appliance.core.grid import Grid
-from appliance.core.source_list import LIST_BYTES_MAX, Followed, Listed, MediaList, Variants, form_of, news, parse
+from appliance.core.source_list import (
+    LIST_BYTES_MAX,
+    URL_CHARS_MAX,
+    Followed,
+    Listed,
+    MediaList,
+    Variants,
+    form_of,
+    news,
+    parse,
+)
 from appliance.durable import disk_errors, make_folder, staged_beside, sync_folder, write_all
 from appliance.fetching import Source, within
 from appliance.files import ASSET_MODE
@@ -141,7 +151,7 @@ class Encoder:
         shown_us = None if self._shown_us is None else self._shown_us + self._chunks * 1_000_000 * ts.TARGET_DURATION_S
         self._chunks += 1
         name = hashlib.sha256(data).hexdigest()
-        path = self._folder / f"{name}{CHUNK_SUFFIX}"
+        path = _staged(self._folder, name)
         with disk_errors(path), staged_beside(path) as (descriptor, staged):
             write_all(descriptor, data)
             os.fsync(descriptor)
@@ -254,13 +264,33 @@ class Import:
 
 
 def adopt(folder: Path, digest: str, target: Path) -> None:
-    """Put a chunk in its place among the assets. Its writer, who is ours, has hashed and synced it, and told us so."""
-    staged = folder / f"{hex_of(digest)}{CHUNK_SUFFIX}"
+    """Give a chunk its place among the assets. Its writer, who is ours, has hashed and synced it, and told us so.
+
+    Its staged name stays until it is `noted`: who finds it after a cut knows that the other may be nobody's.
+    """
+    staged = _staged(folder, digest)
     with disk_errors(target):
         make_folder(target.parent)
         staged.chmod(ASSET_MODE)
-        staged.rename(target)
+        with suppress(FileExistsError):
+            target.hardlink_to(staged)
         sync_folder(target.parent)
+
+
+def noted(folder: Path, digest: str) -> None:
+    """The database knows of a chunk now."""
+    with disk_errors(folder):
+        _staged(folder, digest).unlink(missing_ok=True)
+
+
+def left_over(folder: Path) -> Iterator[tuple[Path, str]]:
+    """The staged chunks that were not noted, each with its digest."""
+    for staged in folder.glob(f"*{CHUNK_SUFFIX}"):
+        yield staged, parse_digest(staged.stem)
+
+
+def _staged(folder: Path, digest: str) -> Path:
+    return folder / f"{hex_of(digest)}{CHUNK_SUFFIX}"
 
 
 def ask(url: str) -> Text | None:
@@ -313,16 +343,17 @@ def _broken() -> WorldError:
 
 def main(arguments: list[str]) -> int:
     """0 done, 1 the disk failed (or, asked, the source), 2 wrong use."""
-    if len(arguments) == 2 and arguments[0] == "--ask":
-        trouble = ask(arguments[1])
+    url = sys.stdin.readline(URL_CHARS_MAX).strip()
+    if url and arguments == ["--ask"]:
+        trouble = ask(url)
         _say({"well": True} if trouble is None else {"trouble": trouble})
         return 0 if trouble is None else 1
-    if len(arguments) != 3:
-        sys.stderr.write("usage: python -m appliance.importing URL FOLDER SECONDS | --ask URL\n")
+    if not url or len(arguments) != 2:
+        sys.stderr.write("usage: python -m appliance.importing FOLDER SECONDS | --ask < ADDRESS\n")
         return 2
-    work = Import(arguments[0], Path(arguments[1]), _say)
+    work = Import(url, Path(arguments[0]), _say)
     try:
-        work.run(time.monotonic() + float(arguments[2]))
+        work.run(time.monotonic() + float(arguments[1]))
     except SongshanError as error:
         _say({"trouble": error.problems[0]})
         return 1

@@ -16,11 +16,14 @@ from typing import Final
 
 import msgspec
 
+from appliance.core.source_url import without_secrets
 from edge_agent.core.observation import Child
 
 OUTPUT_BYTES_MAX: Final = 8 * 1024 * 1024
 """Of what a child says the end is kept: the last line is its answer."""
 COMPLAINTS_BYTES_MAX: Final = 16 * 1024
+TOLD_BYTES_MAX: Final = 32 * 1024
+"""Half of what a pipe holds."""
 END_TIMEOUT_S: Final = 3.0
 READ_BYTES: Final = 64 * 1024
 READS_MAX: Final = 64
@@ -28,7 +31,8 @@ READS_MAX: Final = 64
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """A child that has ended. `status` is negative for the signal that ended it; `was_stopped`: we wanted it so."""
+    """A child that has ended. `status` is negative for the signal that ended it; `was_stopped`: we wanted it so.
+    `complained` is for the log: addresses in it are as people may see them."""
 
     child: Child
     status: int
@@ -56,19 +60,26 @@ class Children:
     def __init__(self) -> None:
         self._running: list[_Running] = []
 
-    def start(self, child: Child, argv: Sequence[str | bytes], limit_s: float, environ: Mapping[str, str]) -> None:
-        """Let `argv` do the work; after `limit_s` it is killed.
+    def start(
+        self, child: Child, argv: Sequence[str | bytes], limit_s: float, environ: Mapping[str, str], told: bytes = b""
+    ) -> None:
+        """Let `argv` do the work; after `limit_s` it is killed. `told` is what it reads on its standard input, at most
+        TOLD_BYTES_MAX: all users of the machine see argv.
 
         Raises OSError when there is no setpriv; another program that is missing is a child that ends with status 127.
         """
+        assert len(told) <= TOLD_BYTES_MAX, "more would have to be waited for"
         process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", "--", *argv],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if told else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
             env=environ,
         )
+        if process.stdin is not None:
+            with suppress(BrokenPipeError), process.stdin:
+                process.stdin.write(told)
         assert process.stdout is not None
         assert process.stderr is not None
         streams = [process.stdout.fileno(), process.stderr.fileno()]
@@ -153,5 +164,5 @@ def _buried(running: _Running, status: int) -> Ended:
     for stream in (running.process.stdout, running.process.stderr):
         assert stream is not None
         stream.close()
-    complained = running.complained.decode(errors="replace")
+    complained = without_secrets(running.complained.decode(errors="replace"))
     return Ended(running.child, status, bytes(running.said), complained, running.was_stopped)

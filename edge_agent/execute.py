@@ -16,6 +16,7 @@ from appliance import files, spool
 from appliance.config import Config
 from appliance.core.command import Import, Submit
 from appliance.core.errors import DiskFull, OperatorError, SongshanError, Text
+from appliance.core.source_url import shown
 from appliance.durable import unlink_durably
 from appliance.store import air, work
 from edge_agent import basis, carry, carrying, library, live, reading, transfer
@@ -116,7 +117,9 @@ def subject_of(step: Step) -> str:
             return digests[0]
         case AskFor(digests):
             return digests[0]
-        case Package(subject) | Follow(subject) | Ask(subject) | TakeCommand(subject) | TakeDrop(subject):
+        case Ask(url):
+            return shown(url)
+        case Package(subject) | Follow(subject) | TakeCommand(subject) | TakeDrop(subject):
             return subject
         case Adopt(subject) | Deliver(subject) | Remove(subject) | Discard(subject):
             return subject
@@ -196,7 +199,7 @@ def _do(step: Step, world: World, deadlines: Mapping[str, int | None]) -> Iterat
             live.start_import(config, world.children, key, url, left_us, world.environ)
         case Ask(url):
             memory.asked_us[url] = air.now_us(world.db, config.clock)
-            world.children.start(Child("ask", (url,)), live.ask_argv(url), live.ASK_LIMIT_S, world.environ)
+            live.start_asking(world.children, url, world.environ)
         case TakeCommand(name):
             yield from _take_command(name, world)
         case TakeDrop(key):

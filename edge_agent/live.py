@@ -1,11 +1,13 @@
 """Live sources: the processes that follow them, what these say, and the chunks that they leave.
 
-A chunk is written and synced by the process that imports it, and takes its place among the assets here, when it is told
-of. What was never told of lies staged under a name of its own and is swept away at the next start.
+A chunk is written and synced by the process that imports it, staged under a name of its own, and takes its place among
+the assets here, when it is told of. The staged name goes when the chunk is noted, so what a cut leaves is told apart at
+the next start: what the database does not know of is nobody's.
 """
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -13,10 +15,11 @@ from sqlite_utils import Database
 
 from appliance import files
 from appliance.config import Config
-from appliance.core.errors import SongshanError, Text
+from appliance.core.errors import SongshanError, Text, WorldError
 from appliance.core.moment import US
-from appliance.importing import Chunk, adopt
-from appliance.store import live
+from appliance.durable import unlink_durably
+from appliance.importing import Chunk, adopt, left_over, noted
+from appliance.store import assets, live
 from appliance.store.relays import LiveEntry, live_entries
 from edge_agent.children import Children, Ended
 from edge_agent.core import retry
@@ -45,22 +48,22 @@ class Said(msgspec.Struct, frozen=True):
     well: bool = False
 
 
-def import_argv(config: Config, url: str, seconds: float) -> tuple[str, ...]:
-    """The process that follows a source. It is not made nice: its chunks are on the air in seconds."""
-    return (sys.executable, "-m", "appliance.importing", url, str(config.incoming), f"{seconds:.1f}")
-
-
-def ask_argv(url: str) -> tuple[str, ...]:
-    """The process that asks a source."""
-    return (sys.executable, "-m", "appliance.importing", "--ask", url)
+IMPORTER: Final = (sys.executable, "-m", "appliance.importing")
+"""It is told its source on its standard input: an address may hold a password."""
 
 
 def start_import(
     config: Config, children: Children, key: str, url: str, left_us: int, environ: Mapping[str, str]
 ) -> None:
-    """Follow a source for so long."""
+    """Follow a source for so long. The process is not made nice: its chunks are on the air in seconds."""
     seconds = max(0.0, left_us / US)
-    children.start(Child("import", (key, url)), import_argv(config, url, seconds), seconds + LINGER_S, environ)
+    argv = (*IMPORTER, str(config.incoming), f"{seconds:.1f}")
+    children.start(Child("import", (key, url)), argv, seconds + LINGER_S, environ, url.encode())
+
+
+def start_asking(children: Children, url: str, environ: Mapping[str, str]) -> None:
+    """Ask a source."""
+    children.start(Child("ask", (url,)), (*IMPORTER, "--ask"), ASK_LIMIT_S, environ, url.encode())
 
 
 def airing(entries: Iterable[LiveEntry], memory: Memory, now_us: int) -> tuple[Airing, ...]:
@@ -122,6 +125,22 @@ def note(
         case ImportBroke(key, url, reason):
             live.asked(db, url, reason, now_us)
             memory.failed(key, now_us, jitter, retry.IMPORT)
+
+
+def tidy(config: Config, outcomes: Iterable[Outcome]) -> None:
+    """These are noted. A name that the disk keeps for now is swept away at the next start."""
+    for outcome in outcomes:
+        if isinstance(outcome, ChunkCame):
+            with suppress(WorldError):
+                noted(config.incoming, outcome.digest)
+
+
+def sweep(config: Config, db: Database) -> None:
+    """What a cut left between a chunk's coming and its being noted, at the start, when nobody imports."""
+    for staged, digest in left_over(config.incoming):
+        if assets.holding(db, digest) is None:
+            files.remove(config, digest)
+        unlink_durably(staged)
 
 
 def let_go(db: Database, digest: str) -> None:

@@ -23,6 +23,7 @@ from appliance.core.findings import Check
 from appliance.core.health import Media
 from appliance.core.item import TITLE_CHARS_MAX
 from appliance.core.moment import US, to_text
+from appliance.core.source_url import shown
 from appliance.core.stock import RenditionState
 from appliance.core.ts import HOUSE_PROFILE
 from appliance.store import assets, desk, facts, line_rates, needs
@@ -114,6 +115,7 @@ class Recording:
             for outcome in noted:
                 carry.heed(outcome, self._config, self._memory)
             tell(noted)
+            live.tidy(self._config, noted)
             for channel in live.channels_of(noted):
                 # At once: every tenth of a second counts, and other channels have nothing to do with it.
                 report.compile_channel(self._db, self._config, channel)
@@ -365,6 +367,8 @@ def _told(outcome: Outcome) -> dict[str, object]:
     for name, value in msgspec.structs.asdict(outcome).items():
         if isinstance(value, Text):
             told[name] = value.en
+        elif name == "url":
+            told[name] = shown(value)
         elif isinstance(value, str | int | bool) and value != "":
             told[name] = value
     return told

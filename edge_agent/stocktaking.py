@@ -10,18 +10,18 @@ from appliance import files
 from appliance.config import Config
 from appliance.core.health import Media
 from appliance.durable import disk_errors, unlink_durably
-from appliance.importing import CHUNK_SUFFIX
 from appliance.store import facts, needs
 from appliance.store.database import transaction
-from edge_agent import alarms
+from edge_agent import alarms, live
 
 
 def take_stock(config: Config, db: Database, now_us: int) -> None:
     """Sweep up what a killed process left, note what is there and what is not. No child of ours is at work."""
     files.make_folders(config)
     files.sweep(config)
-    for left in (*config.incoming.glob("*.house*"), *config.incoming.glob(f"*{CHUNK_SUFFIX}")):
+    for left in config.incoming.glob("*.house*"):
         unlink_durably(left)
+    live.sweep(config, db)
     held = frozenset(files.held(config))
     with transaction(db):
         unfinished = needs.reconcile(db, held, now_us)

@@ -15,6 +15,7 @@ import msgspec
 
 from appliance.core.asset import parse_digest
 from appliance.core.errors import OperatorError, Text
+from appliance.core.source_url import without_secrets
 
 SCHEDULE_BYTES_MAX: Final = 1024 * 1024
 ENTRIES_MAX: Final = 5000
@@ -314,8 +315,8 @@ def _at_line(number: int, line: Any, problem: Text) -> Text:
 
 
 def quoted(value: object) -> str:
-    """A value as JSON, short enough for one line."""
-    text = msgspec.json.encode(value).decode()
+    """A value as JSON, short enough for one line; of an address what people may see."""
+    text = without_secrets(msgspec.json.encode(value).decode())
     return text if len(text) <= 60 else text[:57] + "…"
 
 

@@ -107,7 +107,7 @@ class LiveFact(msgspec.Struct, frozen=True, kw_only=True):
 
     `unasked`, `reachable`, `unreachable`: before it begins, by the last answer of its source (`asked_us`, `reason`).
     Then `on`: the source is on the air; `waiting`: nothing came of it yet; `lost`: nothing comes any more.
-    `delay_s`: how far the air is behind the source, where the source tells its time.
+    `delay_s`: how far the air is behind the source, where the source tells its time. `url` is as people may see it.
     """
 
     channel: str

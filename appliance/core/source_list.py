@@ -15,6 +15,7 @@ from urllib.parse import urljoin, urlsplit
 import msgspec
 
 from appliance.core.errors import Refused, Text
+from appliance.core.source_url import shown
 
 LIST_BYTES_MAX: Final = 1024 * 1024
 LINES_MAX: Final = 20_000
@@ -109,7 +110,7 @@ def leads_to(base: str, reference: str) -> str:
     except ValueError:
         is_good = False
     if not is_good:
-        raise _not_taken(f"地址 {reference[:80]}", f"the address {reference[:80]}")
+        raise _not_taken(f"地址 {shown(reference)}", f"the address {shown(reference)}")
     if before.scheme == "https" and parts.scheme != "https":
         raise _not_taken("从 https 转到 http", "a way from https to http")
     return target

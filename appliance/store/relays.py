@@ -11,6 +11,7 @@ from appliance.core.health import LiveFact
 from appliance.core.live import LOST, Answer
 from appliance.core.moment import US
 from appliance.core.rundown import tick_of, us_of
+from appliance.core.source_url import shown
 from appliance.store import live
 from appliance.store.air import Named, channel_slots, stretches
 from appliance.store.database import first
@@ -73,7 +74,7 @@ def _fact(db: Database, entry: LiveEntry, answer: Answer | None, now_us: int) ->
         channel=entry.channel,
         entry_id=entry.entry_id,
         title=entry.title,
-        url=entry.url,
+        url=shown(entry.url),
         state="unasked" if answer is None else "reachable" if answer.reason is None else "unreachable",
         start_us=entry.start_us,
         until_us=entry.end_us,

@@ -52,8 +52,11 @@ class Importer:
 
 @contextmanager
 def importer(made: SimulatedSource, folder: Path) -> Iterator[Importer]:
-    argv = [sys.executable, "-m", "appliance.importing", made.url, str(folder), "100"]
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE)
+    argv = [sys.executable, "-m", "appliance.importing", str(folder), "100"]
+    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None
+    with process.stdin:
+        process.stdin.write(made.url.encode())
     running = Importer(folder, process)
 
     def hear() -> None:
@@ -181,8 +184,9 @@ def test_it_ends_at_its_time(tmp_path: Path) -> None:
     """Also with a source that is well: the entry after it has the air."""
     with source() as made:
         made.show(*segments()[:2])
-        argv = [sys.executable, "-m", "appliance.importing", made.url, str(tmp_path), "1.5"]
-        assert subprocess.run(argv, stdout=subprocess.DEVNULL, timeout=WAIT_S, check=False).returncode == 0
+        argv, address = [sys.executable, "-m", "appliance.importing", str(tmp_path), "1.5"], made.url.encode()
+        done = subprocess.run(argv, input=address, stdout=subprocess.DEVNULL, timeout=WAIT_S, check=False)
+        assert done.returncode == 0
 
 
 def test_asking_tells_whether_a_source_could_be_aired() -> None:
@@ -196,8 +200,8 @@ def test_asking_tells_whether_a_source_could_be_aired() -> None:
 
 
 def _asked(made: SimulatedSource) -> tuple[int, dict[str, Any]]:
-    argv = [sys.executable, "-m", "appliance.importing", "--ask", made.url]
-    done = subprocess.run(argv, capture_output=True, timeout=WAIT_S, check=False)
+    argv = [sys.executable, "-m", "appliance.importing", "--ask"]
+    done = subprocess.run(argv, input=made.url.encode(), capture_output=True, timeout=WAIT_S, check=False)
     return done.returncode, msgspec.json.decode(done.stdout)
 
 

@@ -45,6 +45,15 @@ def test_each_tells_how_it_ended_and_what_it_said(children: Children) -> None:
     assert (children.running(), children.filenos()) == ((), [])
 
 
+def test_what_it_is_told_stands_in_no_list_of_processes_and_its_complaints_in_no_log(children: Children) -> None:
+    """An address may hold a password, and a program may repeat it when it fails."""
+    children.start(
+        child("told"), ("sh", "-c", "read it; echo $it; echo $it >&2; exit 1"), 10, ENVIRON, b"http://me:pw@a/x\n"
+    )
+    ended = awaited(children)[0]
+    assert (ended.said, ended.complained) == (b"http://me:pw@a/x\n", "http://…@a/x\n")
+
+
 def test_one_that_does_not_end_is_killed(children: Children) -> None:
     """Every process has a bound: one that hangs must not hold its place for ever."""
     children.start(child("hangs"), ("sleep", "1000"), 0.3, ENVIRON)

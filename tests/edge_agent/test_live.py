@@ -1,5 +1,8 @@
 """A live entry from end to end: a real agent, the process that it starts, ffmpeg, and a source that stops."""
 
+import gzip
+import os
+import signal
 import subprocess
 import threading
 import time
@@ -14,27 +17,34 @@ from appliance import files
 from appliance.config import Config
 from appliance.core import ts
 from appliance.core.errors import Text
+from appliance.core.health import LiveFact
 from appliance.core.live import LOST
 from appliance.core.mux import VIDEO_PID
 from appliance.core.rundown import tick_of, us_of
-from appliance.store import facts
-from appliance.store.database import reading, writing
+from appliance.store import air, facts
+from appliance.store.assets import holdings
+from appliance.store.database import reading, transaction, writing
 from edge_agent import live
 from edge_agent.children import Ended
 from edge_agent.core.observation import Airing, Child, Policy
 from edge_agent.core.outcomes import ChunkCame, ImportBroke, SourceAnswered
 from edge_agent.core.plan import plan
 from edge_agent.core.steps import Ask, Follow, Remove, Stop
+from edge_agent.memory import Memory
 from edge_agent.stocktaking import take_stock
 from tests.edge_agent.core.test_plan import seen
-from tests.edge_agent.relays import agent_of, begins_in, bytes_of, relay, rows_of, shows, standing_alone
+from tests.edge_agent.relays import CHANNEL, agent_of, begins_in, bytes_of, relay, rows_of, shows, standing_alone
+from tests.provisioning.live import program
 from tests.simulators.source import segments, source
 
 SLOT_S = 120
 """Longer than this takes: where the machine is slow it only airs later."""
 BEFORE_S = 6
 WAIT_S = 60.0
+SECRET = "planted-7f3a9c"
+"""In the address of the source, twice: whoever sees it can take the source."""
 NOW_US = 1_795_478_400_000_000
+CHUNK, KEY = "sha256:" + "c" * 64, f"{CHANNEL}/2026-11-24/e1"
 
 
 @pytest.fixture
@@ -44,9 +54,11 @@ def config(tmp_path: Path) -> Config:
 
 @pytest.mark.serial
 def test_a_source_is_on_the_air_and_then_lost(config: Config, tmp_path: Path) -> None:
-    """Where it stops, filler to the end of its time; all of it whole for a decoder; nothing keeps running or lies."""
+    """Where it stops, filler to the end of its time; all of it whole for a decoder; nothing keeps running or lies. What
+    lets others in to the source is shown to nobody."""
     stop = threading.Event()
     with source() as made:
+        made.secret = SECRET
         segments()
         threading.Thread(target=shows, args=(made, stop), daemon=True).start()
         start = begins_in(config, BEFORE_S, SLOT_S)
@@ -63,9 +75,11 @@ def test_a_source_is_on_the_air_and_then_lost(config: Config, tmp_path: Path) ->
             while chunks() < 3:
                 assert time.monotonic() < until_s, "nothing airs"
                 time.sleep(0.1)
-            with reading(config.database) as db:
-                fact = facts.snapshot(db, config, time.time_ns() // 1000).live[0]
-            assert (fact.title, fact.url) == ("新闻联播", made.url)
+            fact = _fact(config)
+            assert (fact.title, fact.url) == ("新闻联播", f"http://…@127.0.0.1:{made.port}/live.m3u8?…")
+            argvs = _processes()
+            assert any("appliance.importing" in argv for argv in argvs)
+            assert not any(SECRET in argv for argv in argvs)
             stop.set()
             known = 0
             while (count := chunks()) != known:
@@ -78,6 +92,14 @@ def test_a_source_is_on_the_air_and_then_lost(config: Config, tmp_path: Path) ->
             for before, after in pairwise(rows):
                 assert before.end_tick == after.start_tick
             shown = bytes_of(config, rows[max(0, on[0] - 1) : on[-1] + 2])
+            made.fault = {".m3u8": "503"}
+            while not _is_lost_to(_fact(config), "HTTP 503"):
+                assert time.monotonic() < until_s + WAIT_S, "nobody tells that it is lost"
+                time.sleep(0.2)
+            said = _said_by_commands(config, tmp_path / "bundle.tar.gz")
+            assert said.count(f"127.0.0.1:{made.port}/live.m3u8?…") > 2 and SECRET not in said
+        assert "live.m3u8?…" in (tmp_path / "agent.log").read_text()
+        assert not [path for path in tmp_path.rglob("*") if path.is_file() and _tells(path)]
     assert not [line for line in _processes() if str(config.incoming) in line]
     done = subprocess.run(
         ["ffmpeg", "-nostdin", "-v", "warning", "-copyts", "-f", "mpegts", "-i", "pipe:0", "-map", "0",
@@ -97,6 +119,62 @@ def test_what_a_killed_agent_did_not_take_is_swept_away_at_the_start(config: Con
     with writing(config.database) as db:
         take_stock(config, db, NOW_US)
     assert not left.exists()
+
+
+@pytest.mark.parametrize("is_noted", [False, True], ids=["in its place", "noted"])
+def test_an_agent_that_is_killed_with_a_chunk_in_hand_leaves_it_whole_or_not_at_all(
+    config: Config, *, is_noted: bool
+) -> None:
+    """Not a file that nobody can tell what it is: it would lie there until the disk is full."""
+    with writing(config.database) as db, transaction(db):
+        air.ensure_channel(db, CHANNEL, config.zone, NOW_US)
+    came = {"digest": CHUNK, "size_bytes": 1, "frames": 50, "burst_s": 2.0}
+    staged, place = config.incoming / f"{CHUNK[7:]}.live", files.path_of(config, CHUNK)
+    staged.write_bytes(b"x")
+    if os.fork() == 0:
+        try:
+            with writing(config.database) as db:
+                said = msgspec.json.encode({"chunk": came}) + b"\n"
+                (outcome,) = live.of_import(Ended(Child("import", (KEY, "http://a/x")), 0, said, "", True), config)
+                assert isinstance(outcome, ChunkCame)
+                if is_noted:
+                    with transaction(db):
+                        live.note(db, outcome, Memory(), NOW_US, 0.5)
+            os.kill(os.getpid(), signal.SIGKILL)
+        finally:
+            os._exit(1)
+    assert os.WIFSIGNALED(os.wait()[1])
+    assert place.exists() and staged.exists()
+    with writing(config.database) as db:
+        take_stock(config, db, NOW_US)
+        known = holdings(db)
+        chunks = db.conn.execute("SELECT rendition FROM live_chunks").fetchall()
+    assert (list(known), chunks) == (([CHUNK], [(CHUNK,)]) if is_noted else ([], []))
+    assert (place.exists(), staged.exists()) == (is_noted, False)
+
+
+def _fact(config: Config) -> LiveFact:
+    with reading(config.database) as db:
+        return facts.snapshot(db, config, time.time_ns() // 1000).live[0]
+
+
+def _is_lost_to(fact: LiveFact, why: str) -> bool:
+    return fact.state == "lost" and fact.reason is not None and why in fact.reason.en
+
+
+def _said_by_commands(config: Config, bundle: Path) -> str:
+    """What people are shown while a source is lost, and what they send to whoever helps."""
+    said = ""
+    for words in (("status",), ("status", "--json"), ("readiness", "--json"), ("doctor", "--bundle", str(bundle))):
+        argv = [program("songshan"), "--home", str(config.home), *words]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+        said += done.stdout + done.stderr
+    return said + gzip.decompress(bundle.read_bytes()).decode(errors="replace")
+
+
+def _tells(path: Path) -> bool:
+    """Whether the secret stands in a file that is not the box's own memory."""
+    return path.name.partition("-")[0] != "box.db" and SECRET.encode() in path.read_bytes()
 
 
 def _processes() -> list[str]:

@@ -52,7 +52,9 @@ class SimulatedChildren(Children):
         self._chance = chance
         self._at_work: list[_AtWork] = []
 
-    def start(self, child: Child, argv: Sequence[str | bytes], limit_s: float, environ: Mapping[str, str]) -> None:
+    def start(
+        self, child: Child, argv: Sequence[str | bytes], limit_s: float, environ: Mapping[str, str], told: bytes = b""
+    ) -> None:
         work = {"fetch": self._fetch, "upload": self._upload}.get(child.work)
         words = [os.fsdecode(word) for word in argv[3:]]
         self._at_work.append(_AtWork(child, work(child.subjects) if work else self._read(words)))

@@ -4,6 +4,7 @@ Its segments are what ffmpeg writes. Unlike a real one it shows the next segment
 not take as long as what is shown; that real lists are read alike is held by tests/contract/test_source.py.
 """
 
+import base64
 import functools
 import socket
 import subprocess
@@ -39,9 +40,27 @@ def segments(size: str = "320x180", count: int = 8, picture: str = "testsrc2", r
     return tuple(path.read_bytes() for path in sorted(into.glob("*.ts")))[:count]
 
 
+@functools.cache
+def sounds(count: int = 4) -> tuple[bytes, ...]:
+    """So many segments of two seconds of a radio station: sound alone."""
+    into = folder() / f"sounds-{count}"
+    into.mkdir()
+    subprocess.run(
+        [
+            *("ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", f"sine=f=440:r=44100:d={2 * count}"),
+            *("-c:a", "aac", "-f", "hls", "-hls_time", "2", "-hls_list_size", "0"),
+            *("-hls_segment_filename", str(into / "%03d.ts"), str(into / "all.m3u8")),
+        ],
+        check=True,
+        timeout=60,
+    )
+    return tuple(path.read_bytes() for path in sorted(into.glob("*.ts")))[:count]
+
+
 @dataclass
 class SimulatedSource:
-    """What it serves is a dict of paths; `fault` says what becomes of requests whose path ends so."""
+    """What it serves is a dict of paths; `fault` says what becomes of requests whose path ends so. With a `secret` it
+    answers only who gives it: as a password everywhere, and behind each address as a query."""
 
     port: int
     shown: list[tuple[str, bytes]] = field(default_factory=list)
@@ -53,10 +72,16 @@ class SimulatedSource:
     run: int = 0
     fault: dict[str, str] = field(default_factory=dict)
     requests: int = 0
+    secret: str = ""
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/live.m3u8"
+        login = f"box:{self.secret}@" if self.secret else ""
+        return f"http://{login}127.0.0.1:{self.port}/live.m3u8{self._query}"
+
+    @property
+    def _query(self) -> str:
+        return f"?t={self.secret}" if self.secret else ""
 
     def show(self, *parts: bytes, breaks: bool = False, moment: str | None = None) -> None:
         """The next segments; with `breaks` the list says that the first of them does not go on from what was."""
@@ -80,10 +105,15 @@ class SimulatedSource:
         for name, _part in list(self.shown):
             lines += ["#EXT-X-DISCONTINUITY"] if name in self.breaks else []
             lines += [f"#EXT-X-PROGRAM-DATE-TIME:{self.dated_us[name]}"] if name in self.dated_us else []
-            lines += ["#EXTINF:2.000,", name]
+            lines += ["#EXTINF:2.000,", f"{name}{self._query}"]
         return "\n".join(lines).encode()
 
+    def lets_in(self, path: str, login: str | None) -> bool:
+        named = f"Basic {base64.b64encode(f'box:{self.secret}'.encode()).decode()}"
+        return not self.secret or (path.endswith(self._query) and login == named)
+
     def body(self, path: str) -> bytes | None:
+        path = path.partition("?")[0]
         if path == "/live.m3u8":
             return self.listing()
         return self.kept.get(path[1:])
@@ -99,7 +129,10 @@ def source() -> Iterator[SimulatedSource]:
 
         def do_GET(self) -> None:
             made.requests += 1
-            fault = next((what for ending, what in made.fault.items() if self.path.endswith(ending)), "")
+            path = self.path.partition("?")[0]
+            fault = next((what for ending, what in made.fault.items() if path.endswith(ending)), "")
+            if not made.lets_in(self.path, self.headers["Authorization"]):
+                fault = "401"
             body = made.body(self.path)
             with suppress(OSError):
                 _answer(self, fault, body)
