@@ -132,7 +132,7 @@ def of_absence(db: Database, absent: Iterable[Absence], now_us: int) -> None:
     """Times of the last hour in which nothing can have gone out; none: it is over."""
     off = [each for each in absent if each.kind == "off"]
     if not off:
-        facts.clear_alarm(db, "absence")
+        facts.clear_alarm(db, "absence", now_us)
         return
     first, last = to_text(off[0].start_us), to_text(off[-1].end_us)
     length = f"{sum(each.end_us - each.start_us for each in off) / US:.0f}"
@@ -168,13 +168,13 @@ def of_late_commit(db: Database, channel: str, boundary: int, late_ticks: int, n
             "the system's disk is too slow: see iostat -x 1 and what else writes; the probe tells what was out",
         ),
     )
-    facts.clear_alarm(db, identity)
+    facts.clear_alarm(db, identity, now_us)
     facts.raise_alarm(db, finding, now_us)
 
 
 def let_pass(db: Database, now_us: int) -> None:
     """What happened once and is told long enough."""
-    facts.clear_alarms_before(db, _LATE_COMMIT, now_us - RECENT_US)
+    facts.clear_alarms_before(db, _LATE_COMMIT, now_us - RECENT_US, now_us)
 
 
 def of_watch(db: Database, problem: OSError | None, now_us: int) -> None:

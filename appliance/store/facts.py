@@ -161,12 +161,11 @@ def clear_alarm(db: Database, finding_id: str, now_us: int) -> None:
         _end(db, [alarm for alarm in _stored_alarms(db) if alarm.id == _RAISED + finding_id], now_us)
 
 
-def clear_alarms_before(db: Database, prefix: str, before_us: int) -> None:
+def clear_alarms_before(db: Database, prefix: str, before_us: int, now_us: int) -> None:
     """Those whose id begins so, and which were raised earlier, are over."""
-    db.conn.execute(
-        "DELETE FROM alarms WHERE substr(id, 1, ?) = ? AND since_us < ?",
-        (len(_RAISED + prefix), _RAISED + prefix, before_us),
-    )
+    over = [each for each in _stored_alarms(db) if each.id.startswith(_RAISED + prefix) and each.since_us < before_us]
+    if over:
+        _end(db, over, now_us)
 
 
 @cache
