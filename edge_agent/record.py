@@ -274,8 +274,7 @@ class Recording:
 
     def _carry_out(self, name: str, command: Command, taken: Sequence[Asset], now_us: int, jitter: float) -> None:
         """Do what a command of the spool asks; its file goes when that is committed."""
-        named = _named(command, taken)
-        effect = effect_of(self._config, name, command, named, now_us, self._applying.again)
+        effect = effect_of(self._config, name, command, _named(command, taken), now_us, self._applying.again)
         done = desk.carry_out(self._db, name, command, effect)
         why = done.reason.en if done.reason else ""
         log.info("command", name=name, kind=done.kind, by=done.by, outcome=done.outcome, reason=why)

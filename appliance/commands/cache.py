@@ -11,7 +11,7 @@ from appliance.command import Box, language, now_us, pass_box, say, say_json
 from appliance.commands.overview import clock_of
 from appliance.config import Config
 from appliance.core.asset import parse_digest
-from appliance.core.cache import Pin, Quarantined, order_of_eviction, words
+from appliance.core.cache import Kept, Pin, Quarantined, order_of_eviction, words
 from appliance.core.errors import Refused, Text
 from appliance.core.facts import as_facts
 from appliance.core.findings import Check, describe
@@ -30,21 +30,6 @@ NEXT_SHOWN: Final = 20
 GIB: Final = 1024**3
 MIB: Final = 1024**2
 DAY_US: Final = 86_400 * US
-
-
-class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """An asset on disk. `pins`: why it stays; `goes`: as which one it would go, from 1; None while it stays."""
-
-    digest: str
-    name: str
-    role: str
-    size_bytes: int
-    state: str
-    last_used_us: int
-    verified_us: int | None
-    airs_us: int | None
-    pins: tuple[Pin, ...]
-    goes: int | None
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

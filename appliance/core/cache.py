@@ -44,6 +44,30 @@ class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
     is_readable: bool = True
 
 
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """An asset on disk. `pins`: why it stays; `goes`: as which one it would go, from 1; None while it stays, and where
+    nobody asked for the whole order."""
+
+    digest: str
+    name: str
+    role: str
+    size_bytes: int
+    state: str
+    last_used_us: int
+    verified_us: int | None
+    airs_us: int | None = None
+    pins: tuple[Pin, ...] = ()
+    goes: int | None = None
+
+
+class Loose(msgspec.Struct, frozen=True, kw_only=True):
+    """What may go when room is short: the first of it, in the order in which it goes, and how much all of it is."""
+
+    first: tuple[Kept, ...] = ()
+    assets: int = 0
+    size_bytes: int = 0
+
+
 QUARANTINE_KEPT_US: Final = 14 * 86_400 * US
 QUARANTINE_BYTES_MAX: Final = 64 * 1024**3
 """The largest file that is taken in: it is worth to be compared with."""
@@ -121,12 +145,13 @@ def words(pin: Pin) -> Text:
     return Text(f"{word.zh}{place}{name[0]}", f"{word.en}{place}{name[1]}")
 
 
-_PLAYED: Final = frozenset({"schedule", "filler", "insert"})
+_PLAYED: Final = frozenset({"schedule", "template", "filler", "insert"})
 _RANK: Final = {why: rank for rank, why in enumerate(get_args(Why))}
 _WORDS: Final[dict[Why, Text]] = {
     "air": Text("播出账", "air ledger of"),
     "insert": Text("应急插播", "insertion on"),
     "schedule": Text("节目单", "schedule of"),
+    "template": Text("模板", "template of"),
     "filler": Text("垫片", "filler of"),
     "item": Text("稿件", "item"),
     "submission": Text("回传未回执，", "submission without receipt,"),

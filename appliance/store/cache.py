@@ -22,14 +22,14 @@ DVR_US: Final = (4 * 3600 + 60) * US
 """So long a segment that aired can be had."""
 DAY_US: Final = 86_400 * US
 
-_RECALLED: Final = """
+RECALLED: Final = """
     SELECT target AS digest FROM tombstones WHERE target LIKE 'sha256:%' UNION
     SELECT digest FROM renditions WHERE digest IS NOT NULL AND source IN (SELECT target FROM tombstones)
         AND digest NOT IN (SELECT digest FROM renditions
             WHERE digest IS NOT NULL AND source NOT IN (SELECT target FROM tombstones))
 """
-_PINS: Final = f"""
-    WITH recalled AS ({_RECALLED})
+PINS: Final = f"""
+    WITH recalled AS ({RECALLED})
     SELECT rendition AS digest, 'air' AS why, max(title) AS name, channel AS place,
         min(CASE WHEN start_tick + frames * 3600 > :now_tick THEN start_tick * 100 / 9 END) AS at_us
     FROM ledger WHERE start_tick + frames * 3600 >
@@ -59,7 +59,7 @@ _PINS: Final = f"""
         AND kind IN ('programme', 'live') AND rendition NOT IN (SELECT digest FROM recalled)
     GROUP BY rendition, channel
 """  # noqa: S608
-_LAST_USED: Final = """
+LAST_USED: Final = """
     WITH aired AS (
         SELECT rendition AS digest, max(min(start_tick + frames * 3600, :now_tick)) * 100 / 9 AS used_us
         FROM ledger WHERE start_tick < :now_tick GROUP BY rendition
@@ -79,7 +79,17 @@ _LAST_USED: Final = """
 
 def pinned(db: Database, now_us: int, catchup_days: int = 0) -> dict[str, tuple[Pin, ...]]:
     """What may not go, and why: see `appliance.core.cache`."""
-    values = {
+    made = rows(db, "SELECT source, digest FROM renditions WHERE digest IS NOT NULL")
+    return pins(
+        ((row["digest"], pin_of(row)) for row in rows(db, PINS, moments(now_us, catchup_days))),
+        {row["source"]: row["digest"] for row in made},
+        frozenset(row["digest"] for row in rows(db, RECALLED)),
+    )
+
+
+def moments(now_us: int, catchup_days: int) -> dict[str, int]:
+    """The values of PINS."""
+    return {
         "now_us": now_us,
         "now_tick": tick_of(now_us),
         "listed_tick": tick_of(now_us - LISTED_US),
@@ -87,17 +97,11 @@ def pinned(db: Database, now_us: int, catchup_days: int = 0) -> dict[str, tuple[
         "catchup_tick": tick_of(now_us - catchup_days * DAY_US),
         "since_us": now_us - DAYS_BACK_US,
     }
-    made = rows(db, "SELECT source, digest FROM renditions WHERE digest IS NOT NULL")
-    return pins(
-        ((row["digest"], _pin(row)) for row in rows(db, _PINS, values)),
-        {row["source"]: row["digest"] for row in made},
-        frozenset(row["digest"] for row in rows(db, _RECALLED)),
-    )
 
 
 def on_disk(db: Database, now_us: int) -> tuple[Holding, ...]:
     """What is here, or was and went bad, with the moment of its last use."""
-    found = rows(db, _LAST_USED, {"now_us": now_us, "now_tick": tick_of(now_us)})
+    found = rows(db, LAST_USED, {"now_us": now_us, "now_tick": tick_of(now_us)})
     return tuple(msgspec.convert(row, Holding) for row in found)
 
 
@@ -124,6 +128,7 @@ def unread(db: Database, now_us: int) -> tuple[Unread, ...]:
     return tuple(Unread(**row) for row in found)
 
 
-def _pin(row: Row) -> Pin:
+def pin_of(row: Row) -> Pin:
+    """A row of PINS."""
     values: dict[str, Any] = {key: row[key] for key in ("why", "name", "place", "at_us")}
     return Pin(**values)
