@@ -31,7 +31,8 @@ def tui(box: Box, lang: str | None) -> None:
 
     found = terminal(os.ttyname(sys.__stdin__.fileno()), os.environ, language(), lang)
     shown = looks(zone_of(box.home, os.environ), found.languages, found.plain)
-    app = TechnicianApp(partial(look_at, box.home, os.environ), shown, found.languages[0], found.refresh_s)
+    looking = partial(look_at, box.home, os.environ, notes={})
+    app = TechnicianApp(looking, shown, found.languages[0], found.refresh_s)
     # Without the mouse: there is nothing to click, and a dropped line would leave a terminal that sprays escapes.
     app.run(mouse=False)
     sys.exit(app.return_code or 0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from appliance.config import Config, load
@@ -14,9 +15,11 @@ from tui.view.reading import Reading, Trouble, troubles_of
 from tui.view.sheet import Asked
 
 
-def look_at(home: Path | None, environ: Mapping[str, str], page: Page, asked: Asked) -> Seen:
+def look_at(
+    home: Path | None, environ: Mapping[str, str], page: Page, asked: Asked, notes: dict[str, Any] | None = None
+) -> Seen:
     """The box and one page of it. Waits some seconds for a database that is held; never raises for what is wrong."""
-    here = where(home, environ)
+    here = where(home, environ, notes)
     reading = gather(here)
     found, raised = None, tuple[Trouble, ...]()
     if page.gather is not None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sqlite_utils import Database
 
@@ -34,6 +35,9 @@ class Where:
     config: Config | None = None
     problem: SongshanError | None = None
     troubles: list[Trouble] = field(default_factory=list)
+    notes: dict[str, Any] = field(default_factory=dict)
+    """What pages and deeds keep from one look to the next, by a name of theirs: what came of a test, figures over time.
+    It lives as long as the program; deeds are given the same as looks."""
 
     @property
     def box(self) -> Config:
@@ -61,10 +65,10 @@ class Where:
             self.troubles += troubles_of(kept.problems, kept.hint)
 
 
-def where(home: Path | None, environ: Mapping[str, str]) -> Where:
+def where(home: Path | None, environ: Mapping[str, str], notes: dict[str, Any] | None = None) -> Where:
     """The box as it stands now."""
-    now_us = time.time_ns() // 1000
+    now_us, kept = time.time_ns() // 1000, {} if notes is None else notes
     try:
-        return Where(home, environ, now_us, load(home, environ))
+        return Where(home, environ, now_us, load(home, environ), notes=kept)
     except SongshanError as error:
-        return Where(home, environ, now_us, None, error)
+        return Where(home, environ, now_us, None, error, notes=kept)
