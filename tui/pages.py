@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from appliance.core.errors import Text
+from tui.gather import network as gather_network
 from tui.gather import sync as gather_sync
 from tui.gather.where import Where
 from tui.keys import say
 from tui.look import Look
-from tui.view import overview, sync
+from tui.view import network, overview, sync
 from tui.view.acts import Act, Case
 from tui.view.reading import Reading
 from tui.view.sheet import Asked, Sheet
@@ -57,6 +58,19 @@ PAGES: Final = (
             " waits as long as it must."
         ),
         gather_sync.gather,
+    ),
+    Page(
+        "network",
+        say("Network"),
+        "6",
+        network.sheet,
+        say(
+            "Cards, addresses, the way out, and the line to the hub as the agent knows it. The test reaches the hub"
+            " step by step: name, connection, host key."
+        ),
+        gather_network.gather,
+        network.ACTS,
+        {"test": gather_network.try_line},
     ),
 )
 
