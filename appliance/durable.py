@@ -6,8 +6,10 @@ takes from somebody else: a regular one, within bounds, that nobody is still wri
 
 import ctypes
 import errno
+import fcntl
 import hashlib
 import os
+import re
 import secrets
 import stat
 import time
@@ -24,6 +26,9 @@ FILE_MODE: Final = 0o640
 STAGED_SUFFIX: Final = ".part"
 """Ends the name of a file that is still being written; what a killed process leaves behind has this name too."""
 
+_STAGED: Final = re.compile(rf"\.[0-9a-f]{{16}}{re.escape(STAGED_SUFFIX)}")
+"""Names that `staged_beside` gives, and nobody else."""
+_NAMES_TRIED_MAX: Final = 16
 _CHUNK_BYTES: Final = 1024 * 1024
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -43,15 +48,62 @@ def write_atomically(path: Path, data: bytes, mode: int = FILE_MODE) -> None:
 def staged_beside(path: Path, mode: int = FILE_MODE) -> Iterator[tuple[int, Path]]:
     """A new empty file in the folder of `path`, under a name of its own; taken away unless it was put in place.
 
-    The name does not depend on that of `path`, which may already be as long as a file system allows.
+    The name does not depend on that of `path`, which may already be as long as a file system allows. It is held locked
+    by its writer: what is not was left by one that was killed, and `sweep` takes it away.
     """
-    staged = path.parent / f".{secrets.token_hex(8)}{STAGED_SUFFIX}"
-    descriptor = os.open(staged, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    descriptor, staged = _new_file(path.parent, mode)
     try:
         yield descriptor, staged
     finally:
         os.close(descriptor)
         staged.unlink(missing_ok=True)
+
+
+def _new_file(folder: Path, mode: int) -> tuple[int, Path]:
+    """One that is ours: whoever swept may have had it between its name and the lock."""
+    for _name in range(_NAMES_TRIED_MAX):
+        staged = folder / f".{secrets.token_hex(8)}{STAGED_SUFFIX}"
+        descriptor = os.open(staged, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        # Where a file system has no locks nobody can sweep either.
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return descriptor, staged
+        os.close(descriptor)
+    raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(folder))
+
+
+def sweep(folder: Path) -> int:
+    """Take away what writers left there that were killed; how many. What a living one is writing stays.
+
+    May be called at any time, by whoever may write in the folder; nothing happens where there is none. Raises
+    WorldError.
+    """
+    with disk_errors(folder):
+        try:
+            found = [path for path in folder.iterdir() if _STAGED.fullmatch(path.name)]
+        except FileNotFoundError:
+            return 0
+        return sum([_sweep_file(path) for path in found])
+
+
+def _sweep_file(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        # It was put in place meanwhile, or it is somebody's whose files we may not touch.
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        # Somebody is writing it; or there are no locks, and nobody can know.
+        return False
+    else:
+        with suppress(PermissionError):
+            path.unlink(missing_ok=True)
+        return True
+    finally:
+        os.close(descriptor)
 
 
 def put_in_place(descriptor: int, staged: Path, path: Path) -> None:

@@ -310,7 +310,7 @@ def served(config: Config) -> frozenset[Digest]:
 
 def sweep(config: Config) -> None:
     """Take away what a killed process was writing. Call it when the agent starts, before anything is written."""
-    for folder in (config.incoming, *config.media.glob("[0-9a-f][0-9a-f]")):
+    for folder in (config.media, config.incoming, *config.media.glob("[0-9a-f][0-9a-f]")):
         for path in folder.glob(f".*{STAGED_SUFFIX}"):
             unlink_durably(path)
 

@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from appliance import durable
 from appliance.config import Config
 from appliance.core.command import COMMAND_BYTES_MAX, Command, encode_command, parse_command
 from appliance.core.errors import DiskFull, OperatorError, Refused, Text
 from appliance.durable import (
-    STAGED_SUFFIX,
     copy_settled,
     disk_errors,
     make_folder,
@@ -35,7 +35,7 @@ from appliance.durable import (
 
 NAME: Final = re.compile(r"[0-9]{20}-[0-9a-f]{12}")
 ORPHAN_S: Final = 24 * 3600
-"""A blob without a command, and a file still called `.part`, is somebody's who is still writing; for a day."""
+"""A blob without a command is somebody's who is still writing the command; for a day."""
 REFUSED_KEPT: Final = 1000
 
 
@@ -128,14 +128,18 @@ def refuse(config: Config, name: str, reason: Text) -> None:
 
 def sweep(config: Config, now_s: float) -> None:
     """Take away what writers left that were killed: only the agent calls this, when it starts. `now_s` since 1970."""
+    sweep_half_written(config)
     waiting = frozenset(_listed(_new(config)))
+    for entry in _listed(_blob(config)):
+        is_orphan = not entry.startswith(".") and entry.partition(".")[0] not in waiting
+        if is_orphan and _age_s(_blob(config) / entry, now_s) > ORPHAN_S:
+            (_blob(config) / entry).unlink(missing_ok=True)
+
+
+def sweep_half_written(config: Config) -> None:
+    """Take away commands and attachments that nobody is writing any more. May be called at any time."""
     for folder in (_new(config), _blob(config), _refused(config)):
-        for entry in _listed(folder):
-            is_orphan = entry.endswith(STAGED_SUFFIX) or (
-                folder == _blob(config) and entry.partition(".")[0] not in waiting
-            )
-            if is_orphan and _age_s(folder / entry, now_s) > ORPHAN_S:
-                (folder / entry).unlink(missing_ok=True)
+        durable.sweep(folder)
 
 
 def _new(config: Config) -> Path:

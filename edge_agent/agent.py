@@ -16,6 +16,7 @@ from typing import Final
 
 import structlog
 
+from appliance import spool
 from appliance.core.errors import WorldError
 from appliance.core.moment import US
 from appliance.store import air, redactions
@@ -118,7 +119,7 @@ class Agent:
         try:
             self._recording.record(outcomes, now_us, _jitter())
             self._world.conversation.own.vouch(now_us)
-            redactions.wipe(self._world.db)
+            self._wipe()
             self._is_stuck = False
             self._world.conversation.speak(now_us, _jitter(), settle=self._once)
         except WorldError as error:
@@ -126,6 +127,12 @@ class Agent:
             if not self._is_stuck:
                 log.error("not_recorded", problem=str(error))
             self._is_stuck = True
+
+    def _wipe(self) -> None:
+        """What was redacted is in no file any more, nor in half a command that says it too and was never put."""
+        if not redactions.is_wiped(self._world.db):
+            spool.sweep_half_written(self._world.config)
+            redactions.wipe(self._world.db)
 
     def close(self) -> None:
         """Leave nothing running."""

@@ -7,6 +7,7 @@ again and passes over what it has. One that is cut off by the line is begun agai
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlite_utils import Database
@@ -18,6 +19,8 @@ from appliance.core.snapshot import Gauge, Statement, judge_snapshot
 from appliance.durable import disk_errors
 from appliance.store import journals
 
+SNAPSHOT_SUFFIX: Final = "snapshot.part"
+"""Ends the name of a snapshot whose records are still coming; at a start none is."""
 BATCH_RECORDS = 256
 _BROKEN = Text("快照与声明不符", "the snapshot is not what its statement says")
 
@@ -89,7 +92,7 @@ class Snapshots:
         """A snapshot is announced. With any verdict but accepted it is not taken."""
         verdict, reason = judge_snapshot(journals.cursor(self._db, stream).position, statement, key)
         if verdict is Verdict.ACCEPTED:
-            name = f"snapshot-{stream.replace('/', '-')}.part"
+            name = f"{stream.replace('/', '-')}-{SNAPSHOT_SUFFIX}"
             self._arriving[stream] = Arriving(self._database.with_name(name), statement)
         return verdict, reason
 

@@ -13,16 +13,17 @@ from typing import Final
 
 from sqlite_utils import Database
 
-from appliance import files, spool
+from appliance import durable, files, spool
 from appliance.config import Config, HubAddress
 from appliance.core.errors import Refused, Text
-from appliance.durable import disk_errors, make_folder
+from appliance.durable import disk_errors, make_folder, unlink_durably
 from appliance.keys import read_sign_key
 from appliance.store import air, journals
 from appliance.store.database import transaction, writing
 from edge_agent import alarms, transfer
 from edge_agent.agent import Agent
 from edge_agent.apply import Applying
+from edge_agent.arriving import SNAPSHOT_SUFFIX
 from edge_agent.children import Children
 from edge_agent.conversation import Conversation
 from edge_agent.core.observation import Policy
@@ -61,6 +62,7 @@ def running(config: Config, *, once: bool, machine: Machine = THIS_MACHINE) -> I
         files.make_folders(config, with_media=False)
         spool.make_folders(config)
         stack.enter_context(only_one(config))
+        _sweep(config)
         key = read_sign_key(config.sign_key)
         db = stack.enter_context(writing(config.database))
         wake = Wake()
@@ -86,6 +88,14 @@ def running(config: Config, *, once: bool, machine: Machine = THIS_MACHINE) -> I
         agent = Agent(world, applying, wake, Policy(), once=once)
         stack.callback(agent.close)
         yield agent
+
+
+def _sweep(config: Config) -> None:
+    """Take away what was half written when its writer was killed; where the media are they are swept with them."""
+    for folder in (config.home, config.database.parent, config.keys, config.drop, config.library, config.run):
+        durable.sweep(folder)
+    for left in config.database.parent.glob(f"*{SNAPSHOT_SUFFIX}"):
+        unlink_durably(left)
 
 
 def _memory(config: Config) -> Memory:

@@ -29,7 +29,7 @@ from appliance.core.snapshot import judge_snapshot, parse_statement_text
 from appliance.store import desk, hub_keys, journals, work
 from edge_agent import carrying
 from edge_agent.apply import Applying
-from edge_agent.arriving import Arriving
+from edge_agent.arriving import SNAPSHOT_SUFFIX, Arriving
 from edge_agent.children import Children
 from edge_agent.core import journey as journeys
 from edge_agent.core.journey import Answer, Journey
@@ -220,7 +220,7 @@ def _expect(said: tuple[str, str], journey: Journey, config: Config, db: Databas
     verdict, reason = judge_snapshot(last, statement, parse_public_key(trusted))
     if verdict is not Verdict.ACCEPTED:
         return journeys.without_stream(journey, _of_stream(stream, reason))
-    memory.carried_snapshot = Arriving(config.database.with_name("carried-snapshot.part"), statement)
+    memory.carried_snapshot = Arriving(config.database.with_name(f"carried-{SNAPSHOT_SUFFIX}"), statement)
     return msgspec.structs.replace(journey, next_part=1)
 
 

@@ -15,7 +15,7 @@ from appliance.command import Box, pass_box, say
 from appliance.config import INSTALLED_HOME, INSTALLED_RUN, Config, HubAddress, config_path, load, render
 from appliance.core import journal
 from appliance.core.errors import HubUnreachable, LockedOut, OperatorError, Refused, Text
-from appliance.durable import make_folder, write_atomically
+from appliance.durable import make_folder, sweep, write_atomically
 from appliance.joining import Bundle, read_bundle
 from appliance.keys import unused_mark
 from provisioning import identity
@@ -48,6 +48,7 @@ def join(box: Box, bundle: Path) -> None:
     config = _config(box, given)
     answer, shown = hand_in_keys(config, given)
     make_folder(path.parent)
+    sweep(path.parent)
     write_atomically(path, render(config).encode())
     say(Text(f"{given.name}（{given.site}）已加入 {given.hub.id}", f"{given.site} has joined {given.hub.id}"))
     say(Text(f"密钥指纹 {shown}", f"key fingerprint {shown}"))

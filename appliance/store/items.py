@@ -53,7 +53,7 @@ def keep(db: Database, item: Item, state: Literal["offered", "published"], now_u
         },
     )
     db.conn.execute("DELETE FROM item_assets WHERE item = ?", (item.id,))
-    recalled = recalled_among(db, (asset.digest for asset in item.assets), created_at_us)
+    recalled = recalled_among(db, (asset.digest for asset in item.assets))
     db.conn.executemany(
         "INSERT OR IGNORE INTO item_assets (item, digest, role, ordinal) VALUES (?, ?, ?, ?)",
         [
@@ -239,11 +239,11 @@ def is_recalled(db: Database, target: str) -> bool:
     return first(db, "SELECT 1 FROM tombstones WHERE target = ?", (target,)) is not None
 
 
-def recalled_among(db: Database, targets: Iterable[str], since_us: int = -(2**62)) -> frozenset[str]:
-    """Those of these that were recalled then or later."""
+def recalled_among(db: Database, targets: Iterable[str]) -> frozenset[str]:
+    """Those of these that were recalled."""
     found = db.conn.execute(
-        "SELECT target FROM tombstones WHERE recalled_at_us >= ? AND target IN (SELECT value FROM json_each(?))",
-        (since_us, msgspec.json.encode(tuple(targets)).decode()),
+        "SELECT target FROM tombstones WHERE target IN (SELECT value FROM json_each(?))",
+        (msgspec.json.encode(tuple(targets)).decode(),),
     )
     return frozenset(target for (target,) in found)
 

@@ -225,10 +225,12 @@ def bury(db: Database, digest: str, reason: str, at_us: int) -> None:
 
 
 def unearth(db: Database, assets: Sequence[Asset], made_at_us: int) -> None:
-    """What was made after a recall may use the assets again."""
+    """What was made after the recall of an item may use its assets again. One that was recalled by itself may not be
+    used any more, whatever a clock says: the hub refuses it."""
     named = [asset.digest for asset in assets] + [each.rendition.digest for each in assets if each.rendition]
     db.conn.executemany(
-        "DELETE FROM tombstones WHERE target = ? AND recalled_at_us < ?", [(each, made_at_us) for each in named]
+        "DELETE FROM tombstones WHERE target = ? AND with_item AND recalled_at_us < ?",
+        [(each, made_at_us) for each in named],
     )
 
 

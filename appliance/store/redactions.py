@@ -49,9 +49,14 @@ def redacted(db: Database, record: Record) -> Record:
     return msgspec.structs.replace(record, body=None) if row is not None else record
 
 
+def is_wiped(db: Database) -> bool:
+    """Whether nothing is left to wipe."""
+    return not rows(db, "SELECT 1 FROM redactions WHERE wiped = 0 LIMIT 1")
+
+
 def wipe(db: Database) -> bool:
     """See to it that no redacted byte is left beside the database; False while a reader is in the way: ask again."""
-    if not rows(db, "SELECT 1 FROM redactions WHERE wiped = 0 LIMIT 1"):
+    if is_wiped(db):
         return True
     db.conn.execute("PRAGMA busy_timeout = 0")
     try:

@@ -27,6 +27,7 @@ from provisioning.command import pass_hub
 from provisioning.hub.catalogue import Catalogue, is_over
 from provisioning.hub.folder import HubFolder
 from provisioning.hub.journals import HubJournals
+from provisioning.hub.leftovers import sweep_all
 from provisioning.hub.library import Library, digests_of
 from provisioning.hub.sites import all_sites
 from provisioning.hub.stream import Place
@@ -191,12 +192,13 @@ class _Collector:
         if self._is_dry:
             return len(gone)
         self._library.sweep(self._folder.now_us())
+        swept = sweep_all(self._folder)
         for start in range(0, len(gone), STEP_ASSETS):
             with self._folder.locked():
                 for path in gone[start : start + STEP_ASSETS]:
                     if not self._library.holds(f"sha256:{path.stem}"):
                         path.unlink(missing_ok=True)
-        return len(gone)
+        return len(gone) + swept
 
     def _look(self) -> None:
         sites = [site.site for site in all_sites(self._folder)]

@@ -38,6 +38,7 @@ from provisioning.hub.giving import Giving
 from provisioning.hub.intake import Checking, FileAnswer, Intake
 from provisioning.hub.journals import HubJournals, streams_of
 from provisioning.hub.keeping import receive
+from provisioning.hub.leftovers import sweep_site
 from provisioning.hub.recovery import Recovery
 from provisioning.hub.refusals import log_refusal
 from provisioning.hub.sites import site_of
@@ -160,6 +161,7 @@ class Conversation:
     def _begin(self, have: dict[str, journal.Position], machine: str, trusts: str) -> None:
         """Find where the box stands in each of the hub's streams. One that stands elsewhere is asked what it holds."""
         self.greeted = True
+        sweep_site(self.folder, self.site)
         self.recovery.greet(machine, self.folder.now_us())
         if trusts in ("", self.signs):
             self._find_places(have)

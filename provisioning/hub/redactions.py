@@ -15,7 +15,7 @@ from appliance.core import moment, records
 from appliance.core.errors import OperatorError, Refused, Text
 from appliance.core.journal import STREAM, Record
 from provisioning.command import pass_hub
-from provisioning.hub import blanks
+from provisioning.hub import blanks, leftovers
 from provisioning.hub.beginnings import records_in
 from provisioning.hub.catalogue import Catalogue
 from provisioning.hub.folder import HubFolder
@@ -81,7 +81,10 @@ def apply(journals: HubJournals, catalogue: Catalogue) -> None:
         kept = journals.stream(stream)
         for folder in (kept.folder, kept.forks):
             blanks.finish(folder)
-    for stream, epoch, seq in catalogue.to_redact():
+    due = catalogue.to_redact()
+    if due:
+        leftovers.sweep_words(journals.folder)
+    for stream, epoch, seq in due:
         kept = journals.stream(stream)
         forget(kept)
         found = (*_in_snapshots(kept, (epoch, seq)), *_in_records(kept, (epoch, seq)))

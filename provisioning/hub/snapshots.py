@@ -10,6 +10,7 @@ Compacting punches a hole into EPOCH.records: no offset changes, so checkpoint, 
 import ctypes
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -20,6 +21,7 @@ from appliance.core.journal import Broken, Position, Record
 from appliance.core.session import batch_of
 from appliance.core.snapshot import Gauge, InForce, Statement, parse_statement_text, sign_statement, statement_text
 from appliance.core.wire import RECORDS_PER_BATCH
+from appliance.durable import put_in_place, staged_beside
 from provisioning.hub.beginnings import begins, damaged, snapshot_records
 from provisioning.hub.catalogue import Catalogue
 from provisioning.hub.journals import HubJournals
@@ -101,20 +103,22 @@ def make(journals: HubJournals, name: str) -> Kept:
     """
     for _attempt in range(RETRIES_MAX):
         redacted = _redacted(journals, name)
-        kept = _write(journals, name, redacted)
-        with journals.folder.locked():
+        with _written(journals, name, redacted) as (kept, into, staged), journals.folder.locked():
+            # What stands under a name a redaction finds; what does not is swept.
             if _redacted(journals, name) == redacted:
                 stream = journals.stream(name)
+                put_in_place(into, staged, stream.folder / f"{kept.statement.digest}.snapshot")
                 _name(stream, SNAPSHOT, kept)
                 _sweep(stream)
                 return kept
     raise Refused(Text(f"{name} 正在抹除，请再试", f"{name} is being redacted, try again"))
 
 
-def _write(journals: HubJournals, name: str, redacted: frozenset[tuple[int, int]]) -> Kept:
-    """The records in force as a file, and a statement on them; nothing names them yet."""
-    from appliance.durable import staged_beside, sync_folder
-
+@contextmanager
+def _written(
+    journals: HubJournals, name: str, redacted: frozenset[tuple[int, int]]
+) -> Iterator[tuple[Kept, int, Path]]:
+    """The records in force as a staged file, open, and a statement on them; nothing names them yet."""
     stream, now_us = journals.stream(name), journals.folder.now_us()
     covered = stream.covered()
     if covered is None:
@@ -131,10 +135,8 @@ def _write(journals: HubJournals, name: str, redacted: frozenset[tuple[int, int]
                     gauge.add(record)
                     file.write(record.header_bytes + b"\n" + (record.body or b"") + b"\n")
         os.fsync(into)
-        staged.rename(stream.folder / f"{gauge.digest}.snapshot")
-    sync_folder(stream.folder)
-    signed = sign_statement(place.position, gauge.digest, gauge.size_bytes, gauge.records, now_us, journals.key)
-    return Kept(signed, place)
+        signed = sign_statement(place.position, gauge.digest, gauge.size_bytes, gauge.records, now_us, journals.key)
+        yield Kept(signed, place), into, staged
 
 
 def _catalogue(journals: HubJournals, name: str) -> Catalogue:

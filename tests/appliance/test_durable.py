@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance import durable
 from appliance.core.errors import DiskFull, Refused, WorldError
 from appliance.durable import copy_settled, hash_of, make_folder, regular_file, staged_beside, write_atomically
 from tests.appliance.boxes import ROOT, small_disk, started
@@ -25,6 +26,19 @@ number = 0
 while True:
     number += 1
     write_atomically(path, str(number).encode() * 50_000)
+"""
+
+
+STAGER = """
+import sys
+from pathlib import Path
+from appliance.durable import put_in_place, staged_beside, write_all
+with staged_beside(Path(sys.argv[1])) as (into, staged):
+    write_all(into, b"half")
+    print("half", flush=True)
+    sys.stdin.readline()
+    write_all(into, b" and half")
+    put_in_place(into, staged, Path(sys.argv[1]))
 """
 
 
@@ -53,6 +67,59 @@ def test_killed_at_any_moment_the_file_is_whole(tmp_path: Path) -> None:
         if path.exists():
             held = path.read_bytes()
             assert held == held[: len(held) // 50_000] * 50_000
+
+
+def test_half_a_file_of_a_killed_writer_is_swept_and_that_of_a_living_one_stays(tmp_path: Path) -> None:
+    """What was half written may be words that have to go one day; and who still writes must not be robbed."""
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", STAGER, tmp_path / name], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        for name in ("killed", "living")
+    ]
+    killed, living = writers
+    try:
+        for writer in writers:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == b"half\n"
+        killed.send_signal(signal.SIGKILL)
+        killed.wait(10)
+        assert [durable.sweep(tmp_path), durable.sweep(tmp_path)] == [1, 0]
+        living.communicate(b"go on\n", timeout=30)
+    finally:
+        for writer in writers:
+            writer.kill()
+            writer.wait(10)
+    assert os.listdir(tmp_path) == ["living"]
+    assert (tmp_path / "living").read_bytes() == b"half and half"
+
+
+def test_who_sweeps_all_the_time_takes_nothing_from_who_writes(tmp_path: Path) -> None:
+    """Also in the moment between the name of the new file and its lock."""
+    over = threading.Event()
+
+    def sweep() -> None:
+        while not over.is_set():
+            durable.sweep(tmp_path)
+
+    sweeper = threading.Thread(target=sweep)
+    sweeper.start()
+    try:
+        for number in range(60):
+            write_atomically(tmp_path / "a", b"%d" % number)
+            assert (tmp_path / "a").read_bytes() == b"%d" % number
+    finally:
+        over.set()
+        sweeper.join(10)
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_file_that_another_program_calls_alike_is_not_swept(tmp_path: Path) -> None:
+    """In a drop folder lie the half files of whatever copies there."""
+    for name in (".film.mp4.part", "film.part", f".{'a' * 17}.part", f"{'a' * 16}.part"):
+        (tmp_path / name).write_bytes(b"x")
+    assert durable.sweep(tmp_path) == 0
+    assert len(os.listdir(tmp_path)) == 4
 
 
 def test_the_bytes_are_on_the_disk_before_the_name_and_the_name_before_the_return(tmp_path: Path) -> None:

@@ -414,17 +414,36 @@ def test_a_recall_of_one_story_does_not_take_the_picture_from_another(tmp_path: 
 
 
 def test_a_picture_that_was_recalled_by_itself_stays_gone(tmp_path: Path) -> None:
-    """Whatever names it, unless it was made later."""
+    """Whatever names it, and whatever the hub's clock said then: it may have been set back between story and recall."""
     with rig(tmp_path) as box:
         shared = asset("a")
         write(box.hub, "all/content", "item", "i1", item("i1", assets=(shared,)))
         write(box.hub, "all/control", "recall", "i1", Recall("i1", "误发", LATER))
-        write(box.hub, "all/control", "recall", shared.digest, Recall(shared.digest, "误发", LATER))
+        write(box.hub, "all/control", "recall", shared.digest, Recall(shared.digest, "误发", EARLIER))
         box.talk()
         write(box.hub, "dengfeng/content", "item", "i2", item("i2", assets=(shared,)))
+        write(box.hub, "dengfeng/content", "item", "i3", item("i3", assets=(shared,), created_at=LATER))
         box.talk()
         assert work.to_fetch(box.db) == ()
-        assert items.assets_of(box.db, "i2") == frozenset()
+        assert items.assets_of(box.db, "i2") == items.assets_of(box.db, "i3") == frozenset()
+
+
+@pytest.mark.parametrize(("recalled_at", "airs"), [(EARLIER, True), (LATER, False)])
+def test_a_schedule_made_after_a_story_was_recalled_airs_the_clip_of_the_story(
+    tmp_path: Path, recalled_at: str, airs: bool
+) -> None:
+    """Only the story was recalled. A schedule of before loses the clip, also where it comes after the recall."""
+    entries = {"id": "e1", "start": "06:00:00", "start_type": "hard", "kind": "programme", "asset": digest("a")}
+    with rig(tmp_path) as box:
+        write(box.hub, "all/content", "offer", "i1", item("i1", assets=(clip("a"),), created_at=EARLIER))
+        box.talk()
+        write(box.hub, "all/control", "recall", "i1", Recall("i1", "误发", recalled_at))
+        box.talk()
+        assert items.is_recalled(box.db, digest("a"))
+        write(box.hub, "dengfeng/content", "schedule", "dengfeng-1", schedule(entries, assets=(clip("a"),)))
+        box.talk()
+        assert items.is_recalled(box.db, digest("a")) is not airs
+        assert {each.digest for each in work.to_fetch(box.db)} == ({"sha256:" + "a0" * 32} if airs else set())
 
 
 def test_a_recall_of_a_story_leaves_a_submission_its_picture(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What the agent finds when it starts, and when it does not even begin."""
 
+from itertools import takewhile
 from pathlib import Path
 
 import msgspec
@@ -9,15 +10,19 @@ from sqlite_utils import Database
 from appliance import files, spool
 from appliance.config import Config, render
 from appliance.core.asset import Asset, Rendition
+from appliance.core.command import Tip
 from appliance.core.errors import OperatorError, Refused
+from appliance.core.journal import genesis
+from appliance.core.snapshot import Statement
 from appliance.core.ts import HOUSE_PROFILE
 from appliance.core.wire import SMALL_LINE_BYTES_MAX
 from appliance.store import assets, items, needs, work
 from appliance.store.database import reading, transaction, writing
+from edge_agent.arriving import SNAPSHOT_SUFFIX, Arriving
 from edge_agent.boot import only_one, running
 from edge_agent.report import fitting
 from provisioning.identity import make_key_files
-from tests.appliance.boxes import AT_US, box, digest, item
+from tests.appliance.boxes import AT, AT_US, box, dies, digest, item
 
 
 @pytest.fixture
@@ -71,6 +76,29 @@ def test_without_keys_it_does_not_begin(config: Config) -> None:
     with pytest.raises(OperatorError):
         once(config)
     assert not config.database.exists()
+
+
+STEPS_MAX = 40
+"""More than it takes to put a command."""
+HALF_IN = ("", "state", "keys", "drop", "library", "run", "media", "media/incoming", "spool/new", "spool/blob")
+
+
+def test_what_was_half_written_when_its_writer_was_killed_is_swept(config: Config) -> None:
+    """Wherever the box writes: also the command that nobody put in the end, and the snapshot that was still coming."""
+    for folder in HALF_IN:
+        assert dies(lambda folder=folder: files.write_atomically(config.home / folder / "told", b"words"), 2), folder
+    tip = Tip(text="words", by="x", via="cli", at=AT)
+    steps = list(takewhile(lambda step: dies(lambda: spool.put(config, tip), step), range(1, STEPS_MAX)))
+    assert len(steps) < STEPS_MAX - 1
+    statement = Statement(b"", b"", genesis("all/content"), "0" * 64, 1, 1, AT_US)
+    path = config.database.with_name(f"all-content-{SNAPSHOT_SUFFIX}")
+    path.write_bytes(b"words")
+    assert Arriving(config.database.with_name(f"carried-{SNAPSHOT_SUFFIX}"), statement)
+    half = [found for found in config.home.rglob("*") if found.name.endswith(".part")]
+    assert len(half) > len(HALF_IN) + 2
+    assert any(found.parent.name == "new" and b'"tip"' in found.read_bytes() for found in half)
+    once(config)
+    assert [found for found in config.home.rglob("*") if found.name.endswith(".part")] == []
 
 
 def wanting(config: Config, *digests: str) -> None:

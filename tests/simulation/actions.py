@@ -1,6 +1,5 @@
 """What people do and what befalls the machines: one action each, drawn by the seed."""
 
-import shutil
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +23,7 @@ from provisioning.hub.journals import HubJournals
 from provisioning.hub.library import Library
 from provisioning.hub.sites import all_sites
 from tests.simulation.at_box import HUB_STREAMS, OWN
+from tests.simulation.backups import Backups
 from tests.simulation.forging import WAYS
 from tests.simulation.oracle import Oracle
 from tests.simulation.pair import Pair
@@ -42,8 +42,6 @@ KILL_WITHIN: Final = 40
 BIG: Final = 1 << 40
 BY: Final = "值班"
 ROTATIONS_MOST: Final = 2
-RESTORES_MOST: Final = 3
-"""In one night: a machine that parts from its own history more than eight times a day waits for a person."""
 
 
 class Scene:
@@ -59,8 +57,7 @@ class Scene:
         self.contents: list[bytes] = []
         self.count = 0
         self.streams: dict[str, str] = {}
-        self.images: dict[str, Path] = {}
-        self.restored = 0
+        self.backups = Backups(pair, oracle)
         self.by = pair.box
         """Whose people are at work: the site may have two machines."""
 
@@ -182,8 +179,9 @@ class Scene:
             self.pair.operator(lambda folder: redactions.order(folder, stream, epoch, seq, "含个人信息"))
 
     def rotate(self) -> None:
-        """The hub signs with another key from now on."""
-        if len(self.pair.former_keys) < ROTATIONS_MOST:
+        """The hub signs with another key from now on. Not before the counties have given back what a hub that came back
+        from a backup lacks: docs/operating.md says so."""
+        if len(self.pair.former_keys) < ROTATIONS_MOST and not self.backups.is_hub_owed():
             path = self.pair.hub.folder.sign_key
             self.pair.former_keys.append(identity.read_private(path))
             self.pair.former_files.add(path.read_bytes())
@@ -305,46 +303,11 @@ class Scene:
         self.pair.round(passed_us)
 
     def keep_image(self) -> None:
-        """Somebody copies a disk, or the backup runs: between two turns, as a snapshot of the file system has it."""
-        if self.oracle.twins:
-            return
-        side = self.chance.choice((self.pair.box.volume, self.pair.hub.volume))
-        image = side.root.with_name(f"{side.root.name}.image")
-        shutil.rmtree(image, ignore_errors=True)
-        shutil.copytree(side.root, image)
-        self.images[side.root.name] = image
-        self.pair.trace(f"  of the {side.root.name}")
+        if not self.oracle.twins:
+            self.backups.keep(self.chance.choice((self.pair.box.volume, self.pair.hub.volume)))
 
     def restore(self) -> None:
-        """A disk breaks, and the machine comes back with the copy."""
-        if not self.images or self.restored >= RESTORES_MOST or self.oracle.twins:
-            return
-        self.restored += 1
-        name = self.chance.choice(sorted(self.images))
-        self.pair.trace(f"  the {name}")
-        self.oracle.comes_back(hub=name == "hub")
-        if name == "hub":
-            self.pair.hub_dies(with_power=True)
-            self._put_hub_back(self.images[name])
-        else:
-            self.pair.box_dies(with_power=True)
-            self.pair.box.put_back(self.images[name])
-
-    def _put_hub_back(self, image: Path) -> None:
-        """With the keys of today: they have a backup of their own, made whenever they change. Unless the box has not
-        heard of the change: then it is undone, for the record of it is lost."""
-        hub = self.pair.hub
-        keys = hub.folder.sign_key.parent
-        if self.pair.trusts(self.pair.box) != HubJournals(hub.folder).signs():
-            hub.put_back(image)
-            return
-        aside = image.with_name("hub.keys")
-        shutil.rmtree(aside, ignore_errors=True)
-        shutil.copytree(keys, aside)
-        hub.put_back(image)
-        shutil.rmtree(keys)
-        shutil.copytree(aside, keys)
-        hub.volume.settle()
+        self.backups.restore()
 
     def clone(self) -> None:
         """A copy of the box's disk runs in another machine beside it: the spare that somebody set up, and started."""
