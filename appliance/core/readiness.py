@@ -34,13 +34,14 @@ State = Literal["ready", "ready_by", "late_by", "cannot"]
 
 
 class ComingEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of a schedule and when it starts, as far as can be told."""
+    """A line of a schedule, when it starts and when it ends, as far as can be told."""
 
     channel: str
     entry_id: str
     title: str
     kind: str
     start_us: int
+    end_us: int
     asset: str | None = None
     cut_s: float = 0.0
     """So much of it a hard start takes away; all of it, if it is dropped."""
@@ -61,6 +62,8 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     kind: str
     start_us: int
+    end_us: int
+    """Until when it has the air, as far as can be told; its start where it is dropped."""
     state: State
     asset: str | None = None
     ready_at_us: int | None = None
@@ -223,6 +226,7 @@ def _row(entry: ComingEntry, stock: Stock, arrivals: Mapping[str, Forecast]) -> 
         title=entry.title,
         kind=entry.kind,
         start_us=entry.start_us,
+        end_us=entry.end_us,
         state=state,
         asset=entry.asset,
         cut_s=entry.cut_s,

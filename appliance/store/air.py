@@ -248,25 +248,35 @@ def coming_entries(db: Database, channel: str, at_us: int, until_us: int) -> tup
     found, lost = channel_rundown(db, channel, facts["zone"], at_us, until_us)
     cut_s = {(loss.date, loss.entry.id): loss.lost_frames / ts.FRAMES_PER_S for loss in lost if not loss.is_dropped}
     shown = [
-        _coming(channel, slot.entry, slot.start_tick, cut_s.get((slot.date, slot.entry.id), 0.0))
+        _coming(channel, slot.entry, slot.start_tick, slot.end_tick, cut_s.get((slot.date, slot.entry.id), 0.0))
         for slot in found
         if slot.entry is not None and us_of(slot.end_tick) > at_us and us_of(slot.start_tick) < until_us
     ]
     dropped = [
-        _coming(channel, loss.entry, loss.start_tick, loss.lost_frames / ts.FRAMES_PER_S, is_dropped=True)
+        _coming(
+            channel,
+            loss.entry,
+            loss.start_tick,
+            loss.start_tick,
+            loss.lost_frames / ts.FRAMES_PER_S,
+            is_dropped=True,
+        )
         for loss in lost
         if loss.is_dropped and at_us <= us_of(loss.start_tick) < until_us
     ]
     return tuple(sorted([*shown, *dropped], key=lambda entry: entry.start_us))
 
 
-def _coming(channel: str, entry: Entry, start_tick: int, cut_s: float, *, is_dropped: bool = False) -> ComingEntry:
+def _coming(
+    channel: str, entry: Entry, start_tick: int, end_tick: int, cut_s: float, *, is_dropped: bool = False
+) -> ComingEntry:
     return ComingEntry(
         channel=channel,
         entry_id=entry.id,
         title=entry.title,
         kind=entry.kind,
         start_us=us_of(start_tick),
+        end_us=us_of(end_tick),
         asset=entry.asset,
         url=entry.url,
         in_s=entry.in_s,

@@ -165,7 +165,9 @@ def stock_of(db: Database, channel: str) -> Stock:
 
 def ready_assets(db: Database) -> dict[str, Packed]:
     """What can air: assets whose rendition is on disk, verified, not recalled and not red, by their own digest."""
-    return {row["source"]: Packed(row["digest"], row["frames"]) for row in rows(db, _READY, (ts.HOUSE_PROFILE,))}
+    return {
+        row["source"]: Packed(row["digest"], row["frames"]) for row in rows(db, READY, {"profile": ts.HOUSE_PROFILE})
+    }
 
 
 def prospects(db: Database, channel: str, at_us: int) -> dict[str, Any]:
@@ -191,16 +193,17 @@ def prospects(db: Database, channel: str, at_us: int) -> dict[str, Any]:
 _SCHEDULES: Final = "SELECT document FROM schedules WHERE channel = ? AND date = ? ORDER BY version DESC LIMIT 3"
 _TEMPLATES: Final = "SELECT document FROM templates WHERE channel = ? ORDER BY version DESC LIMIT 3"
 _FILLERS: Final = "SELECT digest FROM fillers WHERE channel = ? ORDER BY ordinal"
-_READY: Final = """
-    SELECT renditions.source, renditions.digest, renditions.frames FROM renditions
+READY: Final = """
+    SELECT renditions.source, renditions.digest, renditions.frames, severity FROM renditions
     LEFT JOIN assets ON assets.digest = renditions.digest
-    WHERE profile = ? AND renditions.state = 'here' AND segments IS NOT NULL AND renditions.frames > 0
+    WHERE profile = :profile AND renditions.state = 'here' AND segments IS NOT NULL AND renditions.frames > 0
         AND coalesce(assets.state, 'here') = 'here'
         AND coalesce(severity, '') != 'red'
         AND renditions.source NOT IN (SELECT target FROM tombstones)
         AND renditions.digest NOT IN (SELECT target FROM tombstones)
         AND NOT EXISTS (SELECT 1 FROM status WHERE name = 'media' AND value ->> 'is_away')
 """
+"""What can air: source, rendition, frames, the worst finding. Of a `profile`."""
 _LENGTHS: Final = """
     SELECT assets.digest AS source, cast(round(duration_s * ?) AS INTEGER) AS frames FROM assets
     WHERE duration_s > 0 AND digest NOT IN (SELECT source FROM renditions WHERE frames > 0)

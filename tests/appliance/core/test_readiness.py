@@ -20,7 +20,13 @@ CLIP, MADE = digest("a"), digest("b")
 
 def entry(in_s: float = 100, asset: str | None = CLIP, kind: str = "programme") -> ComingEntry:
     return ComingEntry(
-        channel="dengfeng-1", entry_id="e1", title="新闻", kind=kind, start_us=AT_US + round(in_s * S), asset=asset
+        channel="dengfeng-1",
+        entry_id="e1",
+        title="新闻",
+        kind=kind,
+        start_us=AT_US + round(in_s * S),
+        end_us=AT_US + round(in_s * S) + 60 * S,
+        asset=asset,
     )
 
 

@@ -1,0 +1,130 @@
+"""Clips for somebody who looks: which can air, a page at a time; and all that is known of one.
+
+clips_that_air, clips_like     what can be put on the air now
+clip_of                        on disk, in house format, travelling, why and by when
+insertions                     what breaks in, or waits to
+"""
+
+from typing import Final, Literal
+
+import msgspec
+from sqlite_utils import Database
+
+from appliance.core.stock import Holding, RenditionState, Transfer
+from appliance.core.ts import HOUSE_PROFILE
+from appliance.store.assets import holding, rendition
+from appliance.store.database import rows, text_of
+from appliance.store.plans import READY
+
+REASONS_MAX: Final = 20
+
+
+class AirClip(msgspec.Struct, frozen=True, kw_only=True):
+    """A clip that can air; `name` is that of its file, "" where nobody gave it one."""
+
+    digest: str
+    name: str
+    frames: int
+    severity: Literal["amber", "info"] | None
+    """The worst that the technical check found; red is not among them."""
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Where it stands in the list: what to go on after."""
+        return self.name, self.digest
+
+
+class ClipFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the box knows of a clip; None where it knows nothing of that part."""
+
+    source: Holding | None
+    rendition: RenditionState | None
+    made: Holding | None
+    """The bytes of the rendition."""
+    transfers: tuple[Transfer, ...] = ()
+    """Of the source and of the rendition, on their way down."""
+    reasons: tuple[tuple[str, int], ...] = ()
+    """Why it has to come, and by when."""
+
+
+class Insertion(msgspec.Struct, frozen=True, kw_only=True):
+    """An emergency insertion that is on or to come; moments None where nothing was said of them."""
+
+    id: str
+    digest: str
+    name: str
+    at_us: int | None
+    until_us: int | None
+    start_tick: int | None
+    end_tick: int | None
+    state: Literal["waiting", "placed"]
+
+
+def clips_that_air(
+    db: Database, words: str = "", after: tuple[str, str] = ("", ""), limit: int = 200
+) -> tuple[AirClip, ...]:
+    """By name; those whose name or digest has `words` in it."""
+    found = rows(
+        db,
+        f"SELECT * FROM ({_AIRABLE}) WHERE (name, digest) > (:name, :digest)"  # noqa: S608
+        " AND (:words = '' OR instr(lower(name), lower(:words)) OR instr(digest, :words))"
+        " ORDER BY name, digest LIMIT :limit",
+        {"name": after[0], "digest": after[1], "words": words, "limit": limit, **_OF},
+    )
+    return tuple(msgspec.convert(row, AirClip) for row in found)
+
+
+def clips_like(db: Database, frames: int, limit: int) -> tuple[AirClip, ...]:
+    """Those whose length comes nearest."""
+    found = rows(
+        db,
+        f"SELECT * FROM ({_AIRABLE}) ORDER BY abs(frames - :frames), name, digest LIMIT :limit",  # noqa: S608
+        {"frames": frames, "limit": limit, **_OF},
+    )
+    return tuple(msgspec.convert(row, AirClip) for row in found)
+
+
+def clip_of(db: Database, digest: str) -> ClipFacts:
+    """All that is known of an asset that a schedule names."""
+    made = rendition(db, digest, HOUSE_PROFILE)
+    made_digest = made.digest if made is not None else None
+    of_both = (digest, made_digest)
+    travels = rows(
+        db,
+        "SELECT * FROM transfers WHERE direction = 'down' AND digest IN (?, ?) ORDER BY digest",
+        of_both,
+    )
+    why = rows(
+        db,
+        "SELECT reason, min(deadline_us) AS deadline_us FROM reasons WHERE digest IN (?, ?) GROUP BY reason"
+        " ORDER BY deadline_us, reason LIMIT ?",
+        (*of_both, REASONS_MAX),
+    )
+    return ClipFacts(
+        source=holding(db, digest),
+        rendition=made,
+        made=holding(db, made_digest) if made_digest is not None and made_digest != digest else None,
+        transfers=tuple(msgspec.convert({**row, "reason": text_of(row["reason"])}, Transfer) for row in travels),
+        reasons=tuple((row["reason"], row["deadline_us"]) for row in why),
+    )
+
+
+def insertions(db: Database, channel: str, limit: int = 50) -> tuple[Insertion, ...]:
+    """What breaks into a channel or waits to, in the order in which it came; without what a person has ended."""
+    found = rows(
+        db,
+        "SELECT id, inserts.digest, coalesce(name, '') AS name, at_us, until_us, start_tick, end_tick, inserts.state"
+        " FROM inserts LEFT JOIN assets USING (digest) WHERE channel = ? AND inserts.state IN ('waiting', 'placed')"
+        " AND NOT stopped ORDER BY received_at_us, id LIMIT ?",
+        (channel, limit),
+    )
+    return tuple(msgspec.convert(row, Insertion) for row in found)
+
+
+_OF: Final = {"profile": HOUSE_PROFILE}
+_AIRABLE: Final = f"""
+    SELECT airable.source AS digest, coalesce(nullif(mine.name, ''), made.name, '') AS name, airable.frames,
+        airable.severity
+    FROM ({READY}) AS airable LEFT JOIN assets AS mine ON mine.digest = airable.source
+    LEFT JOIN assets AS made ON made.digest = airable.digest
+"""  # noqa: S608
