@@ -1,6 +1,6 @@
 """The as-run for somebody who looks back: from any moment, a page at a time, the newest first."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -71,5 +71,5 @@ def row_of(db: Database, channel: str, seq: int) -> Kept | None:
     return Kept(next(_rows([found])), found["hash"]) if found is not None else None
 
 
-def _rows(found: Iterable[Row]) -> Iterable[AiredRow]:
+def _rows(found: Iterable[Row]) -> Iterator[AiredRow]:
     return (msgspec.json.decode(row["document"], type=AiredRow) for row in found)
