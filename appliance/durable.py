@@ -218,6 +218,13 @@ def make_folder(path: Path, mode: int = 0o750) -> None:
     sync_folder(path.parent)
 
 
+def owned_like(model: Path, *paths: Path) -> None:
+    """What root made in a box belongs to whom the box belongs to: its services are no root."""
+    if os.geteuid() == 0 and model.exists() and (owner := model.stat()).st_uid != 0:
+        for path in paths:
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
     """Say what the operating system reported in the terms of `appliance.core.errors`."""

@@ -3,7 +3,6 @@
 What the agent before us left half done is found here: by what lies on the disk, not by what anybody remembers.
 """
 
-import fcntl
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -14,9 +13,9 @@ from typing import Final
 from sqlite_utils import Database
 
 from appliance import durable, files, spool
+from appliance.alone import only_one
 from appliance.config import Config, HubAddress
-from appliance.core.errors import Refused, Text
-from appliance.durable import disk_errors, make_folder, unlink_durably
+from appliance.durable import unlink_durably
 from appliance.keys import read_sign_key
 from appliance.store import air, journals
 from appliance.store.database import transaction, writing
@@ -34,8 +33,6 @@ from edge_agent.memory import Memory
 from edge_agent.standing import doubt_if_new, this_machine
 from edge_agent.stocktaking import take_stock
 from edge_agent.watch import Wake, watched
-
-LOCK: Final = "agent.lock"
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,7 @@ def running(config: Config, *, once: bool, machine: Machine = THIS_MACHINE) -> I
     with ExitStack() as stack:
         files.make_folders(config, with_media=False)
         spool.make_folders(config)
-        stack.enter_context(only_one(config))
+        stack.enter_context(only_one(config.run, config.home))
         _sweep(config)
         key = read_sign_key(config.sign_key)
         db = stack.enter_context(writing(config.database))
@@ -112,35 +109,8 @@ def line_to_hub(config: Config, wake: Wake, dial: Callable[[HubAddress, Path, Wa
     return Line(hub.id, lambda: dial(hub, config.ssh_key, wake))
 
 
-@contextmanager
-def only_one(config: Config) -> Iterator[None]:
-    """Hold the lock of this home; the kernel lets go of it when we die."""
-    make_folder(config.run)
-    path = config.run / LOCK
-    with disk_errors(path):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    try:
-        _hold(descriptor)
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def _nobody() -> Dialling:
     raise AssertionError("a box that stands alone does not dial")
-
-
-def _hold(descriptor: int) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        owner = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
-        raise Refused(
-            Text(f"此节点的 agent 已在运行（{owner}）", f"the agent of this box runs already ({owner})"),
-            hint=Text("同一文件夹只能有一个 agent", "one agent for each home"),
-        ) from error
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
 
 
 def environ_of(config: Config, environ: Mapping[str, str]) -> dict[str, str]:

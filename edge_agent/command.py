@@ -5,12 +5,16 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 
 import click
 import structlog
 
+from appliance import restoring
+from appliance.alone import only_one
 from appliance.command import Box, pass_box
+from appliance.config import INSTALLED_HOME, INSTALLED_RUN
 
 
 @click.command()
@@ -24,6 +28,7 @@ def agent(box: Box, once: bool) -> None:
     from edge_agent.boot import running
 
     tell_on_stderr()
+    finish_restore(box.home)
     with running(box.config, once=once) as running_agent:
 
         def end(_number: int, _frame: FrameType | None) -> None:
@@ -32,6 +37,14 @@ def agent(box: Box, once: bool) -> None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, end)
         running_agent.run()
+
+
+def finish_restore(home: Path | None) -> None:
+    """What a restore had ready when the power went is put in place, before anything of the box is read."""
+    root, run = home or INSTALLED_HOME, home / "run" if home else INSTALLED_RUN
+    if (root / restoring.STAGE).exists():
+        with only_one(run, root):
+            restoring.finish(home)
 
 
 def tell_on_stderr() -> None:

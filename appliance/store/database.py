@@ -41,7 +41,7 @@ def open_for_writing(path: Path) -> Database:
     with disk_errors(path.parent):
         make_folder(path.parent)
     with sqlite_errors(path):
-        db = Database(_connect(f"file:{quote(str(path))}"))
+        db = Database(connect(f"file:{quote(str(path))}"))
         _refuse_what_is_newer(db)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
@@ -53,7 +53,7 @@ def open_for_writing(path: Path) -> Database:
 
 def _refuse_what_is_newer(db: Database) -> None:
     """An older agent on a newer database would write rows that the newer one does not understand."""
-    known = {step.name for step in migrations.pending(Database(memory=True))}
+    known = known_steps()
     newer = sorted(step.name for step in migrations.applied(db) if step.name not in known)
     if newer:
         db.close()
@@ -73,7 +73,7 @@ def open_read_only(path: Path) -> Database:
     if not is_there:
         raise WorldError(Text(f"还没有数据库 {path}", f"there is no database {path} yet"), hint=_START_AGENT)
     with sqlite_errors(path):
-        connection = _connect(_read_only_uri(path))
+        connection = connect(read_only_uri(path))
         try:
             db = Database(connection, recursive_triggers=False)
             connection.execute("PRAGMA query_only = ON")
@@ -88,6 +88,11 @@ def open_read_only(path: Path) -> Database:
             hint=_START_AGENT,
         )
     return db
+
+
+def known_steps() -> frozenset[str]:
+    """Those that this software knows."""
+    return frozenset(step.name for step in migrations.pending(Database(memory=True)))
 
 
 @contextmanager
@@ -180,11 +185,12 @@ def sqlite_errors(path: Path | None) -> Iterator[None]:
 _BUGS: Final = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISUSE, sqlite3.SQLITE_RANGE})
 
 
-def _connect(uri: str) -> sqlite3.Connection:
+def connect(uri: str) -> sqlite3.Connection:
+    """A connection as all of them are: its own transactions, some patience."""
     return sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
 
 
-def _read_only_uri(path: Path) -> str:
+def read_only_uri(path: Path) -> str:
     """Where there is no log beside the database nobody has it open: see the head of this file."""
     still = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
     return f"file:{quote(str(path))}?mode=ro{still}"

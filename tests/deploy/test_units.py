@@ -18,6 +18,7 @@ EXPOSURE_MAX = {
     "songshan-agent.service": 1.6,
     "songshan-web.service": 1.3,
     "songshan-transcode@.service": 0.3,
+    "songshan-backup.service": 0.7,
     "songshan-playout@.service": 1.4,
     "songshan-playout-standby@.service": 1.4,
     "songshan-playout-watch@.service": 1.4,
@@ -80,8 +81,11 @@ def test_the_services_are_users_of_their_own_in_one_group() -> None:
     users = {unit.name: service(unit)["User"] for unit in named}
     assert set(users.values()) == {line.split()[1] for line in made if line.startswith("u ")}
     playout = {user for name, user in users.items() if name.startswith("songshan-playout")}
-    others = [user for name, user in users.items() if not name.startswith("songshan-playout")]
+    shared = ("songshan-playout", "songshan-backup")
+    others = [user for name, user in users.items() if not name.startswith(shared)]
     assert playout == {"songshan-playout"}
+    # It reads what the agent alone may read, and has nothing else to do with it.
+    assert users["songshan-backup.service"] == users["songshan-agent.service"]
     assert len({*others, *playout}) == len(others) + 1
     assert {service(unit)["Group"] for unit in named} == {"songshan"}
 

@@ -8,6 +8,7 @@ import pytest
 from sqlite_utils import Database
 
 from appliance import files, spool
+from appliance.alone import only_one
 from appliance.config import Config, render
 from appliance.core.asset import Asset, Rendition
 from appliance.core.command import Tip
@@ -19,7 +20,7 @@ from appliance.core.wire import SMALL_LINE_BYTES_MAX
 from appliance.store import assets, items, needs, work
 from appliance.store.database import reading, transaction, writing
 from edge_agent.arriving import SNAPSHOT_SUFFIX, Arriving
-from edge_agent.boot import only_one, running
+from edge_agent.boot import running
 from edge_agent.report import fitting
 from provisioning.identity import make_key_files
 from tests.appliance.boxes import AT, AT_US, box, dies, digest, item
@@ -62,7 +63,8 @@ def test_a_box_that_stands_alone_works(config: Config) -> None:
 
 def test_a_second_agent_is_refused_and_says_who_is_there(config: Config) -> None:
     """The kernel holds the lock: a killed agent leaves none behind."""
-    with only_one(config), pytest.raises(Refused, match="runs already"), only_one(config):
+    held = only_one(config.run, config.home), only_one(config.run, config.home)
+    with held[0], pytest.raises(Refused, match="runs already"), held[1]:
         pass
     once(config)
 

@@ -1,0 +1,79 @@
+"""A box that comes back from its backup, on its own machine or on a new one, ends with the hub in one history."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from appliance import backup, restoring
+from appliance.config import Config, render
+from appliance.store import histories
+from provisioning.identity import private_text
+from tests.sync.pair import KEY, ONE, OTHER, SITE, World, world
+
+REPORT = f"{SITE}/report"
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is cut off from its power here, so nothing has to be on the platter."""
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> World:
+    return world(tmp_path)
+
+
+def back_up(config: Config) -> tuple[Path, bytes]:
+    """While its agent runs, as at night."""
+    (config.home / "appliance.toml").write_text(render(config))
+    config.sign_key.write_bytes(private_text(KEY))
+    path = config.home.parent / "night"
+    backup.write(config, config.home, path, config.clock.wall_us())
+    return path, backup.recovery_seed(config)
+
+
+@pytest.mark.parametrize(("name", "machine"), [("box", ONE), ("new", OTHER)])
+def test_a_box_restored_from_last_night_goes_on_in_the_same_epoch(pair: World, name: str, machine: str) -> None:
+    """A day is missing. What is said before the line is up waits; nothing is lost, nobody is fenced, nothing forks."""
+    with pair.box() as box:
+        box.say("a", "b")
+        pair.hub.order(SITE, "o1")
+        box.talk()
+        path, seed = back_up(box.config)
+        box.say("c", "d")
+        pair.hub.order(SITE, "o2")
+        box.talk()
+    pair.bundles[name] = pair.bundles["box"]
+    restoring.restore(pair.root / name, path, seed)
+    with pair.box(name, machine=machine, is_up=False) as box:
+        box.say("x")
+        assert (box.said(), box.orders()) == (["a", "b"], ["o1"])
+        box.is_connected = True
+        box.talk()
+        assert pair.hub.keys(REPORT) == ["a", "b", "c", "d", "x"]
+        assert (box.said(), box.orders()) == (pair.hub.keys(REPORT), ["o1", "o2"])
+        assert (box.position(REPORT).epoch, pair.hub.fenced(SITE), box.alarms()) == (1, (), {})
+        standing = histories.standing(box.db, REPORT)
+        assert standing == histories.Standing(True, machine)
+
+
+def test_a_box_and_its_hub_that_both_come_back_from_before_lose_nothing_that_either_has(pair: World) -> None:
+    """The box's backup is of Monday, the hub's of Tuesday: Tuesday stands, and both go on behind it."""
+    with pair.box() as box:
+        box.say("a")
+        box.talk()
+        path, seed = back_up(box.config)
+        box.say("b")
+        box.talk()
+        tuesday = pair.hub.back_up()
+        box.say("c")
+        box.talk()
+    restoring.restore(pair.root / "box", path, seed)
+    pair.hub.come_back(tuesday)
+    with pair.box() as box:
+        box.say("d")
+        box.talk()
+        assert pair.hub.keys(REPORT) == box.said() == ["a", "b", "d"]
+        assert box.alarms() == {}
