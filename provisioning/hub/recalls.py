@@ -17,7 +17,8 @@ def recall(folder: HubFolder, target: str, reason: str) -> set[str]:
     target = _target(target)
     journals, library = HubJournals(folder), Library(folder)
     sites = all_sites(folder)
-    with journals.writing("all/control", "all/content") as pen:
+    contents = [f"{site.site}/content" for site in sites]
+    with journals.writing("all/control", "all/content", *contents) as pen:
         catalogue = Catalogue().read(journals, (site.site for site in sites))
         if not _is_known(catalogue, library, target):
             raise Refused(
@@ -25,13 +26,21 @@ def recall(folder: HubFolder, target: str, reason: str) -> set[str]:
                 hint=Text("songshan-hub market 列出稿件", "songshan-hub market lists items"),
             )
         before = withdrawn(library, catalogue)
-        pen.append("all/control", "recall", target, records.Recall(target, reason, moment.to_text(folder.now_us())))
+        at = moment.to_text(max(folder.now_us(), _made_us(catalogue, target)))
+        pen.append("all/control", "recall", target, records.Recall(target, reason, at))
         gone = withdrawn(library, catalogue.read(journals, ()))
         for site in sites:
             library.withdraw(site.site, gone)
         for digest in gone:
             library.remove(digest)
     return gone - before or gone
+
+
+def _made_us(catalogue: Catalogue, target: str) -> int:
+    """When the newest item of this id was made, 0 for none: no clock that was set back may let it stand."""
+    copies = [*catalogue.published.get(target, {}).values()]
+    copies += [catalogue.offered[target]] if target in catalogue.offered else []
+    return max((moment.to_us(item.created_at) for item in copies), default=0)
 
 
 def _target(text: str) -> str:

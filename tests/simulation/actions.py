@@ -167,7 +167,8 @@ class Scene:
             targets = sorted(self.oracle.at_hub.kept_by_hub())
         if targets:
             target = self.chance.choice(targets)
-            self.pair.operator(lambda folder: recalls.recall(folder, target, "误发"))
+            if self.pair.operator(lambda folder: recalls.recall(folder, target, "误发")):
+                self.oracle.was_recalled(target)
 
     def redact(self) -> None:
         """Somebody's name stands where it must not."""

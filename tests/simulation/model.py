@@ -59,6 +59,10 @@ class Model:
         at = self.recalled.get(item["id"])
         return at is None or _at(item["created_at"]) > at
 
+    def live(self) -> set[str]:
+        """Items and offers against which no recall of their id stands."""
+        return {key for key, item in [*self.items.items(), *self.offers.items()] if self.is_live(item)}
+
     def shown(self) -> dict[str, dict[str, Any]]:
         """Items that this site shows: published to it, or offered and taken."""
         taken = {key: offer for key, offer in self.offers.items() if key in self.taken}

@@ -50,6 +50,8 @@ class Oracle:
         self._told: Counter[str] = Counter()
         self._words: dict[tuple[str, int, int], set[bytes]] = {}
         """By record: what stands nowhere else."""
+        self._recalled = ""
+        """What the hub's people were just told is recalled."""
         self.histories: Histories | None = None
         self.twins: Twins | None = None
         pair.watchers.append(self._hear)
@@ -70,6 +72,10 @@ class Oracle:
         if not hub:
             self.at(self.pair.box).frozen.clear()
 
+    def was_recalled(self, target: str) -> None:
+        """The hub said that it is."""
+        self._recalled = target
+
     def was_cloned(self, box: Box) -> None:
         """A copy of the box's disk was put into another machine, with the bits that had turned on it."""
         first, second = (f"{each.config.home}/" for each in (self.pair.box, box))
@@ -84,6 +90,7 @@ class Oracle:
         if self.histories is None:
             self._check_hub_streams()
         self._check_names_are_true()
+        self._check_recalled()
         if self.histories is not None:
             self.histories.note()
             for at_box in self.at_boxes.values():
@@ -220,6 +227,12 @@ class Oracle:
                     digest = hashlib.sha256(file.read()).hexdigest()
                 if digest != entry.name:
                     raise Violation(f"{entry.path} is not what it is called")
+
+    def _check_recalled(self) -> None:
+        """What somebody recalled does not stand any more, whatever time the clocks tell."""
+        target, self._recalled = self._recalled, ""
+        if self.histories is None and target in self.at_hub.live():
+            raise Violation(f"{target} was recalled, and stands")
 
     def _check_kept_by_hub(self) -> None:
         """The hub has what it publishes, and the site may fetch what it is told of."""

@@ -11,11 +11,16 @@ from msgspec.structs import replace
 from appliance.core import records
 from appliance.core.errors import Refused
 from appliance.core.item import Item
+from appliance.core.moment import US, to_text
 from provisioning.hub.catalogue import Catalogue
+from provisioning.hub.folder import HubFolder
+from provisioning.hub.journals import HubJournals
 from provisioning.hub.links import set_right
 from provisioning.hub.publish import send_item
+from provisioning.hub.recalls import recall
 from tests.appliance import clips
 from tests.provisioning.live import LiveHub, program
+from tests.simulators.clock import SimulatedClock
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(200)
 
@@ -289,3 +294,13 @@ def test_a_story_goes_on_without_the_picture_that_was_recalled(hub: LiveHub, tmp
     readable = {path.name for path in hub.folder.site("dengfeng").readable.iterdir()}
     assert (wrong[7:] in readable, right[7:] in readable) == (False, True)
     assert (hub.library.holds(wrong), hub.library.holds(right)) == (False, True)
+
+
+def test_a_recall_takes_what_a_clock_that_was_ahead_had_dated(quiet_hub: LiveHub) -> None:
+    """The clock was an hour ahead when the story went out, and is set right: recalled is recalled."""
+    clock = SimulatedClock()
+    folder = HubFolder(quiet_hub.path, clock)
+    ahead = to_text(clock.wall_us() + 3600 * US)
+    HubJournals(folder).append("all/content", "offer", "i1", Item("i1", "误发", "news", "hub", ahead))
+    recall(folder, "i1", "误发")
+    assert Catalogue().read(HubJournals(folder), ()).live_offer("i1") is None
