@@ -9,11 +9,12 @@ from typing import Any, Final
 
 from appliance.core.errors import Text
 from tui.gather import network as gather_network
+from tui.gather import storage as gather_storage
 from tui.gather import sync as gather_sync
 from tui.gather.where import Where
 from tui.keys import say
 from tui.look import Look
-from tui.view import network, overview, sync
+from tui.view import network, overview, storage, sync
 from tui.view.acts import Act, Case
 from tui.view.reading import Reading
 from tui.view.sheet import Asked, Sheet
@@ -71,6 +72,18 @@ PAGES: Final = (
         gather_network.gather,
         network.ACTS,
         {"test": gather_network.try_line},
+    ),
+    Page(
+        "storage",
+        say("Storage"),
+        "7",
+        storage.sheet,
+        say(
+            "The disks by bay and serial number, what lies on them, which one to pull. Tab leads to the file systems"
+            " and to the steps of replacing the disk of the media."
+        ),
+        gather_storage.gather,
+        storage.ACTS,
     ),
 )
 
