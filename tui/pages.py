@@ -59,6 +59,7 @@ PAGES: Final = (
             " waits as long as it must."
         ),
         gather_sync.gather,
+        sync.ACTS,
     ),
     Page(
         "network",

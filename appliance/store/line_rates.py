@@ -25,3 +25,11 @@ def rate_of(db: Database, direction: Direction) -> LineRate:
     """How fast it is, and was at its worst."""
     found = rows(db, "SELECT slot_us, bytes, busy_us FROM line_rates WHERE direction = ?", (direction,))
     return line_rate(Slot(**row) for row in found)
+
+
+def carried_since(db: Database, direction: Direction, since_us: int) -> dict[int, int]:
+    """The bytes that were carried, by the beginning of each ten minutes; where nothing travelled there is none."""
+    found = db.conn.execute(
+        "SELECT slot_us, bytes FROM line_rates WHERE direction = ? AND slot_us >= ?", (direction, since_us)
+    )
+    return dict(found.fetchall())

@@ -1,4 +1,4 @@
-"""The supermarket (新闻超市) and what this site took, for somebody who looks through them, a page at a time.
+"""The supermarket and what this site took, for somebody who looks through them, a page at a time.
 
 Nothing here writes. A list is ordered by when a story is shown, newest first; `after` is the `place` of its last row.
 """

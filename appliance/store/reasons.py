@@ -50,3 +50,11 @@ _RECKON: Final = (
     "UPDATE transfers SET deadline_us = coalesce((SELECT min(deadline_us) FROM reasons"
     " WHERE reasons.digest = transfers.digest), deadline_us) WHERE direction = 'down'"
 )
+
+
+def reasons_of(db: Database, digest: str, limit: int = 20) -> tuple[tuple[str, int], ...]:
+    """Why an asset comes and by when, the most pressing first."""
+    found = db.conn.execute(
+        "SELECT reason, deadline_us FROM reasons WHERE digest = ? ORDER BY deadline_us, reason LIMIT ?", (digest, limit)
+    )
+    return tuple((reason, deadline_us) for reason, deadline_us in found)

@@ -1,190 +1,145 @@
-"""The line to the hub: what goes down and up and in which order, how far each stream has come, what is parked. PURE."""
+"""The line to the hub: what goes down and up and in which order, how far each stream has come, what waits. PURE.
 
-from dataclasses import dataclass, replace
+Each side of the page is a module: the queue (`tui.view.queue`), the streams and what parts them (`streams`), held and
+parked records (`waiting`), the week's bandwidth (`week`).
+"""
+
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from appliance.core.errors import Text
-from appliance.core.moment import US
-from appliance.core.queued import NEVER_US, Queued
+from appliance.core.command import Command, Reapply, Retry
+from appliance.core.errors import OperatorError, Text
+from tui.keys import say
 from tui.look import Look
-from tui.rows import Fact, Level, Tile
-from tui.view import tiles
+from tui.rows import Fact
+from tui.view import queue, streams, tiles, waiting, week
+from tui.view.acts import Act, Case, Weight
+from tui.view.queue import Queue
 from tui.view.reading import Reading
-from tui.view.sheet import PAGE_ROWS, Asked, Beside, Block, Column, Prose, Sheet, Tab, Table, TableRow
-
-STREAMS: Final = "streams"
-PARKED: Final = "parked"
-
-
-@dataclass(frozen=True)
-class ParkedRecord:
-    """A record that was received and could not be applied."""
-
-    stream: str
-    epoch: int
-    seq: int
-    kind: str
-    about: str
-    reason: Text
-
-    @property
-    def place(self) -> str:
-        return f"{self.stream} {self.epoch} {self.seq}"
+from tui.view.sheet import Asked, Beside, Block, Sheet, Spark, Tab
+from tui.view.streams import STREAMS
+from tui.view.waiting import HELD, PARKED, Waiting
+from tui.view.week import TIMETABLE, Week
 
 
 @dataclass(frozen=True)
 class Found:
     """One side of the page: of the others nothing is read."""
 
-    queue: tuple[Queued, ...] = ()
-    total: int | None = None
-    parked: tuple[ParkedRecord, ...] = ()
+    queue: Queue = field(default_factory=Queue)
+    waiting: tuple[Waiting, ...] = ()
+    week: Week = field(default_factory=Week)
 
 
 def sheet(found: Found | None, reading: Reading | None, look: Look, asked: Asked) -> Sheet:
     """The side that is asked for, or the row that was opened."""
-    found = found or Found()
     now_us = reading.at_us if reading is not None else 0
     if asked.opened is not None:
-        return Sheet(_opened(found, now_us, look, asked.opened))
+        return Sheet(_opened(found or Found(), reading, now_us, look, asked))
     tabs = (
         Tab("", look.say("Queue")),
         Tab(STREAMS, look.say("Streams")),
+        Tab(HELD, look.say("Held")),
         Tab(PARKED, look.say("Parked")),
+        Tab(TIMETABLE, look.say("Timetable")),
     )
     blocks: tuple[Block, ...]
     if asked.tab == STREAMS:
-        blocks = (_streams(reading, now_us, look),)
-    elif asked.tab == PARKED:
-        blocks = (_parked(found, look),)
+        blocks = streams.blocks(reading, now_us, look)
+    elif asked.tab in (HELD, PARKED):
+        blocks = waiting.blocks(found.waiting if found else None, asked.tab, look)
+    elif asked.tab == TIMETABLE:
+        blocks = week.blocks(found.week, now_us, look) if found else ()
     else:
-        blocks = (*_head(reading, look), _queue(found, now_us, look))
+        blocks = (*_head(found, reading, look), queue.table(found.queue if found else None, reading, now_us, look))
     return Sheet(blocks, tabs=tabs, tab=asked.tab)
 
 
-def _head(reading: Reading | None, look: Look) -> tuple[Block, ...]:
-    if reading is None or reading.snapshot is None:
+def _head(found: Found | None, reading: Reading | None, look: Look) -> tuple[Block, ...]:
+    if found is None or reading is None or reading.snapshot is None:
         return ()
     seen, now_us = reading.snapshot, reading.at_us
     sync = tiles.sync(seen, now_us, look)
     # What the table below lists one by one need not be counted above it.
     kept = tuple(line for line in sync.facts if isinstance(line, Fact) and line.label != look.say("Submissions"))
-    return (Beside((replace(sync, facts=kept), tiles.link(seen, now_us, look))),)
+    both = Beside((replace(sync, facts=kept), tiles.link(seen, now_us, look)))
+    pace = found.queue.pace
+    if pace is None or not any(pace.carried):
+        return (both,)
+    rate = look.say("the line carries {rate}").format(rate=look.rate(pace.bytes_per_s)) if pace.bytes_per_s else ""
+    return (both, Spark(look.say("Down, 24 h"), pace.carried, rate))
 
 
-def _queue(found: Found, now_us: int, look: Look) -> Table:
-    columns = (
-        Column("", 2),
-        Column(look.say("Name"), 0),
-        Column(look.say("State"), 10),
-        Column(look.say("Done"), 5, is_right=True),
-        Column(look.say("Size"), 7, is_right=True),
-        Column(look.say("Needed by"), 12, is_right=True),
-        Column(look.say("Tries"), 5, is_right=True, from_cells=100),
-    )
-    rows = tuple(_queued(each, now_us, look) for each in found.queue)
-    following = " ".join(map(str, found.queue[-1].place)) if len(found.queue) >= PAGE_ROWS else ""
-    return Table(columns, rows, look.say("nothing waits"), total=found.total, next=following)
+def _opened(found: Found, reading: Reading | None, now_us: int, look: Look, asked: Asked) -> tuple[Block, ...]:
+    assert asked.opened is not None
+    if asked.tab == STREAMS:
+        return streams.opened(asked.opened, reading, now_us, look)
+    if asked.tab in (HELD, PARKED):
+        return waiting.opened(found.waiting, asked.tab, asked.opened, look)
+    return queue.opened(found.queue, asked.opened, now_us, look)
 
 
-def _queued(each: Queued, now_us: int, look: Look) -> TableRow:
-    arrows = {"down": look.say("dn"), "up": look.say("up")}
-    due = look.clock(each.due_us, now_us) if each.due_us < NEVER_US else look.say("any time")
-    done = f"{100 * each.done_bytes // each.size_bytes}%" if each.size_bytes else "-"
-    return TableRow(
-        f"{each.direction} {each.digest}",
-        (
-            arrows[each.direction],
-            look.data(each.name, each.digest[7:19]),
-            _state(each, look),
-            done,
-            look.size(each.size_bytes),
-            due,
-            str(each.attempts),
-        ),
-        _level(each, now_us),
-    )
+def _queue_of(case: Case) -> Queue:
+    return case.found.queue if isinstance(case.found, Found) else Queue()
 
 
-def _state(each: Queued, look: Look) -> str:
-    words = {"queued": look.say("waiting"), "running": look.say("moving"), "failed": look.say("failed")}
-    return words[each.state]
+def _why_not_again(case: Case) -> Text | None:
+    if case.asked.tab == PARKED:
+        return None
+    each = _queue_of(case).at(case.row)
+    if case.asked.tab or each is None:
+        return Text("请先选一个传输或搁置的记录", "choose a transfer or a parked record first")
+    if each.state == "running":
+        return Text("正在传输", "it is moving")
+    if each.state != "failed" and each.not_before_us <= case.reading.at_us:
+        return Text("在排队，无需重试：线路空出即传", "it waits for its turn on the line, not for another try")
+    return None
 
 
-def _level(each: Queued, now_us: int) -> Level:
-    if each.state == "failed":
-        return Level.WARN
-    return Level.WARN if each.due_us < now_us else Level.GOOD
+def _again(case: Case) -> Command:
+    if case.asked.tab == PARKED:
+        stream, epoch, seq = waiting.place_of(case.row)
+        return Reapply(stream=stream, epoch=epoch, seq=seq, **case.asked_by)
+    each = _queue_of(case).at(case.row)
+    if each is None:
+        raise OperatorError(Text("传输已完成或已取消", "this is done, or gone"))
+    return Retry(digest=each.digest, direction=each.direction, **case.asked_by)
 
 
-def _streams(reading: Reading | None, now_us: int, look: Look) -> Table:
-    columns = (
-        Column(look.say("Stream"), 0),
-        Column(look.say("Stands at"), 14, is_right=True),
-        Column(look.say("Signed"), 16, is_right=True),
-        Column(look.say("Next by"), 14, is_right=True),
-    )
-    streams = reading.snapshot.sync.streams if reading is not None and reading.snapshot is not None else ()
-    rows = tuple(
-        TableRow(
-            each.stream,
-            (
-                look.data(each.stream),
-                f"{each.epoch}:{each.seq}",
-                look.ago(each.checkpoint_at_us, now_us) if each.checkpoint_at_us is not None else "-",
-                look.clock(each.next_by_us, now_us) if each.next_by_us is not None else "-",
-            ),
-            Level.NOTE if each.next_by_us is not None and each.next_by_us < now_us else Level.GOOD,
+def _what_again(case: Case) -> tuple[str, ...]:
+    look = case.look
+    if case.asked.tab == PARKED:
+        return (
+            look.say("The record is applied again: {place}").format(place=case.row),
+            look.say("Where that still cannot be, it stays parked and the reason is shown."),
         )
-        for each in streams
+    each = _queue_of(case).at(case.row)
+    name = look.data(each.name, each.digest[7:19]) if each is not None else case.row
+    return (
+        look.say("Tried again at once, from where it broke off: {name}").format(name=name),
+        look.say("What is needed sooner still goes first."),
     )
-    return Table(columns, rows, look.say("no stream yet"), is_searchable=False, opens=False)
 
 
-def _parked(found: Found, look: Look) -> Table:
-    columns = (
-        Column(look.say("Stream"), 16),
-        Column(look.say("Stands at"), 9, is_right=True),
-        Column(look.say("Kind"), 10),
-        Column(look.say("Why"), 0),
-    )
-    rows = tuple(
-        TableRow(each.place, (each.stream, f"{each.epoch}:{each.seq}", each.kind, look.of(each.reason)), Level.WARN)
-        for each in found.parked
-    )
-    following = found.parked[-1].place if len(found.parked) >= PAGE_ROWS else ""
-    return Table(columns, rows, look.say("nothing is parked"), next=following, is_searchable=False)
+def _all_again(case: Case) -> Command:
+    return Reapply(**case.asked_by) if case.asked.tab == PARKED else Retry(**case.asked_by)
 
 
-def _opened(found: Found, now_us: int, look: Look, key: str) -> tuple[Block, ...]:
-    """All that is known of a transfer or of a parked record; it may be gone since the row was chosen."""
-    for each in found.queue:
-        if f"{each.direction} {each.digest}" == key:
-            return _opened_transfer(each, now_us, look)
-    for record in found.parked:
-        if record.place == key:
-            facts = (
-                Fact(look.say("Kind"), record.kind),
-                Fact(look.say("About"), look.data(record.about, "-")),
-            )
-            return (Tile(key, look.say("parked"), Level.WARN, facts), Prose((look.of(record.reason),), look.say("Why")))
-    return (Prose((look.say("This is done, or gone."),)),)
+def _what_all_again(case: Case) -> tuple[str, ...]:
+    if case.asked.tab == PARKED:
+        return (case.look.say("All parked records are applied again, the oldest first."),)
+    return (case.look.say("All transfers that failed or wait for another try are tried at once."),)
 
 
-def _opened_transfer(each: Queued, now_us: int, look: Look) -> tuple[Block, ...]:
-    facts = [
-        Fact(look.say("Digest"), each.digest),
-        Fact(look.say("Size"), look.size(each.size_bytes)),
-        Fact(look.say("Done"), look.size(each.done_bytes)),
-        Fact(look.say("Tries"), str(each.attempts)),
-    ]
-    if each.rate_bytes_per_s and each.state == "running":
-        facts.append(Fact(look.say("Rate"), look.rate(each.rate_bytes_per_s)))
-    if each.due_us < NEVER_US:
-        facts.append(Fact(look.say("Needed by"), look.clock(each.due_us, now_us)))
-    if each.not_before_us > now_us:
-        wait = look.duration((each.not_before_us - now_us) / US)
-        facts.append(Fact(look.say("Next try"), look.say("in {duration}").format(duration=wait)))
-    tile = Tile(look.data(each.name, each.digest[7:19]), _state(each, look), _level(each, now_us), tuple(facts))
-    why = (Prose((look.of(each.reason),), look.say("Why")),) if each.reason is not None else ()
-    return (tile, *why)
+def _why_not_all(case: Case) -> Text | None:
+    if case.asked.tab in ("", PARKED):
+        return None
+    return Text("请先转到队列或搁置", "go to the queue or to what is parked first")
+
+
+ACTS: Final = (
+    Act(
+        "again", "t", say("Try again"), Weight.BOX, _again, preview=_what_again, refusal=_why_not_again, needs_row=True
+    ),
+    Act("all_again", "a", say("Try all again"), Weight.BOX, _all_again, preview=_what_all_again, refusal=_why_not_all),
+)
