@@ -1,21 +1,27 @@
-"""The program for the technician: one screen that shows any page, and which key does what. Nothing is decided here.
+"""The program for the technician: gives a session to a terminal and does what keys ask for. Nothing is decided here.
 
 A worker thread looks at the box every few seconds, and at what the page on top asks for, and posts SeenAnew.
 """
 
 import asyncio
 import signal
-from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar, Final
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, ClassVar, Final
 
 from textual import events, work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from appliance.core.errors import SongshanError, Text
+from appliance.core.moment import to_text
+from tui.acting import Acting, Notice
 from tui.driver import TerminalDriver
-from tui.look import Look
+from tui.gather.door import Door
+from tui.look import Look as TheLook
 from tui.messages import SeenAnew
+from tui.outcomes import Do, Look, OpenDoor, Outcome, Put, Quit
 from tui.pages import PAGES, Page
 from tui.panel import Panel
 from tui.seen import Seen
@@ -24,13 +30,16 @@ from tui.view.sheet import Asked
 
 HANG_UP_S: Final = 3
 """When the line is gone or we are told to end, this is how long tidying up may take before the kernel ends us."""
+SOON_S: Final = 0.7
+"""After a command was put, its outcome is looked for so much later; a running agent is mostly through with it."""
+PARTS: Final = ("header", "body", "notice", "footer")
 
 
 class Board(Screen[None], inherit_bindings=False):
     """The line about the box, the page, the line of what happened, the keys."""
 
     def compose(self) -> ComposeResult:
-        for name in ("header", "body", "notice", "footer"):
+        for name in PARTS:
             yield Panel(id=name)
 
 
@@ -44,16 +53,19 @@ class TechnicianApp(App[None], inherit_bindings=False):
 
     def __init__(
         self,
-        look_at: Callable[[Page, Asked], Seen],
-        looks: Mapping[str, Look],
+        look_at: Callable[[Page, Asked, Collection[str]], Seen],
+        door: Door,
+        looks: Mapping[str, TheLook],
         language: str,
         refresh_s: float,
         pages: Sequence[Page] = PAGES,
     ) -> None:
         super().__init__(driver_class=TerminalDriver)
         self._look_at = look_at
+        self._door = door
         self._refresh_s = refresh_s
-        self.session = Session(pages, looks, language)
+        acting = Acting(door.account, time.monotonic, lambda: to_text(time.time_ns() // 1000))
+        self.session = Session(pages, looks, language, acting)
         self.animation_level = "none"
 
     async def on_mount(self) -> None:
@@ -72,29 +84,80 @@ class TechnicianApp(App[None], inherit_bindings=False):
             self._look()
 
     def on_key(self, event: events.Key) -> None:
-        """Every key but those that quit is the session's."""
+        """Every key but those that quit at once is the session's."""
         event.stop()
         event.prevent_default()
-        lines = self.screen.query_one("#body", Panel).size
-        outcome = self.session.press(event.key, event.character or "", lines.width, lines.height)
-        if outcome == "quit":
-            self.exit()
-            return
-        if outcome == "look":
-            self._look()
+        size = self.screen.query_one("#body", Panel).size
+        self._follow(self.session.press(event.key, event.character or "", size.width, size.height))
         self._show()
+
+    def _follow(self, outcome: Outcome) -> None:
+        match outcome:
+            case Quit():
+                self.exit()
+            case Look():
+                self._look()
+            case OpenDoor():
+                self._open(outcome)
+            case Put():
+                self._put(outcome)
+            case Do(act=act):
+                said = self.session.look.say(act.message)
+                self.session.tell(Notice(self.session.look.say("{act}: under way").format(act=said)))
+                self._do(outcome)
+            case _:
+                return
 
     def _look(self) -> None:
         """Look at the box anew, unless that is being done; what is asked for meanwhile is looked at next."""
         if not any(worker.group == "look" and not worker.is_finished for worker in self.workers):
-            self._look_now(self.session.page, self.session.asked)
+            self._look_now(self.session.page, self.session.asked, tuple(self.session.acting.followed))
 
     @work(thread=True, group="look", exit_on_error=True)
-    def _look_now(self, page: Page, asked: Asked) -> None:
-        self.post_message(SeenAnew(page.name, self._look_at(page, asked)))
+    def _look_now(self, page: Page, asked: Asked, followed: Collection[str]) -> None:
+        self.post_message(SeenAnew(page.name, self._look_at(page, asked, followed)))
+
+    @work(thread=True, group="act", exit_on_error=True)
+    def _open(self, opening: OpenDoor) -> None:
+        self._tried(self._door.open, lambda _nothing: self._follow(self.session.elevated(opening)))
+
+    @work(thread=True, group="act", exit_on_error=True)
+    def _put(self, put: Put) -> None:
+        def told(name: str) -> None:
+            runs = (reading := self.session.reading) is not None and reading.agent_runs
+            self.session.tell(self.session.acting.was_put(put, name, self.session.look, agent_runs=runs))
+            self.set_timer(SOON_S, self._look)
+
+        self._tried(lambda: self._door.put(put.command), told)
+
+    @work(thread=True, group="act", exit_on_error=True)
+    def _do(self, do: Do) -> None:
+        self._tried(lambda: self._door.do(do.deed, do.case), lambda text: self._done(do, text))
+
+    def _done(self, do: Do, text: Text) -> None:
+        self.session.tell(Notice(f"{self.session.look.say(do.act.message)}: {self.session.look.of(text)}"))
+        self._look()
+
+    def _tried(self, attempt: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        """On a worker thread: attempt it, and tell the session on its own thread what came of it."""
+
+        def told() -> None:
+            then(result)
+            self._show()
+
+        def failed(error: SongshanError) -> None:
+            self.session.fail(error)
+            self._show()
+
+        try:
+            result = attempt()
+        except SongshanError as error:
+            self.call_from_thread(failed, error)
+        else:
+            self.call_from_thread(told)
 
     def _show(self) -> None:
-        for name in ("header", "body", "notice", "footer"):
+        for name in PARTS:
             self.screen.query_one(f"#{name}", Panel).show(self.session.drawing(name))
 
     def _hang_up(self) -> None:

@@ -3,6 +3,7 @@
 import os
 import sys
 from functools import partial
+from typing import Any
 
 import click
 
@@ -27,12 +28,14 @@ def tui(box: Box, lang: str | None) -> None:
     from tui.app import TechnicianApp
     from tui.catalogue import looks
     from tui.gather.box import look_at, zone_of
+    from tui.gather.door import Door
     from tui.terminal import terminal
 
     found = terminal(os.ttyname(sys.__stdin__.fileno()), os.environ, language(), lang)
     shown = looks(zone_of(box.home, os.environ), found.languages, found.plain)
-    looking = partial(look_at, box.home, os.environ, notes={})
-    app = TechnicianApp(looking, shown, found.languages[0], found.refresh_s)
+    notes: dict[str, Any] = {}
+    eyes = partial(look_at, box.home, os.environ, notes=notes)
+    app = TechnicianApp(eyes, Door(box.home, os.environ, notes), shown, found.languages[0], found.refresh_s)
     # Without the mouse: there is nothing to click, and a dropped line would leave a terminal that sprays escapes.
     app.run(mouse=False)
     sys.exit(app.return_code or 0)

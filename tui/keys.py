@@ -49,5 +49,15 @@ KEYS: Final = (
     Key(("q", "f10", "ctrl+c", "ctrl+q"), "q", "quit", say("Quit"), 7, "q F10 Ctrl+C"),
 )
 
+
+def bound(key: str) -> tuple[str, tuple[int, ...]]:
+    """The action that a key of the frame is bound to, with its argument; ("", ()) for any other key."""
+    for each in KEYS:
+        if key in each.names:
+            name, _open, argument = each.action.partition("(")
+            return name, (int(argument.rstrip(")")),) if argument else ()
+    return "", ()
+
+
 RESERVED: Final = frozenset(name for key in KEYS for name in key.names) | frozenset("1234567890")
 """No act of a page may have one of these."""

@@ -1,66 +1,69 @@
-"""Where the person is in the program: which page, where on it, in which language. Keys go in, drawings come out.
+"""Where the person is in the program: which page, where on it, what lies over it. Keys go in, drawings come out.
 
-It knows no terminal and no clock, so a test walks it by keys in milliseconds; `tui.app` gives it to a terminal.
+It knows no terminal, no box and no clock of its own, so that a test walks it by keys in milliseconds; `tui.app` gives
+it to a terminal and does what a key asks for (`tui.outcomes`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Final, Literal
+from dataclasses import replace
+from typing import Any, Final
 
-from tui.keys import KEYS
+from appliance.core.errors import SongshanError
+from tui.acting import Acting, Notice
+from tui.form import Filled, Form
+from tui.help import Help
+from tui.keys import KEYS, bound
+from tui.layers import Chosen, Closed, Layer, typed
 from tui.look import Look
+from tui.outcomes import LOOK, NOTHING, QUIT, Do, OpenDoor, Outcome, Put
 from tui.pages import Page
-from tui.rows import Row, blank_row, draw, last_skip
+from tui.palette import Entry, Jump, Palette
+from tui.rows import Level, Row
 from tui.seen import Seen
 from tui.view import frame
-from tui.view.draw import Place, draw_sheet, skip_max
-from tui.view.sheet import Asked, Prose, Sheet
-from tui.view.table import cursor_at
-
-Outcome = Literal["", "look", "quit"]
-"""What the program has to do after a key: nothing but to draw, look at the box, end."""
+from tui.view.acts import Act, Case, Weight
+from tui.view.draw import draw_sheet
+from tui.view.reading import Reading
+from tui.view.sheet import Asked, Sheet
+from tui.visit import Visit
 
 WORDS_MAX: Final = 60
-
-
-@dataclass
-class Visit:
-    """What the person left on a page, so that coming back finds it. `before`: the beginnings of the table's pages."""
-
-    asked: Asked = field(default_factory=Asked)
-    place: Place = field(default_factory=Place)
-    before: tuple[str, ...] = ()
-    list_place: Place = field(default_factory=Place)
-    seen: Seen | None = None
 
 
 class Session:
     """One person at one terminal."""
 
-    def __init__(self, pages: Sequence[Page], looks: Mapping[str, Look], language: str) -> None:
+    def __init__(
+        self, pages: Sequence[Page], looks: Mapping[str, Look], language: str, acting: Acting, start: str = ""
+    ) -> None:
         self._pages = pages
         self._looks = looks
         self._language = language
         self._visits = {page.name: Visit() for page in pages}
         self._seen: Seen | None = None
         self._typing: str | None = None
-        self._is_help = False
-        self._help_skip = 0
-        self.page = pages[0]
+        self._layer: Layer | None = None
+        self._then: Callable[[Any], Outcome] = lambda _what: NOTHING
+        self._notice = Notice()
+        self._cells, self._lines = 80, 22
+        self.acting = acting
+        self.page = next((page for page in pages if page.name == start), pages[0])
         self._actions: dict[str, Callable[..., Outcome]] = {
             "help": self._help,
+            "palette": self._open_palette,
+            "jump": self._open_jump,
             "search": self._search,
             "open": self._open,
             "back": self._back,
             "move": self._move,
             "first": self._first,
             "tab": self._tab,
-            "look_again": lambda: "look",
+            "look_again": lambda: LOOK,
+            "elevate": self._elevate,
+            "undo": self._undo,
             "language": self._change_language,
-            "quit": lambda: "quit",
+            "quit": lambda: QUIT,
         }
-        self._cells, self._lines = 80, 22
 
     @property
     def look(self) -> Look:
@@ -71,168 +74,237 @@ class Session:
         return self._visit.asked
 
     @property
-    def _visit(self) -> Visit:
-        return self._visits[self.page.name]
+    def reading(self) -> Reading | None:
+        return self._seen.reading if self._seen is not None else None
 
     @property
     def sheet(self) -> Sheet:
         """What the page on top says now."""
-        visit, seen = self._visit, self._seen
-        shown = visit.seen if visit.seen is not None and visit.seen.asked == visit.asked else None
-        reading = seen.reading if seen is not None else None
-        made = self.page.sheet(shown.found if shown is not None else None, reading, self.look, visit.asked)
+        shown = self._visit.shown
+        found = shown.found if shown is not None else None
+        made = self.page.sheet(found, self.reading, self.look, self.asked)
         return replace(made, troubles=(*shown.troubles, *made.troubles)) if shown is not None else made
+
+    @property
+    def acts(self) -> tuple[Act, ...]:
+        """What can be done on this side of the page."""
+        return tuple(act for act in self.page.acts if not act.tabs or self.asked.tab in act.tabs)
 
     def see(self, page: str, seen: Seen) -> None:
         """A new look at the box is there."""
         self._seen = seen
         self._visits[page].seen = seen
+        came = self.acting.came_of(seen.outcomes, self.look)
+        self._notice = came or self._notice
 
     def wants(self, page: str, seen: Seen) -> bool:
         """Whether something else has been asked for since."""
         return page != self.page.name or seen.asked != self.asked
 
+    def tell(self, notice: Notice) -> None:
+        """Something happened."""
+        self._notice = notice
+
+    def fail(self, error: SongshanError) -> None:
+        """Something could not be done; with the next step."""
+        texts = [*error.problems, *([error.hint] if error.hint is not None else [])]
+        self._notice = Notice(" ".join(self.look.of(text) for text in texts), Level.WARN)
+
+    def elevated(self, opened: OpenDoor) -> Outcome:
+        """This account may act: so does the person, and goes on with what was wanted."""
+        self.acting.elevate(opened.by)
+        return self._begin(opened.then) if opened.then is not None else NOTHING
+
     def press(self, key: str, character: str, cells: int, lines: int) -> Outcome:
         """A key was pressed, while the page had that size."""
         self._cells, self._lines = cells, lines
+        self._notice = Notice()
+        if self._layer is not None:
+            return self._pressed(self._layer.press(key, character))
         if self._typing is not None:
             return self._type(key, character)
         if len(key) == 1 and key.isdigit():
             return self._go(next((page for page in self._pages if page.key == key), None))
-        for bound in KEYS:
-            if key in bound.names:
-                name, _open, argument = bound.action.partition("(")
-                action = self._actions.get(name)
-                if action is None:
-                    return ""
-                return action(int(argument.rstrip(")"))) if argument else action()
-        return ""
+        act = next((act for act in self.acts if act.key == key), None)
+        if act is not None:
+            return self._begin(act)
+        name, arguments = bound(key)
+        return self._actions[name](*arguments) if name else NOTHING
 
     def drawing(self, panel: str) -> Callable[[int, int], tuple[Row, ...]]:
         """How one of the four parts of the screen is drawn."""
-        look, reading = self.look, self._seen.reading if self._seen is not None else None
-        standing = self._standing()
+        look, reading, standing = self.look, self.reading, self._standing()
         match panel:
             case "header":
                 return lambda cells, _lines: (frame.header(reading, standing, cells, look),)
             case "notice":
                 return lambda cells, _lines: (frame.notice(standing, cells, look),)
             case "footer":
-                acts, keys = self.page.acts, KEYS
-                return lambda cells, _lines: (frame.footer(acts, keys, cells, look),)
-            case _ if self._is_help:
-                return partial(self._help_rows, look)
+                acts = self.acts
+                return lambda cells, _lines: (frame.footer(acts, KEYS, cells, look),)
+        layer = self._layer
+        if layer is not None:
+            return lambda cells, lines: layer.rows(cells, lines, look)
         sheet, place = self.sheet, self._visit.place
         return lambda cells, lines: draw_sheet(sheet, place, cells, lines, look)
 
+    @property
+    def _visit(self) -> Visit:
+        return self._visits[self.page.name]
+
     def _standing(self) -> frame.Standing:
         words = self._typing if self._typing is not None else self.asked.words
-        return frame.Standing(title=self.look.say(self.page.title), words=words)
+        return frame.Standing(
+            title=self.look.say(self.page.title),
+            by=self.acting.by,
+            left_s=self.acting.left_s,
+            words=words,
+            is_typing=self._typing is not None,
+            notice=self._notice.text,
+            notice_level=self._notice.level,
+        )
 
-    def _help_rows(self, look: Look, cells: int, lines: int) -> tuple[Row, ...]:
-        about, tile = frame.help_tile(self.page.title, self.page.help, self.page.acts, look)
-        head = draw_sheet(Sheet((Prose((about,)),)), Place(), cells, min(3, lines), look)
-        tall = max(0, lines - len(head))
-        skip = min(self._help_skip, last_skip(tile, cells, tall, look))
-        drawn = draw(tile, cells, tall, look, skip) if tall else ()
-        return (*head, *drawn, *(blank_row(cells) for _ in range(lines - len(head) - len(drawn))))
+    # Layers: the palette, the list of pages, forms.
+
+    def _lay(self, layer: Layer, then: Callable[[Any], Outcome]) -> Outcome:
+        self._layer, self._then = layer, then
+        return NOTHING
+
+    def _pressed(self, after: Layer | Chosen | Closed) -> Outcome:
+        match after:
+            case Chosen(what=what):
+                self._layer = None
+                return self._then(what)
+            case Closed():
+                self._layer = None
+            case _:
+                self._layer = after
+        return NOTHING
+
+    def _open_palette(self) -> Outcome:
+        pages = [self._entry(page, page.title, page.key) for page in self._pages]
+        acts = [self._entry(act, act.message, act.key) for act in self.acts]
+        keys = [self._entry(key.action, key.message, key.shown) for key in KEYS if key.footer]
+        return self._lay(Palette((*acts, *pages, *keys)), self._chosen)
+
+    def _open_jump(self) -> Outcome:
+        return self._lay(Jump(tuple(self._entry(page, page.title, page.key) for page in self._pages)), self._chosen)
+
+    def _entry(self, what: Any, message: str, key: str) -> Entry:
+        said = {look.say(message) for look in self._looks.values()} | {message}
+        return Entry(what, self.look.say(message), tuple(sorted(said)), key)
+
+    def _chosen(self, what: Page | Act | str) -> Outcome:
+        match what:
+            case Page():
+                return self._go(what)
+            case Act():
+                return self._begin(what)
+            case str():
+                return self._actions[what]()
+
+    # Acts.
+
+    def _begin(self, act: Act) -> Outcome:
+        """Begin something that can be done here: who are you, what exactly, do you mean it."""
+        shown, reading = self._visit.shown, self.reading
+        if reading is None:
+            return NOTHING
+        case = Case(
+            shown.found if shown is not None else None, reading, self.look, self.asked, self._visit.row(self.sheet)
+        )
+        if act.needs_row and not case.row:
+            self._notice = Notice(self.look.say("There is no line to do it with."))
+            return NOTHING
+        if (refusal := act.refusal(case)) is not None:
+            self._notice = Notice(self.look.of(refusal), Level.WARN)
+            return NOTHING
+        if act.weight > Weight.LOOK and not self.acting.by:
+            return self._elevate(act)
+        if act.weight == Weight.LOOK and not act.fields(case):
+            return self._through(Filled(act, case))
+        return self._lay(Form(act, case), self._through)
+
+    def _through(self, filled: Filled) -> Outcome:
+        what = self.acting.through(filled, self.page)
+        if isinstance(what, Put | Do):
+            return what
+        return self._lay(Form(filled.act, filled.case, problem=what), self._through)
+
+    def _elevate(self, then: Act | None = None) -> Outcome:
+        """Say who you are; said again, step down."""
+        if self.acting.by and then is None:
+            self.acting.step_down()
+            self._notice = Notice(self.look.say("Read-only again."))
+            return NOTHING
+        if self.reading is None:
+            return NOTHING
+        case = Case(None, self.reading, self.look, self.asked)
+        return self._lay(Form(self.acting.who(), case), lambda filled: self.acting.named(filled, then))
+
+    def _undo(self) -> Outcome:
+        last = self.acting.undo()
+        if last is None:
+            self._notice = Notice(self.look.say("There is nothing to take back."))
+            return NOTHING
+        act, case = last
+        if not self.acting.by:
+            return self._elevate(act)
+        return self._lay(Form(act, replace(case, values=None)), self._through)
+
+    # Moving about.
+
+    def ask(self, asked: Asked) -> None:
+        """Ask something else of the page on top."""
+        self._visit.ask(asked)
 
     def _go(self, page: Page | None) -> Outcome:
         if page is None:
-            return ""
-        self._is_help = False
+            return NOTHING
         self.page = page
-        return "look"
+        return LOOK
 
     def _help(self) -> Outcome:
-        self._is_help, self._help_skip = not self._is_help, 0
-        return ""
+        return self._lay(Help(self.page.title, self.page.help, self.page.acts), lambda _what: NOTHING)
 
     def _search(self) -> Outcome:
         table = self.sheet.table
         if table is not None and table.is_searchable:
             self._typing = self.asked.words
-        return ""
+        return NOTHING
 
     def _type(self, key: str, character: str) -> Outcome:
         """While words are typed every key is a character, but for those that end it."""
         assert self._typing is not None
         if key in ("enter", "escape"):
-            words, self._typing = (self._typing if key == "enter" else ""), None
-            return self.ask(replace(self.asked, words=words, after="")) if words != self.asked.words else ""
-        if key in ("backspace", "ctrl+h"):
-            self._typing = self._typing[:-1]
-        elif character.isprintable() and character:
-            self._typing = (self._typing + character)[:WORDS_MAX]
-        return ""
-
-    def ask(self, asked: Asked) -> Outcome:
-        """Ask something else of the page on top."""
-        visit = self._visit
-        if not asked.after:
-            visit.before = ()
-        visit.asked, visit.place = asked, Place()
-        return "look"
+            words, self._typing = (self._typing.strip() if key == "enter" else ""), None
+            return _looked(self._visit.search(words))
+        self._typing = typed(self._typing, key, character, WORDS_MAX)
+        return NOTHING
 
     def _open(self) -> Outcome:
-        visit, table = self._visit, self.sheet.table
-        if self._is_help or table is None or not table.opens or not table.rows:
-            return ""
-        visit.list_place = Place(table.rows[cursor_at(table, visit.place.cursor)].key)
-        visit.asked, visit.place = replace(visit.asked, opened=visit.list_place.cursor), Place()
-        return "look"
+        return _looked(self._visit.open(self.sheet))
 
     def _back(self) -> Outcome:
-        """Out of the help, out of a row, out of a search, to the overview."""
-        visit = self._visit
-        if self._is_help:
-            return self._help()
-        if visit.asked.opened is not None:
-            visit.asked, visit.place = replace(visit.asked, opened=None), visit.list_place
-            return "look"
-        if visit.asked.words:
-            return self.ask(replace(visit.asked, words="", after=""))
-        return self._go(self._pages[0])
+        """Out of a row, out of a search, to the overview."""
+        if self._visit.back():
+            return LOOK
+        return self._go(self._pages[0]) if self.page is not self._pages[0] else NOTHING
 
     def _move(self, lines: int) -> Outcome:
-        visit, sheet = self._visit, self.sheet
-        if self._is_help:
-            self._help_skip = max(0, self._help_skip + lines)
-            return ""
-        if sheet.table is None or not sheet.table.rows:
-            last = skip_max(sheet, self._cells, self._lines, self.look)
-            visit.place = replace(visit.place, skip=max(0, min(last, visit.place.skip + lines)))
-            return ""
-        table = sheet.table
-        at = cursor_at(table, visit.place.cursor)
-        if lines > 0 and at == len(table.rows) - 1 and table.next:
-            visit.before = (*visit.before, visit.asked.after)
-            visit.asked, visit.place = replace(visit.asked, after=table.next), Place()
-            return "look"
-        if lines < 0 and at == 0 and visit.before:
-            visit.asked = replace(visit.asked, after=visit.before[-1])
-            visit.before, visit.place = visit.before[:-1], Place()
-            return "look"
-        visit.place = Place(table.rows[max(0, min(len(table.rows) - 1, at + lines))].key)
-        return ""
+        return _looked(self._visit.move(self.sheet, lines, (self._cells, self._lines), self.look))
 
     def _first(self) -> Outcome:
-        if self._is_help:
-            self._help_skip = 0
-            return ""
-        was_at = self.asked.after
-        self._visit.place = Place()
-        return self.ask(replace(self.asked, after="")) if was_at else ""
+        return _looked(self._visit.first())
 
     def _tab(self, step: int) -> Outcome:
-        sheet = self.sheet
-        if self._is_help or not sheet.tabs:
-            return ""
-        keys = [tab.key for tab in sheet.tabs]
-        at = keys.index(sheet.tab) if sheet.tab in keys else 0
-        return self.ask(Asked(tab=keys[(at + step) % len(keys)]))
+        return _looked(self._visit.tab(self.sheet, step))
 
     def _change_language(self) -> Outcome:
         """The other language, where this terminal can draw it."""
         self._language = next((other for other in self._looks if other != self._language), self._language)
-        return ""
+        return NOTHING
+
+
+def _looked(must_look: bool) -> Outcome:
+    return LOOK if must_look else NOTHING

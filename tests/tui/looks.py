@@ -17,8 +17,9 @@ from pathlib import Path
 from rich.cells import cell_len
 
 from tests.tui.readings import HEALTHY, LOOKS, PLAIN
+from tui.acting import Acting
 from tui.look import Look
-from tui.pages import PAGES, page_named
+from tui.pages import PAGES
 from tui.rows import Row
 from tui.seen import Seen
 from tui.session import Session
@@ -39,8 +40,8 @@ def seen(found: object, reading: Reading = HEALTHY, *troubles: Trouble, asked: A
 
 def session_at(page: str, shown: Seen, look: Look) -> Session:
     """A program that has just looked at this page."""
-    session = Session(PAGES, {look.language: look}, look.language)
-    session.page = page_named(page)
+    acting = Acting("admin", lambda: 0.0, lambda: "2026-11-24T06:03:00Z")
+    session = Session(PAGES, {look.language: look}, look.language, acting, page)
     session.ask(shown.asked)
     session.see(page, shown)
     return session

@@ -1,24 +1,34 @@
 """What every page knows of the box, and what the page on top reads besides. Called on a worker thread."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from appliance.config import Config, load
-from appliance.core.errors import SongshanError
-from appliance.store import facts
+from appliance.core.errors import SongshanError, Text
+from appliance.store import desk, facts
 from tui.gather.where import Where, where
 from tui.pages import Page
 from tui.seen import Seen
 from tui.view.reading import Reading, Trouble, troubles_of
 from tui.view.sheet import Asked
 
+_NO_REASON: Final = Text("没有说明原因", "no reason was given")
+
 
 def look_at(
-    home: Path | None, environ: Mapping[str, str], page: Page, asked: Asked, notes: dict[str, Any] | None = None
+    home: Path | None,
+    environ: Mapping[str, str],
+    page: Page,
+    asked: Asked,
+    followed: Collection[str] = (),
+    notes: dict[str, Any] | None = None,
 ) -> Seen:
-    """The box and one page of it. Waits some seconds for a database that is held; never raises for what is wrong."""
+    """The box, one page of it, and what became of the commands `followed`.
+
+    Waits some seconds for a database that is held; never raises for what is wrong.
+    """
     here = where(home, environ, notes)
     reading = gather(here)
     found, raised = None, tuple[Trouble, ...]()
@@ -27,7 +37,7 @@ def look_at(
             found = page.gather(here, asked)
         except SongshanError as error:
             raised = troubles_of(error.problems, error.hint)
-    return Seen(reading, asked, found, (*raised, *here.troubles))
+    return Seen(reading, asked, found, (*raised, *here.troubles), _outcomes(here, followed))
 
 
 def gather(here: Where) -> Reading:
@@ -36,6 +46,22 @@ def gather(here: Where) -> Reading:
         assert here.problem is not None
         return Reading(here.now_us, None, here.problem.problems, here.problem.hint)
     return Reading(here.now_us, facts.look(here.config, here.now_us))
+
+
+def _outcomes(here: Where, followed: Collection[str]) -> dict[str, Text | None]:
+    """Of those that are through; none while the database cannot be read, which the page tells."""
+    if not followed:
+        return {}
+    try:
+        with here.database() as db:
+            done = [desk.audited(db, name) for name in followed]
+    except SongshanError:
+        return {}
+    return {
+        each.name: (each.reason or _NO_REASON) if each.outcome == "refused" else None
+        for each in done
+        if each is not None
+    }
 
 
 def zone_of(home: Path | None, environ: Mapping[str, str]) -> ZoneInfo:

@@ -117,4 +117,6 @@ class Act:
     undo: Callable[[Case], Command] | None = None
     """The command that takes it back; the screen offers it until the next act."""
     needs_row: bool = False
+    tabs: tuple[str, ...] = ()
+    """The sides of the page (`asked.tab`) on which it can be done; () on all."""
     in_footer: bool = True

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tui.keys import KEYS, Key
+from tui.keys import Key
 from tui.look import Look
-from tui.rows import Fact, Level, Row, Span, Tile, blank_filled, row_width, spread
+from tui.rows import Level, Row, Span, blank_filled, row_width, spread
 from tui.view import tiles
 from tui.view.acts import Act
 from tui.view.reading import Reading
@@ -26,7 +26,7 @@ class Standing:
     notice: str = ""
     """What came of the last act."""
     notice_level: Level = Level.NOTE
-    is_looking: bool = False
+    is_typing: bool = False
 
 
 def header(reading: Reading | None, standing: Standing, cells: int, look: Look) -> Row:
@@ -66,8 +66,9 @@ def notice(standing: Standing, cells: int, look: Look) -> Row:
     if standing.notice:
         letter = f"{standing.notice_level.letter} " if standing.notice_level > Level.GOOD else ""
         return blank_filled([Span(f" {letter}{standing.notice}", standing.notice_level.style)], cells, look)
-    if standing.words:
-        return blank_filled([Span(f" /{look.data(standing.words, '')}", "note")], cells, look)
+    mark = "_" if standing.is_typing else ""
+    if standing.words or standing.is_typing:
+        return blank_filled([Span(f" /{look.data(standing.words, '')}{mark}", "note")], cells, look)
     return blank_filled([], cells, look)
 
 
@@ -85,18 +86,3 @@ def footer(acts: Sequence[Act], keys: Sequence[Key], cells: int, look: Look) -> 
             break
         spans += more
     return blank_filled(spans, cells, look)
-
-
-def help_tile(title: str, about: str, acts: Sequence[Act], look: Look) -> tuple[str, Tile]:
-    """What this page is for, and what the keys and the letters mean."""
-    own = [Fact(act.key, look.say(act.message)) for act in acts]
-    keys = [Fact(key.all_shown, look.say(key.message)) for key in KEYS]
-    letters = [
-        Fact("G", look.say("in order"), level=Level.GOOD),
-        Fact("I", look.say("in order, and good to know: offline is normal, work waits"), level=Level.NOTE),
-        Fact("A", look.say("act today"), level=Level.WARN),
-        Fact("R", look.say("act now: on the air, or soon not, or data in danger"), level=Level.BAD),
-    ]
-    pages = Fact("1 - 9, 0", look.say("a page"))
-    tile = Tile(f"{look.say('Help')}: {look.say(title)}", "", Level.GOOD, (*own, pages, *keys, *letters), scrolls=True)
-    return look.say(about), tile

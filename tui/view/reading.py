@@ -28,6 +28,10 @@ class Reading:
     hint: Text | None = None
 
     @property
+    def agent_runs(self) -> bool:
+        return self.snapshot is not None and self.snapshot.agent.state == "running"
+
+    @property
     def waiting(self) -> int:
         return self.snapshot.sync.spool_waiting if self.snapshot is not None else 0
 
