@@ -11,10 +11,11 @@ from appliance.core.errors import Text
 from tui.gather import network as gather_network
 from tui.gather import storage as gather_storage
 from tui.gather import sync as gather_sync
+from tui.gather import upgrade as gather_upgrade
 from tui.gather.where import Where
 from tui.keys import say
 from tui.look import Look
-from tui.view import network, overview, storage, sync
+from tui.view import network, overview, storage, sync, upgrade
 from tui.view.acts import Act, Case
 from tui.view.reading import Reading
 from tui.view.sheet import Asked, Sheet
@@ -85,6 +86,19 @@ PAGES: Final = (
         ),
         gather_storage.gather,
         storage.ACTS,
+    ),
+    Page(
+        "upgrade",
+        say("Upgrade"),
+        "",
+        upgrade.sheet,
+        say(
+            "Which release runs, which one after the next start, and which one it goes back to; the five signals of the"
+            " gate while a release is on trial. The channels go on through an upgrade and through going back."
+        ),
+        gather_upgrade.gather,
+        upgrade.ACTS,
+        {"rollback": gather_upgrade.roll_back, "apply": gather_upgrade.apply},
     ),
 )
 
