@@ -17,6 +17,7 @@ import msgspec
 from appliance.command import Box, language, now_us, pass_box, say, say_json
 from appliance.commands.checks import Check, all_checks
 from appliance.config import Config
+from appliance.core import phone
 from appliance.core.errors import Refused, SongshanError, Text, WorldError
 from appliance.core.facts import as_facts
 from appliance.durable import write_atomically
@@ -45,22 +46,33 @@ _MARKS: Final = {"good": Text("正常", "ok"), "warning": Text("注意", "note")
 @click.option(
     "--bundle", type=click.Path(path_type=Path, dir_okay=False), help="write a redacted bundle for whoever helps"
 )
+@click.option("--code", metavar="DIGITS", help="what six digits mean that somebody reads over the telephone")
 @click.option("--json", "as_json", is_flag=True, help="for programs")
 @pass_box
-def doctor(box: Box, bundle: Path | None, as_json: bool) -> None:
+def doctor(box: Box, bundle: Path | None, code: str | None, as_json: bool) -> None:
     """体检：逐项检查，给出原因和下一步；agent、数据库、网络都不在时也能用。 Checks with cause and next step.
 
     Exits 1 when something is broken. Example: songshan doctor --bundle /tmp/dengfeng.tar.gz
     """
+    if code is not None:
+        _say_code(code, as_json)
+        return
     moment_us = now_us()
     checks = all_checks(box, moment_us)
+    digits = phone_code(checks)
     if as_json:
-        say_json({"checks": as_facts(checks)})
+        say_json({"checks": as_facts(checks), "code": digits})
     else:
         for check in checks:
             _say_check(check)
+        say(
+            Text(
+                f"体检码 {digits[:3]} {digits[3:]}，可电话报给嵩山云运维",
+                f"code for the telephone: {digits[:3]} {digits[3:]}",
+            )
+        )
     if bundle is not None:
-        write_atomically(bundle.absolute(), _bundle(box, checks, moment_us))
+        write_atomically(bundle.absolute(), bundle_of(box, checks, moment_us))
         if not as_json:
             say(
                 Text(
@@ -80,7 +92,21 @@ def _say_check(check: Check) -> None:
         click.echo(f"       -> {check.hint.in_language(language())}")
 
 
-def _bundle(box: Box, checks: tuple[Check, ...], now_us: int) -> bytes:
+def phone_code(checks: tuple[Check, ...]) -> str:
+    """What is not in order, in six digits."""
+    return phone.code_of(check.name for check in checks if check.state != "good")
+
+
+def _say_code(code: str, as_json: bool) -> None:
+    wrong = phone.wrong_of(code)
+    if as_json:
+        say_json({"wrong": wrong})
+    else:
+        names = ", ".join(wrong)
+        say(Text(f"不正常：{names}" if wrong else "全部正常", f"not in order: {names}" if wrong else "all in order"))
+
+
+def bundle_of(box: Box, checks: tuple[Check, ...], now_us: int) -> bytes:
     """A tar.gz of JSON files, small enough to be mailed."""
     parts: dict[str, Any] = {
         "doctor.json": {"checks": as_facts(checks)},

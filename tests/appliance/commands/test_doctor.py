@@ -213,3 +213,12 @@ def test_the_bundle_stays_small_whatever_the_box_holds(config: Config, tmp_path:
     doctor(config.home, "--bundle", tmp_path / "bundle.tar.gz")
     assert "doctor.json" in unpacked(tmp_path / "bundle.tar.gz")
     assert (tmp_path / "bundle.tar.gz").stat().st_size < 2 * 1024 * 1024
+
+
+def test_six_digits_on_the_telephone_say_the_same_as_the_list(tmp_path: Path) -> None:
+    """A box without a configuration: whoever helps types the digits and knows where to begin."""
+    said = doctor(tmp_path / "nothing", "--json")
+    answer = json.loads(said.stdout)
+    wrong = {check["name"] for check in answer["checks"] if check["state"] != "good"}
+    decoded = json.loads(doctor(tmp_path, "--code", answer["code"], "--json").stdout)
+    assert set(decoded["wrong"]) == wrong and "config" in wrong
