@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
-MOSTLY_WAITING = ("test_sender.py", "test_story.py")
+MOSTLY_WAITING = ("test_sender.py", "test_story.py", "test_daily_relay.py")
 """Serial tests that leave the machine to others for most of their time."""
 
 

@@ -28,7 +28,7 @@ from appliance.core import fmp4, playlist
 from appliance.core.asset import parse_digest
 from appliance.core.errors import Refused
 from appliance.core.guide import DAY_US
-from appliance.core.ledger import Segment, Stretch, segments_of
+from appliance.core.ledger import Segment, Stretch, same_live, segments_of
 from appliance.core.packed_audio import packed_audio
 from appliance.core.rundown import SLATE, tick_of
 from appliance.core.sounds import sounds_at
@@ -73,6 +73,14 @@ class Asked(NamedTuple):
     ending: str
 
 
+class After(NamedTuple):
+    """Where the last sounds of a segment may stand, and by how much the times there move to go on from its own."""
+
+    rendition: str
+    number: int
+    moved_ticks: int = 0
+
+
 class Segments:
     """Makes segments, and keeps the last few."""
 
@@ -98,17 +106,20 @@ class Segments:
             return None
         with self._reading.look() as db:
             is_there = self._may_be_had(db, asked)
-            wanted = (asked.number,) if asked.ending == "ts" else (asked.number, asked.number + 1)
-            places = [air.segment_place(db, asked.rendition, number) for number in wanted] if is_there else [None]
-        if places[0] is None:
+            place = air.segment_place(db, asked.rendition, asked.number) if is_there else None
+            after = _after(db, asked) if asked.ending != "ts" else None
+            after_place = air.segment_place(db, after.rendition, after.number) if after is not None else None
+        data = self._read(asked.rendition, place)
+        if data is None:
             return None
-        data = self._read(asked.rendition, places)
+        following = self._read(after.rendition, after_place) if after is not None else None
+        if after is not None and after.moved_ticks and following is not None:
+            following = move(following, after.moved_ticks)
         try:
-            made = _formed(asked, *data) if data is not None else None
+            made = _formed(asked, data, following or b"")
         except Refused:
             return None
-        if made is not None:
-            self._keep(path, made)
+        self._keep(path, made)
         return made
 
     def _has_pictures(self, channel_id: str) -> bool:
@@ -127,12 +138,15 @@ class Segments:
                 return catchup.is_open(db, asked.channel, self._config.zone, rows[0])
         return False
 
-    def _read(self, rendition: str, places: Sequence[tuple[int, int] | None]) -> list[bytes] | None:
+    def _read(self, rendition: str, place: tuple[int, int] | None) -> bytes | None:
+        """What stands at a place of a file; None where there is no such place, or no file."""
+        if place is None:
+            return None
         file = open_asset(str(slate.slate_path() if rendition == SLATE else path_of(self._config, rendition)))
         if file is None:
             return None
         with file:
-            return [os.pread(file.fileno(), place[1], place[0]) if place is not None else b"" for place in places]
+            return os.pread(file.fileno(), place[1], place[0])
 
     def _keep(self, path: str, data: bytes) -> None:
         with self._keeping:
@@ -148,6 +162,16 @@ def asked_for(path: str) -> Asked | None:
         return None
     channel, when, frames, hex_digest, number, ending = match.groups()
     return Asked(channel, int(when), int(frames), parse_digest(hex_digest), int(number), ending)
+
+
+def _after(db: Database, asked: Asked) -> After:
+    """The file's next segment; of a live source, each chunk of which is a file, the chunk that aired next. It had been
+    committed before this one ended."""
+    end_tick = asked.when + asked.frames * TICKS_PER_FRAME
+    rows = air.stretches(db, asked.channel, asked.when, end_tick + 1)
+    if len(rows) == 2 and same_live(*rows):
+        return After(rows[1].rendition, 0, SEGMENT_TICKS)
+    return After(asked.rendition, asked.number + 1)
 
 
 def starts(asked: Asked, now_tick: int, back_ticks: int) -> range:

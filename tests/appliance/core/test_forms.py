@@ -63,16 +63,37 @@ def test_whatever_follows_what_all_three_forms_are_one_stream(seed: int, start: 
     assert transport.wraps == (start < WRAP_TICK)
 
 
-def test_within_a_clip_every_sound_is_there_once_and_in_order() -> None:
+PHASES = range(777, 785)
+"""Frames after which a clip may begin: so many ways there are in which its pictures lie on the channel's sounds."""
+
+
+@pytest.mark.parametrize("late", PHASES)
+def test_within_a_clip_every_sound_is_there_once_and_in_order(late: int) -> None:
     """Where nothing changes nothing may be doubled, dropped or made silent."""
     segments = clips.segments("long")
     in_file = [sound for segment in segments for _, sound in ts.contents(segment)[1]]
-    start = WRAP_TICK + 3600 * 777
+    start = WRAP_TICK + 3600 * late
     heard: list[bytes] = []
     for number, segment in enumerate(segments):
         frames = ts.segment_frames(segment)
         following = segments[number + 1] if number + 1 < len(segments) else b""
         heard += sounds_at(start + number * ts.SEGMENT_TICKS, frames, number, segment, following).frames
+    assert heard[: len(in_file)] == in_file
+    assert 0 <= len(heard) - len(in_file) <= 1
+
+
+@pytest.mark.parametrize("late", PHASES)
+def test_from_chunk_to_chunk_of_a_live_source_every_sound_is_there_once(late: int) -> None:
+    """Each is a file of its own, with sounds on the grid of the import that made it: no click, no silence."""
+    segments = clips.segments("long")
+    in_file = [sound for segment in segments for _, sound in ts.contents(segment)[1]]
+    chunks = [ts.move(segment, -number * ts.SEGMENT_TICKS) for number, segment in enumerate(segments)]
+    start = WRAP_TICK + 3600 * late
+    heard: list[bytes] = []
+    for number, (chunk, after) in enumerate(pairwise([*chunks, b""])):
+        following = ts.move(after, ts.SEGMENT_TICKS) if after else b""
+        frames = ts.segment_frames(chunk)
+        heard += sounds_at(start + number * ts.SEGMENT_TICKS, frames, 0, chunk, following).frames
     assert heard[: len(in_file)] == in_file
     assert 0 <= len(heard) - len(in_file) <= 1
 
