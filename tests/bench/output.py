@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
+import msgspec
 import psutil
 
 from appliance import senders
@@ -35,6 +37,7 @@ FAULT_ROUNDS = 7
 FAULT_HEARD_S = 4.0
 QUICK_S = 8.0
 PEER_S = 20.0
+MEMORY = "/dev/shm"
 CPU_PERCENT_MAX = 2.0
 MIB = 1024 * 1024
 TUNE_IN_BYTES = 4_000_000 // PACKET * PACKET
@@ -51,8 +54,13 @@ class Analysis:
 
 def rows(folder: Path, *, quick: bool, minutes: float) -> Iterator[Row]:
     """A main sender, a standby and a probe on one channel, heard by somebody else; then ffmpeg's copy, beside."""
+    with tempfile.TemporaryDirectory(prefix="songshan-run-", dir=MEMORY) as run:
+        yield from _rows(folder, Path(run), quick=quick, minutes=minutes)
+
+
+def _rows(folder: Path, run: Path, *, quick: bool, minutes: float) -> Iterator[Row]:
     seconds = QUICK_S if quick else minutes * 60
-    county = county_on_air(folder / "box", seconds)
+    county = county_on_air(folder / "box", run / "box", seconds)
     running = {
         "sender": playout(county.home, CHANNEL),
         "standby": playout(county.home, CHANNEL, "--standby"),
@@ -66,12 +74,19 @@ def rows(folder: Path, *, quick: bool, minutes: float) -> Iterator[Row]:
         passed_s = time.monotonic() - began
         cpu = {name: 100 * (_cpu_s(process) - before[name]) / passed_s for name, process in running.items()}
         memory = {name: psutil.Process(process.pid).memory_full_info().pss / MIB for name, process in running.items()}
+        told = [each for each in senders.told(county.config, CHANNEL)[:2] if each is not None]
     finally:
         end(*running.values())
         county.close()
-    yield from _of_restarts(folder / "restarts", quick=quick)
+    yield from _of_restarts(folder / "restarts", run / "restarts", quick=quick)
     peer, peer_cpu = _ffmpeg_copy(folder, QUICK_S if quick else PEER_S)
     yield from _of_stream(found, peer, seconds)
+    yield Row(
+        "the same, as the senders count: skips, pictures left out",
+        ", ".join(f"{each.role} {each.skips}, {each.late_pictures + each.lost_pictures}" for each in told),
+        "-",
+        figures={each.role: msgspec.to_builtins(each) for each in told},
+    )
     yield Row(
         "the output's cost: CPU of a core",
         f"{cpu['sender']:.2f} % (standby {cpu['standby']:.2f}, probe {cpu['probe']:.2f})",
@@ -83,9 +98,9 @@ def rows(folder: Path, *, quick: bool, minutes: float) -> Iterator[Row]:
     yield Row("the same: memory", ", ".join(f"{name} {value:.0f} MiB" for name, value in memory.items()), "-")
 
 
-def _of_restarts(folder: Path, *, quick: bool) -> Iterator[Row]:
+def _of_restarts(folder: Path, run: Path, *, quick: bool) -> Iterator[Row]:
     """The sender is killed and started again; killed with a standby; stopped with a standby."""
-    county = county_on_air(folder, 600)
+    county = county_on_air(folder, run, 600)
     ways: tuple[tuple[str, bool, signal.Signals], ...] = (
         ("kill -9 of the only sender, started again at once", False, signal.SIGKILL),
         ("kill -9, a standby takes over", True, signal.SIGKILL),
@@ -174,8 +189,11 @@ def _of_stream(found: Analysis, peer: Analysis, seconds: float) -> Iterator[Row]
     )
 
 
-def county_on_air(home: Path, seconds: float) -> County:
-    """A channel with all clips that there are in turn; nothing of it runs."""
+def county_on_air(home: Path, run: Path, seconds: float) -> County:
+    """A channel with all clips that there are in turn; nothing of it runs. `run` lies in memory, as /run does."""
+    home.mkdir()
+    run.mkdir()
+    (home / "run").symlink_to(run)
     port, copy = free_udp_port(), free_udp_port()
     channel = ChannelConfig(CHANNEL, "登封综合", udp=f"127.0.0.1:{port}", udp_copy=f"127.0.0.1:{copy}")
     county = County(home, channels=(channel,))
