@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from appliance.core.errors import Text
+from tui.gather import market as gather_market
 from tui.gather import network as gather_network
+from tui.gather import orders as gather_orders
 from tui.gather import storage as gather_storage
 from tui.gather import sync as gather_sync
 from tui.gather import upgrade as gather_upgrade
 from tui.gather.where import Where
 from tui.keys import say
 from tui.look import Look
-from tui.view import network, overview, storage, sync, upgrade
+from tui.view import market, network, orders, overview, storage, sync, upgrade
 from tui.view.acts import Act, Case
 from tui.view.reading import Reading
 from tui.view.sheet import Asked, Sheet
@@ -61,6 +63,30 @@ PAGES: Final = (
         ),
         gather_sync.gather,
         sync.ACTS,
+    ),
+    Page(
+        "market",
+        say("Supermarket"),
+        "4",
+        market.sheet,
+        say(
+            "Stories that the hub offers, what this site took and how far it is, what was sent up and what became of"
+            " it. / finds words and sections: news, government, service, shop."
+        ),
+        gather_market.gather,
+        market.ACTS,
+    ),
+    Page(
+        "orders",
+        say("Orders"),
+        "0",
+        orders.sheet,
+        say(
+            "What the command desk asks, those without an answer first. Enter reads one, a answers it: accepted, done"
+            " or declined, with a note from a list or typed. A later answer takes the place of the one before."
+        ),
+        gather_orders.gather,
+        orders.ACTS,
     ),
     Page(
         "network",

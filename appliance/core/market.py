@@ -9,6 +9,9 @@ from appliance.core.errors import Text
 Stage = Literal["offered", "arriving", "later", "shown", "over"]
 """offered: not taken. arriving: not all of it is here. later: all is, its time has not come. over: its time is gone."""
 
+Side = Literal["offered", "taken", "sent"]
+"""What is on offer; what this site took of it; what the hub published to this site."""
+
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
     """`is_sent`: published to this site by the hub, whatever the site takes. Bytes are those of all its assets."""

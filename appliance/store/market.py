@@ -11,11 +11,8 @@ from sqlite_utils import Database
 
 from appliance.core.asset import Asset
 from appliance.core.item import Item
-from appliance.core.market import Part, Story
+from appliance.core.market import Part, Side, Story
 from appliance.store.database import first, rows, text_of
-
-Side = Literal["offered", "taken", "sent"]
-"""What is on offer; what this site took of it; what the hub published to this site."""
 
 _OF_SIDE: Final[dict[Side, str]] = {
     "offered": "items.state = 'offered'",
