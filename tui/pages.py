@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from appliance.core.errors import Text
+from tui.gather import doctor as gather_doctor
 from tui.gather import market as gather_market
 from tui.gather import network as gather_network
 from tui.gather import orders as gather_orders
@@ -17,7 +18,7 @@ from tui.gather import upgrade as gather_upgrade
 from tui.gather.where import Where
 from tui.keys import say
 from tui.look import Look
-from tui.view import market, network, orders, overview, storage, sync, upgrade
+from tui.view import doctor, market, network, orders, overview, storage, sync, upgrade
 from tui.view.acts import Act, Case
 from tui.view.reading import Reading
 from tui.view.sheet import Asked, Sheet
@@ -125,6 +126,19 @@ PAGES: Final = (
         gather_upgrade.gather,
         upgrade.ACTS,
         {"rollback": gather_upgrade.roll_back, "apply": gather_upgrade.apply},
+    ),
+    Page(
+        "doctor",
+        say("Doctor"),
+        "0",
+        doctor.sheet,
+        say(
+            "Every part of the box looked at by itself, with the cause and the next step; works with everything else"
+            " dead. The six digits say on the telephone what is not in order. The bundle is for whoever helps."
+        ),
+        gather_doctor.gather,
+        doctor.ACTS,
+        {"bundle": gather_doctor.bundle, "again": gather_doctor.again},
     ),
 )
 
