@@ -130,7 +130,7 @@ PAGES: Final = (
     Page(
         "doctor",
         say("Doctor"),
-        "0",
+        "",
         doctor.sheet,
         say(
             "Every part of the box looked at by itself, with the cause and the next step; works with everything else"
