@@ -12,13 +12,14 @@ from tui.gather import doctor as gather_doctor
 from tui.gather import market as gather_market
 from tui.gather import network as gather_network
 from tui.gather import orders as gather_orders
+from tui.gather import playout as gather_playout
 from tui.gather import storage as gather_storage
 from tui.gather import sync as gather_sync
 from tui.gather import upgrade as gather_upgrade
 from tui.gather.where import Where
 from tui.keys import say
 from tui.look import Look
-from tui.view import doctor, market, network, orders, overview, storage, sync, upgrade
+from tui.view import doctor, market, network, orders, overview, playout, playout_acts, storage, sync, upgrade
 from tui.view.acts import Act, Case
 from tui.view.reading import Reading
 from tui.view.sheet import Asked, Sheet
@@ -52,6 +53,18 @@ PAGES: Final = (
         "1",
         overview.sheet,
         say("In five seconds: are we on the air, what is wrong, what to do. j and k move the alarms."),
+    ),
+    Page(
+        "playout",
+        say("Playout"),
+        "2",
+        playout.sheet,
+        say(
+            "What each channel plays, and what of the next 24 hours is ready; what is not stands first. Enter on an"
+            " entry says why and what to do. Tab leads to the other channels and to the clips that can air."
+        ),
+        gather_playout.gather,
+        playout_acts.ACTS,
     ),
     Page(
         "sync",

@@ -5,13 +5,13 @@ history(db, ...)               for whoever looks back, a page at a time
 """
 
 from collections.abc import Iterable
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 from sqlite_utils import Database
 
-from appliance.core.errors import Text
-from appliance.core.health import Alarm, Severity
+from appliance.core.ended import Ended
+from appliance.core.health import Alarm
 from appliance.core.moment import US
 from appliance.store.database import first, rows, text_json, text_of
 
@@ -19,27 +19,6 @@ KEPT_MAX: Final = 5000
 """Rows. A box has a few a day; where something flaps, it is one row that counts how often."""
 JOINED_US: Final = 5 * 60 * US
 """What comes back so soon is the same trouble, not over yet."""
-
-
-class Ended(msgspec.Struct, frozen=True, kw_only=True):
-    """An alarm that is over, as it was said last, or a time without an agent. `times`: how often it came and went.
-
-    `kind`: `alarm`; `off`, the machine was off; `unattended`, it ran and nobody kept watch. The last two have no text.
-    """
-
-    kind: Literal["alarm", "off", "unattended"]
-    id: str
-    severity: Severity | None
-    text: Text | None
-    hint: Text | None
-    since_us: int
-    ended_us: int
-    times: int = 1
-
-    @property
-    def place(self) -> tuple[int, str]:
-        """Where it stands in the history: what to go on after."""
-        return self.ended_us, self.id
 
 
 def ended(db: Database, alarms: Iterable[Alarm], now_us: int) -> None:

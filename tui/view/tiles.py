@@ -38,7 +38,7 @@ def air(snapshot: Snapshot, now_us: int, look: Look) -> Tile:
         return Tile(title, look.say("no channel"), Level.NOTE)
     facts: list[Line] = []
     for channel in snapshot.on_air:
-        facts += _channel(channel, snapshot, now_us, look)
+        facts += channel_lines(channel, snapshot, now_us, look)
     late = [entry for entry in snapshot.coming if entry.state != "ready_by"]
     if snapshot.coming:
         count = look.say("{n} in the next 24 h").format(n=len(snapshot.coming))
@@ -55,7 +55,8 @@ def air(snapshot: Snapshot, now_us: int, look: Look) -> Tile:
     return Tile(title, words[worst] if level else look.say("on air"), level, tuple(facts))
 
 
-def _channel(channel: OnAir, snapshot: Snapshot, now_us: int, look: Look) -> Iterator[Line]:
+def channel_lines(channel: OnAir, snapshot: Snapshot, now_us: int, look: Look) -> Iterator[Line]:
+    """A heading, then what plays, why, until when, what follows."""
     level = level_of(snapshot, f"filler:{channel.channel}", f"ledger:{channel.channel}")
     level = max(level, Level.WARN) if channel.insert is not None else level
     kind = look.say("insertion") if channel.insert is not None else _kind(channel.kind, look)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
+from appliance.core.ended import Ended
 from appliance.core.errors import Text
 from appliance.core.health import Agent, Alarm, Finding
 from appliance.store import alarm_log, facts
@@ -65,7 +66,7 @@ def test_the_history_is_read_page_by_page_with_the_times_nobody_kept_watch(db: D
     for number in range(7):
         alarm_log.ended(db, [alarm(f"a{number}", AT_US)], AT_US + number // 2 * S)
     db.conn.execute("INSERT INTO absences VALUES (?, ?, 'off')", (AT_US, AT_US + 2 * S))
-    found: list[alarm_log.Ended] = []
+    found: list[Ended] = []
     while page := alarm_log.history(db, before=found[-1].place if found else (2**62, ""), limit=2):
         found += page
     assert [each.id for each in found] == ["a6", "a4", "a5", f"off:{AT_US}", "a2", "a3", "a0", "a1"]

@@ -8,6 +8,7 @@ import pytest
 from sqlite_utils import Database
 
 from appliance.core.asset import Asset
+from appliance.core.clip_facts import ClipFacts
 from appliance.core.errors import Text
 from appliance.core.findings import Check, Finding
 from appliance.core.stock import RenditionState, Transfer
@@ -75,7 +76,7 @@ def test_all_that_is_known_of_a_clip_is_told(db: Database) -> None:
     assert found.made is not None and found.made.size_bytes == 800
     assert [(each.digest, each.attempts) for each in found.transfers] == [(made, 3)]
     assert found.reasons == (("air:dengfeng-1:2026-11-24", AT_US + 5),)
-    assert clips.clip_of(db, digest("f")) == clips.ClipFacts(source=None, rendition=None, made=None)
+    assert clips.clip_of(db, digest("f")) == ClipFacts(source=None, rendition=None, made=None)
 
 
 def test_insertions_are_told_until_they_are_over_or_ended(db: Database) -> None:
