@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from appliance.core.errors import Text
+from tui.gather import cache as gather_cache
 from tui.gather import doctor as gather_doctor
 from tui.gather import market as gather_market
 from tui.gather import network as gather_network
@@ -19,7 +20,7 @@ from tui.gather import upgrade as gather_upgrade
 from tui.gather.where import Where
 from tui.keys import say
 from tui.look import Look
-from tui.view import doctor, market, network, orders, overview, playout, playout_acts, storage, sync, upgrade
+from tui.view import cache, doctor, market, network, orders, overview, playout, playout_acts, storage, sync, upgrade
 from tui.view.acts import Act, Case
 from tui.view.reading import Reading
 from tui.view.sheet import Asked, Sheet
@@ -101,6 +102,17 @@ PAGES: Final = (
         ),
         gather_orders.gather,
         orders.ACTS,
+    ),
+    Page(
+        "cache",
+        say("Media cache"),
+        "",
+        cache.sheet,
+        say(
+            "What the disk of the media is used for: why each asset is here, what goes next when room is short, how far"
+            " reading again is, what was set aside. / finds names and digests."
+        ),
+        gather_cache.gather,
     ),
     Page(
         "network",

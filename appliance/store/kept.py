@@ -129,3 +129,12 @@ def _kept(row: Row, held: tuple[Pin, ...]) -> Kept:
         verified_us=row["verified_at_us"],
         pins=held,
     )
+
+
+def names(db: Database, digests: Iterable[str]) -> dict[str, str]:
+    """What people call those of these that are known."""
+    found = db.conn.execute(
+        "SELECT digest, name FROM assets WHERE name != '' AND digest IN (SELECT value FROM json_each(?))",
+        (msgspec.json.encode(sorted(digests)).decode(),),
+    )
+    return dict(found.fetchall())
