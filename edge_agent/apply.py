@@ -120,7 +120,6 @@ class Applying:
     def _item(self, db: Database, record: Record, item: Item, now_us: int) -> None:
         """A story published to this site, or put into the supermarket; only what is shown here is fetched."""
         before = items.places_of(db, item.id)
-        needs.unearth(db, item.assets, to_us(item.created_at))
         if items.stands(db, item):
             needs.unearth_with_item(db, item.assets)
         is_published = record.header.kind == "item"

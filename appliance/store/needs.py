@@ -10,7 +10,7 @@ its first airing less a margin, what is published an hour, what was taken two, f
 inside `with transaction(db)`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -225,12 +225,11 @@ def bury(db: Database, digest: str, reason: str, at_us: int) -> None:
 
 
 def unearth(db: Database, assets: Sequence[Asset], made_at_us: int) -> None:
-    """What was made after the recall of an item may use its assets again. One that was recalled by itself may not be
-    used any more, whatever a clock says: the hub refuses it."""
-    named = [asset.digest for asset in assets] + [each.rendition.digest for each in assets if each.rendition]
+    """What was made for the air after the recall of an item may use its assets again. One that was recalled by itself
+    may not be used any more, whatever a clock says: the hub refuses it."""
     db.conn.executemany(
         "DELETE FROM tombstones WHERE target = ? AND with_item AND recalled_at_us < ?",
-        [(each, made_at_us) for each in named],
+        [(each, made_at_us) for each in _named(assets)],
     )
 
 
@@ -239,7 +238,15 @@ def unearth_with_item(db: Database, assets: Iterable[Asset]) -> None:
 
     It may have been written before that recall and still come after it, for control goes before content.
     """
-    db.conn.executemany("DELETE FROM tombstones WHERE target = ? AND with_item", [(asset.digest,) for asset in assets])
+    db.conn.executemany("DELETE FROM tombstones WHERE target = ? AND with_item", [(each,) for each in _named(assets)])
+
+
+def _named(assets: Iterable[Asset]) -> Iterator[str]:
+    """What these are called, in their own form and in the channel's."""
+    for asset in assets:
+        yield asset.digest
+        if asset.rendition is not None:
+            yield asset.rendition.digest
 
 
 def want_item(db: Database, item: Item, why: str, deadline_us: int, now_us: int) -> None:

@@ -1,5 +1,6 @@
 """A file is whole or not there: at a kill, on a full disk, and for whoever looks meanwhile."""
 
+import fcntl
 import os
 import re
 import signal
@@ -94,24 +95,21 @@ def test_half_a_file_of_a_killed_writer_is_swept_and_that_of_a_living_one_stays(
     assert (tmp_path / "living").read_bytes() == b"half and half"
 
 
-def test_who_sweeps_all_the_time_takes_nothing_from_who_writes(tmp_path: Path) -> None:
-    """Also in the moment between the name of the new file and its lock."""
-    over = threading.Event()
+def test_a_file_that_was_swept_before_its_writer_held_it_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the name of the new file and its lock it looks like one that was left."""
+    real, swept = fcntl.flock, list[int]()
 
-    def sweep() -> None:
-        while not over.is_set():
-            durable.sweep(tmp_path)
+    def flock(descriptor: int, how: int) -> None:
+        if how == fcntl.LOCK_EX and len(swept) < 2:
+            swept.append(durable.sweep(tmp_path))
+        real(descriptor, how)
 
-    sweeper = threading.Thread(target=sweep)
-    sweeper.start()
-    try:
-        for number in range(60):
-            write_atomically(tmp_path / "a", b"%d" % number)
-            assert (tmp_path / "a").read_bytes() == b"%d" % number
-    finally:
-        over.set()
-        sweeper.join(10)
-    assert os.listdir(tmp_path) == ["a"]
+    monkeypatch.setattr(fcntl, "flock", flock)
+    write_atomically(tmp_path / "a", b"x")
+    assert swept == [1, 1]
+    assert (tmp_path / "a").read_bytes() == b"x"
 
 
 def test_a_file_that_another_program_calls_alike_is_not_swept(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from tests.simulation.forging import WAYS
 from tests.simulation.oracle import Oracle
 from tests.simulation.pair import Pair
 from tests.simulation.sides import SITE, clip_of
+from tests.simulation.sticks import Sticks
 from tests.simulation.words import new_word, places_of
 from tests.simulators.disk import rewrite
 from tests.simulators.hub import START_US
@@ -58,6 +59,7 @@ class Scene:
         self.count = 0
         self.streams: dict[str, str] = {}
         self.backups = Backups(pair, oracle)
+        self.sticks = Sticks(pair, self.put)
         self.by = pair.box
         """Whose people are at work: the site may have two machines."""
 
@@ -310,6 +312,11 @@ class Scene:
     def restore(self) -> None:
         self.backups.restore()
 
+    def stick(self) -> None:
+        """A county lives on a stick, beside its line or without one."""
+        if not self.oracle.twins:
+            self.sticks.trip()
+
     def clone(self) -> None:
         """A copy of the box's disk runs in another machine beside it: the spare that somebody set up, and started."""
         if self.oracle.is_one_history:
@@ -359,6 +366,7 @@ ACTIONS: Final[dict[str, tuple[int, Action]]] = {
     "forge": (6, Scene.forge),
     "keep image": (7, Scene.keep_image),
     "restore": (6, Scene.restore),
+    "stick": (8, Scene.stick),
     "clone": (1, Scene.clone),
     "choose": (1, Scene.choose),
 }

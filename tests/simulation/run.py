@@ -25,6 +25,8 @@ from tests.simulation.pair import Pair, pair
 from tests.simulation.sides import Box
 
 ACTIONS_MOST = 16
+NO_LINE = 0.15
+"""Of all nights: a county without a line, unless it gets one in the middle."""
 CALM_ROUNDS = 60
 """Of a minute each: the longest wait between two attempts is five, and there are attempts that need another first."""
 
@@ -55,6 +57,9 @@ def run(root: Path, seed: int, *, is_traced: bool = False) -> list[str]:
 
 def _play(both: Pair, oracle: Oracle, scene: Scene) -> None:
     """Safety: after every step everything holds that must."""
+    if both.chance.random() < NO_LINE:
+        both.is_line_up = False
+        both.trace("no line")
     both.round(SECOND)
     oracle.look()
     for _action in range(both.chance.randint(4, ACTIONS_MOST)):

@@ -1,7 +1,7 @@
 """Programs that an agent starts, in one thread: they copy and read a piece each turn, and can die in the middle.
 
 rsync is a stand-in that does to the disk what `rsync --inplace` does: it goes on where the bytes are the same, and it
-syncs nothing. Reading is the product's own `edge_agent.reading`.
+syncs nothing. Reading is the product's own, `edge_agent.reading` and, of sticks, `edge_agent.carrying`.
 """
 
 import os
@@ -15,7 +15,7 @@ import msgspec
 from appliance import files
 from appliance.config import Config
 from appliance.core.asset import hex_of
-from edge_agent import reading
+from edge_agent import carrying, reading
 from edge_agent.children import Children, Ended
 from edge_agent.core.observation import Child
 from tests.simulators.disk import Killed, SimulatedDisk, Volume
@@ -26,6 +26,7 @@ STOPPED = 20
 LINE_BROKE = 12
 MISSING = 23
 NO_ROOM = 11
+OF_STICKS = ("look", "carry")
 
 
 @dataclass
@@ -57,7 +58,11 @@ class SimulatedChildren(Children):
     ) -> None:
         work = {"fetch": self._fetch, "upload": self._upload}.get(child.work)
         words = [os.fsdecode(word) for word in argv[3:]]
-        self._at_work.append(_AtWork(child, work(child.subjects) if work else self._read(words)))
+        of_stick = child.work in ("look", "carry")
+        told_by = (
+            (lambda: carrying.look(self._config, words)) if of_stick else lambda: reading.read(self._config, words)
+        )
+        self._at_work.append(_AtWork(child, work(child.subjects) if work else self._read(told_by)))
 
     def running(self) -> tuple[Child, ...]:
         return tuple(each.child for each in self._at_work)
@@ -137,7 +142,7 @@ class SimulatedChildren(Children):
         finally:
             os.close(descriptor)
 
-    def _read(self, words: list[str]) -> Iterator[tuple[int, bytes, str] | None]:
+    def _read(self, told_by: Callable[[], object]) -> Iterator[tuple[int, bytes, str] | None]:
         yield None
         own = self._own
         is_to_die = own.countdown is None and self._chance.random() < 0.05
@@ -145,7 +150,7 @@ class SimulatedChildren(Children):
             own.kill_after(self._chance.randint(0, 12))
         try:
             with self._disk.on(own):
-                answer = reading.read(self._config, words)
+                answer = told_by()
         except Killed:
             if not is_to_die:
                 raise

@@ -251,6 +251,8 @@ class SimulatedDisk:
 
     def __init__(self) -> None:
         self._running: Volume | None = None
+        self.besides: list[Volume] = []
+        """Disks that are in no machine of their own, as sticks: whoever writes there, theirs is what was synced."""
         self.steps = 0
 
     @contextmanager
@@ -324,7 +326,7 @@ class SimulatedDisk:
         volume = self._running
         if volume is not None and stat.S_ISREG(os.fstat(descriptor).st_mode):
             self.step()
-            if volume.full:
+            if self._disk_under(descriptor, volume).full:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         written: int = _REAL["write"](descriptor, data)
         return written
@@ -335,6 +337,7 @@ class SimulatedDisk:
             return
         self.step()
         facts = os.fstat(descriptor)
+        volume = self._disk_under(descriptor, volume)
         if stat.S_ISDIR(facts.st_mode):
             volume.synced_folder(descriptor)
             return
@@ -342,6 +345,13 @@ class SimulatedDisk:
             # Room is given when the data goes to the disk, as on file systems that allocate late.
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         volume.synced_file(descriptor, facts)
+
+    def _disk_under(self, descriptor: int, running: Volume) -> Volume:
+        """Which disk a file lies on."""
+        if not self.besides:
+            return running
+        path = os.readlink(f"/proc/self/fd/{descriptor}")
+        return next((each for each in self.besides if each.inside(path) is not None), running)
 
     def syncfs(self, _descriptor: int) -> int:
         """syncfs(2), as the product calls it: all of the volume at once. Says nothing of why it failed but by errno."""

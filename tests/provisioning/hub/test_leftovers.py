@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.core import records
 from appliance.core.item import Item
 from appliance.core.journal import genesis
 from appliance.core.session import Session
@@ -152,3 +153,21 @@ def test_what_a_gate_that_lives_is_writing_is_left_to_it(folder: HubFolder, monk
     status(folder)
     assert swept == [0]
     assert WORDS.encode() in folder.site(SITE).status.read_bytes()
+
+
+def test_a_redaction_that_was_killed_before_its_blanks_is_finished_by_the_next_session(folder: HubFolder) -> None:
+    """Nobody may give the command again: it is on record, and it was said that it is."""
+    body = records.Redact(CONTENT, 1, 1, "含个人信息", AT)
+    HubJournals(folder).append(f"{SITE}/control", "redact", f"{CONTENT} 1:1", body)
+    session(folder)
+    assert [path for path in folder.path.rglob("*") if path.is_file() and WORDS.encode() in path.read_bytes()] == []
+
+
+def test_words_that_have_to_go_are_copied_into_no_snapshot(folder: HubFolder) -> None:
+    """A snapshot is made between the record of a redaction and its blanks: it would be sent to whoever comes."""
+    body = records.Redact(CONTENT, 1, 1, "含个人信息", AT)
+    HubJournals(folder).append(f"{SITE}/control", "redact", f"{CONTENT} 1:1", body)
+    snapshot(folder)
+    made = list(HubJournals(folder).stream(CONTENT).folder.glob("*.snapshot"))
+    assert len(made) == 1
+    assert WORDS.encode() not in made[0].read_bytes()
