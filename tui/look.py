@@ -53,6 +53,11 @@ class Look:
             return "--:--"
         return f"{at:%H:%M}" if at.date() == now.date() else f"{at:%m-%d %H:%M}"
 
+    def second(self, at_us: int) -> str:
+        """`11-24 14:03:20`: for what is looked up to the second."""
+        at = self._local(at_us)
+        return f"{at:%m-%d %H:%M:%S}" if at is not None else "--:--:--"
+
     def day_and_clock(self, at_us: int) -> str:
         """`2026-11-24 14:03 CST`."""
         at = self._local(at_us)

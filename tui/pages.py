@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from appliance.core.errors import Text
+from tui.gather import asrun as gather_asrun
 from tui.gather import cache as gather_cache
 from tui.gather import doctor as gather_doctor
 from tui.gather import market as gather_market
@@ -20,7 +21,20 @@ from tui.gather import upgrade as gather_upgrade
 from tui.gather.where import Where
 from tui.keys import say
 from tui.look import Look
-from tui.view import cache, doctor, market, network, orders, overview, playout, playout_acts, storage, sync, upgrade
+from tui.view import (
+    asrun,
+    cache,
+    doctor,
+    market,
+    network,
+    orders,
+    overview,
+    playout,
+    playout_acts,
+    storage,
+    sync,
+    upgrade,
+)
 from tui.view.acts import Act, Case
 from tui.view.reading import Reading
 from tui.view.sheet import Asked, Sheet
@@ -66,6 +80,18 @@ PAGES: Final = (
         ),
         gather_playout.gather,
         playout_acts.ACTS,
+    ),
+    Page(
+        "asrun",
+        say("As-run"),
+        "",
+        asrun.sheet,
+        say(
+            "What aired, the newest first, and what vouches for it. / and a time goes there: 1903 is the last 19:03,"
+            " -1903 that of yesterday, 1124 1903 that of the day; / and a word finds titles. Tab leads to the"
+            " accidents."
+        ),
+        gather_asrun.gather,
     ),
     Page(
         "sync",
