@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from appliance.core.errors import Text
 from tui.gather import asrun as gather_asrun
+from tui.gather import audit as gather_audit
 from tui.gather import cache as gather_cache
 from tui.gather import doctor as gather_doctor
 from tui.gather import market as gather_market
@@ -23,6 +24,7 @@ from tui.keys import say
 from tui.look import Look
 from tui.view import (
     asrun,
+    audit,
     cache,
     doctor,
     market,
@@ -177,6 +179,19 @@ PAGES: Final = (
         gather_upgrade.gather,
         upgrade.ACTS,
         {"rollback": gather_upgrade.roll_back, "apply": gather_upgrade.apply},
+    ),
+    Page(
+        "audit",
+        say("Audit"),
+        "",
+        audit.sheet,
+        say(
+            "Who did what, when, through which door and why; nothing of it can be changed. Tab leads to the chains"
+            " under it, which can be checked here from the first record on."
+        ),
+        gather_audit.gather,
+        audit.ACTS,
+        {"verify": gather_audit.verify},
     ),
     Page(
         "doctor",

@@ -3,7 +3,7 @@
 For an auditor who has the public keys and the journal, and trusts nothing else: no table, no agent, no hub.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +27,10 @@ from appliance.store.database import reading
 
 UNSIGNED_US_MAX: Final = 120 * US
 """What this site said in the last moments may still wait for the agent's signature; anything older may not."""
+
+
+Part = Callable[[int, int], Callable[[int], None]]
+"""Given what is done before a part of the work and what there is in all: who is told what of the part is done."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +66,7 @@ def verify(box: Box, path: Path | None, keys: tuple[str, ...], as_json: bool) ->
     if path is not None and not given:
         raise OperatorError(Text("核对文件夹须给出 --key", "a folder is checked with --key"))
     progress = ProgressLine(Text("核对流水", "checking the journals"))
-    report = of_box(box.config, given, progress) if path is None else of_folder(path, given, progress)
+    report = of_box(box.config, given, progress.part) if path is None else of_folder(path, given, progress)
     progress.end()
     if as_json:
         say_json(report)
@@ -75,7 +79,7 @@ def verify(box: Box, path: Path | None, keys: tuple[str, ...], as_json: bool) ->
         raise Refused(*report.problems)
 
 
-def of_box(config: Config, given: tuple[Ed25519PublicKey, ...], progress: ProgressLine) -> Report:
+def of_box(config: Config, given: tuple[Ed25519PublicKey, ...], part: Part) -> Report:
     """Everything in box.db. What is received is signed by the hub, what is said by this site."""
     own = stream_of_site(config.site)
     redactions, found, missing = Redactions(), list[Audited](), list[Missing]()
@@ -86,7 +90,7 @@ def of_box(config: Config, given: tuple[Ed25519PublicKey, ...], progress: Progre
         total, done = sum(expected.values()), 0
         for stream, count in expected.items():
             keys = (_own_key(config),) if stream == own else hub
-            told = progress.part(done, total)
+            told = part(done, total)
             audited, without_body = table.audit_table(db, stream, (*keys, *given), redactions, told)
             found.append(audited)
             missing += without_body
