@@ -21,11 +21,12 @@ from tui.driver import TerminalDriver
 from tui.gather.door import Door
 from tui.look import Look as TheLook
 from tui.messages import SeenAnew
-from tui.outcomes import Do, Look, OpenDoor, Outcome, Put, Quit
+from tui.outcomes import Do, Look, OpenDoor, Outcome, Put, Quit, Redraw
 from tui.pages import PAGES, Page
 from tui.panel import Panel
 from tui.seen import Seen
 from tui.session import Session
+from tui.terminal import Terminal
 from tui.view.sheet import Asked
 
 HANG_UP_S: Final = 3
@@ -56,16 +57,15 @@ class TechnicianApp(App[None], inherit_bindings=False):
         look_at: Callable[[Page, Asked, Collection[str]], Seen],
         door: Door,
         looks: Mapping[str, TheLook],
-        language: str,
-        refresh_s: float,
+        terminal: Terminal,
         pages: Sequence[Page] = PAGES,
     ) -> None:
-        super().__init__(driver_class=TerminalDriver)
+        super().__init__(driver_class=TerminalDriver, ansi_color=terminal.is_eco)
         self._look_at = look_at
         self._door = door
-        self._refresh_s = refresh_s
+        self._terminal = terminal
         acting = Acting(door.account, time.monotonic, lambda: to_text(time.time_ns() // 1000))
-        self.session = Session(pages, looks, language, acting)
+        self.session = Session(pages, looks, terminal.languages[0], acting)
         self.animation_level = "none"
 
     async def on_mount(self) -> None:
@@ -75,13 +75,18 @@ class TechnicianApp(App[None], inherit_bindings=False):
         await self.push_screen(Board())
         self._show()
         self._look()
-        self.set_interval(self._refresh_s, self._look)
+        self.set_interval(self._terminal.refresh_s, self._look)
 
     def on_seen_anew(self, message: SeenAnew) -> None:
         self.session.see(message.page, message.seen)
         self._show()
         if self.session.wants(message.page, message.seen):
             self._look()
+
+    def on_resize(self) -> None:
+        """What the terminal shows now is not what it was sent."""
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.forget()
 
     def on_key(self, event: events.Key) -> None:
         """Every key but those that quit at once is the session's."""
@@ -97,6 +102,9 @@ class TechnicianApp(App[None], inherit_bindings=False):
                 self.exit()
             case Look():
                 self._look()
+            case Redraw():
+                self.on_resize()
+                self.screen.refresh()
             case OpenDoor():
                 self._open(outcome)
             case Put():

@@ -16,10 +16,15 @@ DOMAIN: Final = "tui"
 CATALOGUE: Final = LOCALE / "zh_CN" / "LC_MESSAGES" / f"{DOMAIN}.po"
 
 
-def looks(zone: tzinfo, languages: tuple[str, ...] = ("zh", "en"), plain: bool = False) -> dict[str, Look]:
+def looks(
+    zone: tzinfo, languages: tuple[str, ...] = ("zh", "en"), plain: bool = False, is_wide: bool = False
+) -> dict[str, Look]:
     """How this terminal may be spoken to, by language."""
     found = {language: _translations(language) for language in languages}
-    return {language: Look(language, texts.gettext, texts.ngettext, zone, plain) for language, texts in found.items()}
+    return {
+        language: Look(language, texts.gettext, texts.ngettext, zone, plain, is_wide)
+        for language, texts in found.items()
+    }
 
 
 def _translations(language: str) -> gettext.NullTranslations:

@@ -31,6 +31,9 @@ _DISPUTED: Final = frozenset(chr(point) for low, high in DISPUTED for point in r
 MARK: Final = "?"
 """Stands for what cannot be drawn."""
 
+_PLAINLY: Final = dict(zip("─━│┃┌┐└┘├┤┼…—–·“”‘’→←↑↓×°●○▲▼", "-=||+++++++~--.\"\"''><^vxo*oAV", strict=True))
+"""What of ASCII stands for signs that are not in it, one cell for one."""
+
 _SILENT: Final = {"Mn", "Mc", "Me", "Cf"}
 _UNKNOWN: Final = {"Cn", "Co", "Cs"}
 _BLANK: Final = {"Cc", "Zl", "Zp", "Zs"}
@@ -50,6 +53,16 @@ def ascii_only(text: str) -> str:
     parts = kept.split("\0")
     joined = MARK.join([parts[0], *(part for part in parts[1:-1] if part), parts[-1]]) if len(parts) > 1 else kept
     return joined if any(character.isalnum() for character in joined) else ""
+
+
+def narrow(text: str) -> str:
+    """The text for a terminal that draws signs of ambiguous width over two cells: each as one of ASCII's."""
+    return "".join(_PLAINLY.get(each, MARK) if unicodedata.east_asian_width(each) == "A" else each for each in text)
+
+
+def ascii_cells(text: str) -> str:
+    """The text in ASCII, cell by cell: the last net under a console's font."""
+    return "".join(each if each.isascii() else _PLAINLY.get(each, MARK) + " " * (_width(each) - 1) for each in text)
 
 
 def width(text: str) -> int:

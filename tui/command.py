@@ -13,9 +13,13 @@ from appliance.core.errors import OperatorError, Text
 
 @click.command()
 @click.option("--lang", type=click.Choice(["zh", "en"]), help="the language; by default that of all commands")
+@click.option("--eco/--no-eco", default=None, help="save bytes: fewer colours, a look every 5 s; by itself over SSH")
+@click.option("--mouse", is_flag=True, help="ask for the mouse; a line that drops then leaves a terminal in disorder")
 @pass_box
-def tui(box: Box, lang: str | None) -> None:
-    """技术员终端。 The technician's screens: on air, what is wrong, what to do. Changes nothing.
+def tui(box: Box, lang: str | None, eco: bool | None, mouse: bool) -> None:
+    """技术员终端。 The technician's screens: on air, what is wrong, what to do.
+
+    Read-only until somebody says who they are (e). F1 explains each page, : finds one.
 
     Example: songshan tui --lang en
     """
@@ -29,13 +33,16 @@ def tui(box: Box, lang: str | None) -> None:
     from tui.catalogue import looks
     from tui.gather.box import look_at, zone_of
     from tui.gather.door import Door
-    from tui.terminal import terminal
+    from tui.probe import probe
+    from tui.terminal import Widths, needs_probe, terminal
 
-    found = terminal(os.ttyname(sys.__stdin__.fileno()), os.environ, language(), lang)
-    shown = looks(zone_of(box.home, os.environ), found.languages, found.plain)
+    name = os.ttyname(sys.__stdin__.fileno())
+    drawn = probe(sys.__stdin__.fileno(), sys.__stderr__.fileno()) if needs_probe(name, lang) else Widths()
+    found = terminal(name, os.environ, language(), lang, drawn, eco)
+    shown = looks(zone_of(box.home, os.environ), found.languages, found.plain, found.is_wide)
     notes: dict[str, Any] = {}
     eyes = partial(look_at, box.home, os.environ, notes=notes)
-    app = TechnicianApp(eyes, Door(box.home, os.environ, notes), shown, found.languages[0], found.refresh_s)
+    app = TechnicianApp(eyes, Door(box.home, os.environ, notes), shown, found)
     # Without the mouse: there is nothing to click, and a dropped line would leave a terminal that sprays escapes.
-    app.run(mouse=False)
+    app.run(mouse=mouse)
     sys.exit(app.return_code or 0)

@@ -7,10 +7,13 @@ character, ends the program with a traceback on the technician's screen (8.2.8, 
 import codecs
 import os
 import select
-from typing import Final
+from typing import Any, Final
 
 from textual._xterm_parser import XTermParser
+from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
+
+from tui.thrift import Thrift
 
 READ_BYTES: Final = 4096
 TICK_S: Final = 0.1
@@ -18,7 +21,24 @@ TICK_S: Final = 0.1
 
 
 class TerminalDriver(LinuxDriver):
-    """As LinuxDriver, but what is no UTF-8 is passed over, and a line that is gone ends the program quietly."""
+    """As LinuxDriver, but what is no UTF-8 is passed over, a line that is gone ends the program quietly, and what the
+    terminal shows already is not sent again."""
+
+    def __init__(
+        self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
+    ) -> None:
+        super().__init__(app, debug=debug, mouse=mouse, size=size)
+        self._thrift = Thrift(*self._get_terminal_size())
+
+    def write(self, data: str) -> None:
+        """Only what the terminal does not show already."""
+        self._thrift.resize(*self._get_terminal_size())
+        if less := self._thrift.sent(data):
+            super().write(less)
+
+    def forget(self) -> None:
+        """What the terminal shows may not be what it was sent: all is sent once more."""
+        self._thrift.forget()
 
     def run_input_thread(self) -> None:
         """Turn bytes into events until the program ends or the line does."""

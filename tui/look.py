@@ -33,9 +33,17 @@ class Look:
     plain: bool = False
     """The terminal can draw ASCII only: a raw console, a serial line."""
 
+    is_wide: bool = False
+    """The terminal draws signs of ambiguous width, borders among them, over two cells; it gets none."""
+
+    @property
+    def has_signs(self) -> bool:
+        """Whether borders, bars and the like may be more than ASCII."""
+        return not (self.plain or self.is_wide)
+
     @property
     def ellipsis(self) -> str:
-        return "~" if self.plain else "…"
+        return "…" if self.has_signs else "~"
 
     def of(self, text: Text) -> str:
         """A text that came with data, fit for the screen."""

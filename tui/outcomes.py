@@ -18,6 +18,11 @@ class Look:
 
 
 @dataclass(frozen=True)
+class Redraw:
+    """Draw everything once more: somebody else has written over the screen."""
+
+
+@dataclass(frozen=True)
 class Quit:
     """End."""
 
@@ -48,7 +53,8 @@ class Do:
     deed: Deed
 
 
-Outcome = Nothing | Look | Quit | OpenDoor | Put | Do
+Outcome = Nothing | Look | Redraw | Quit | OpenDoor | Put | Do
 NOTHING = Nothing()
 LOOK = Look()
+REDRAW = Redraw()
 QUIT = Quit()

@@ -23,7 +23,7 @@ STYLES: Final = (
 class Panel(Widget):
     """A rectangle that shows rows. It knows nothing of what they mean; each span's style is a component class."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"panel--{style}" for style in STYLES}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"{look}--{style}" for look in ("panel", "eco") for style in STYLES}
 
     def __init__(self, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -56,8 +56,9 @@ class Panel(Widget):
     def render_line(self, y: int) -> Strip:
         if y >= len(self._rows):
             return Strip.blank(self.size.width, self.rich_style)
+        look = "eco" if self.app.ansi_color else "panel"
         return Strip(
-            [Segment(span.text, self.get_component_rich_style(f"panel--{span.style}")) for span in self._rows[y]]
+            [Segment(span.text, self.get_component_rich_style(f"{look}--{span.style}")) for span in self._rows[y]]
         )
 
 

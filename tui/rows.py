@@ -8,7 +8,7 @@ import enum
 from dataclasses import dataclass
 from typing import Final
 
-from tui.cells import cut, fit, width, wrap
+from tui.cells import ascii_cells, cut, fit, narrow, width, wrap
 from tui.look import Look
 
 GAP: Final = 1
@@ -95,6 +95,14 @@ class Tile:
     """Whether the keys that scroll a page move what stands in it."""
 
 
+def safe(row: Row, look: Look) -> Row:
+    """The row with nothing in it that this terminal cannot draw, or draws in another width; as wide as before."""
+    if look.has_signs:
+        return row
+    to_ascii = ascii_cells if look.plain else narrow
+    return tuple(Span(to_ascii(span.text), span.style) for span in row)
+
+
 def row_width(row: Row) -> int:
     """Cells that a row takes."""
     return sum(width(span.text) for span in row)
@@ -137,7 +145,7 @@ def title_row(tile: Tile, cells: int, look: Look) -> Row:
         row += [Span(" ", "rule"), Span(f"{tile.word} {tile.level.letter}", tile.level.style)]
     left = cells - row_width(tuple(row)) - 1
     if left > 0:
-        row.append(Span(" " + ("-" if look.plain else "─") * left, "rule"))
+        row.append(Span(" " + ("─" if look.has_signs else "-") * left, "rule"))
     return blank_filled(row, cells, look)
 
 

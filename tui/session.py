@@ -15,10 +15,10 @@ from tui.help import Help
 from tui.keys import KEYS, bound
 from tui.layers import Chosen, Closed, Layer, typed
 from tui.look import Look
-from tui.outcomes import LOOK, NOTHING, QUIT, Do, OpenDoor, Outcome, Put
+from tui.outcomes import LOOK, NOTHING, QUIT, REDRAW, Do, OpenDoor, Outcome, Put
 from tui.pages import Page
 from tui.palette import Entry, Jump, Palette
-from tui.rows import Level, Row
+from tui.rows import Level, Row, safe
 from tui.seen import Seen
 from tui.view import frame
 from tui.view.acts import Act, Case, Weight
@@ -59,6 +59,7 @@ class Session:
             "first": self._first,
             "tab": self._tab,
             "look_again": lambda: LOOK,
+            "redraw": lambda: REDRAW,
             "elevate": self._elevate,
             "undo": self._undo,
             "language": self._change_language,
@@ -133,6 +134,10 @@ class Session:
 
     def drawing(self, panel: str) -> Callable[[int, int], tuple[Row, ...]]:
         """How one of the four parts of the screen is drawn."""
+        drawn, look = self._drawing(panel), self.look
+        return lambda cells, lines: tuple(safe(row, look) for row in drawn(cells, lines))
+
+    def _drawing(self, panel: str) -> Callable[[int, int], tuple[Row, ...]]:
         look, reading, standing = self.look, self.reading, self._standing()
         match panel:
             case "header":

@@ -13,10 +13,11 @@ held against what is true of every page: see `faults_of`.
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from unicodedata import east_asian_width
 
 from rich.cells import cell_len
 
-from tests.tui.readings import HEALTHY, LOOKS, PLAIN
+from tests.tui.readings import HEALTHY, LOOKS, PLAIN, WIDE
 from tui.acting import Acting
 from tui.look import Look
 from tui.pages import PAGES
@@ -75,10 +76,10 @@ def _styles(row: Row) -> str:
 
 
 def faults_of(page: str, states: Mapping[str, Seen]) -> list[str]:
-    """What no page may do: a row of other cells than the screen's, a column's head cut, a sign that ASCII lacks."""
+    """What no page may do: a row of other cells than the screen's, a head cut, a sign that the terminal lacks."""
     found: list[str] = []
     for name, shown in states.items():
-        for words, look in SHOWN:
+        for words, look in (*SHOWN, *((f"{language} wide", look) for language, look in WIDE.items())):
             session = session_at(page, shown, look)
             found += [f"{name}, {words}: {fault}" for fault in (*_bent(session, look), *_cut(session.sheet))]
     return found
@@ -92,6 +93,8 @@ def _bent(session: Session, look: Look) -> Iterator[str]:
                 yield f"a row of {cell_len(text_of(row))} and not {across} cells: {text_of(row)!r}"
             if look.plain and not text_of(row).isascii():
                 yield f"not ASCII: {text_of(row)!r}"
+            if look.is_wide and (signs := {each for each in text_of(row) if east_asian_width(each) == "A"}):
+                yield f"of ambiguous width: {signs} in {text_of(row)!r}"
 
 
 def _cut(sheet: Sheet) -> Iterator[str]:

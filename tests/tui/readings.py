@@ -28,6 +28,8 @@ from tui.view.reading import Reading
 
 ZONE = ZoneInfo("Asia/Shanghai")
 LOOKS: dict[str, Look] = looks(ZONE)
+WIDE: dict[str, Look] = looks(ZONE, is_wide=True)
+"""For terminals that draw signs of ambiguous width, borders among them, over two cells."""
 PLAIN: Look = looks(ZONE, ("en",), plain=True)["en"]
 NOW_US = to_us("2026-11-24T06:03:00Z")
 MIN_US = 60 * US

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from tui.cells import ascii_only, cut, drawable, fit, width, wrap
+from tui.cells import ascii_cells, ascii_only, cut, drawable, fit, narrow, width, wrap
 
 TEXTS = st.text(st.characters() | st.sampled_from("早间新闻，。（）a b-\x1b\n\u200d\ufe0f☰👍🏽🇨🇳\u1160"), max_size=60)
 
@@ -60,3 +60,13 @@ def test_what_a_console_font_does_not_hold_becomes_one_mark() -> None:
     """A console without Chinese shows that something stands there, and nothing at all where only that stood there."""
     assert ascii_only("早间新闻 12 min") == "? 12 min"
     assert ascii_only("早间") == ""
+
+
+@given(st.text())
+def test_what_replaces_a_sign_takes_as_many_cells(text: str) -> None:
+    """The net under a console's font and under a terminal of other widths must not itself move a column."""
+    shown = drawable(text)
+    for plainly in (narrow(shown), ascii_cells(shown)):
+        assert width(plainly) == width(shown)
+    assert ascii_cells(shown).isascii()
+    assert not any(unicodedata.east_asian_width(each) == "A" for each in narrow(shown))

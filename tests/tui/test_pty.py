@@ -1,93 +1,26 @@
 """The real program under a real pseudo-terminal: starts, paints, ends, and leaves the terminal as it was."""
 
-import fcntl
 import os
-import pty
 import re
-import select
 import signal
-import struct
 import subprocess
-import sys
 import termios
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+import unicodedata
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.tui.boxes import make_box, run_agent_once
+from tests.tui.seat import DEADLINE_S, SONGSHAN, seat
+from tui.pages import PAGES
 
-SONGSHAN = Path(sys.executable).with_name("songshan")
-DEADLINE_S = 30
 STEADY_S = 11
 STEADY_BYTES_PER_S_MAX = 300
 """What a line of 9,600 baud carries, with two thirds of it left for others."""
 
 
-class Seat:
-    """A technician at a terminal: sees what the program writes, presses keys."""
-
-    def __init__(self, home: Path, **environ: str) -> None:
-        self.fd, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 25, 80, 0, 0))
-        self.before = termios.tcgetattr(theirs)
-        clean = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        self.process = subprocess.Popen(
-            [SONGSHAN, "--home", home, "tui"],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-            env={**clean, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "SONGSHAN_LANG": "zh", **environ},
-        )
-        self.theirs = theirs
-        self.written = b""
-
-    def read_for(self, seconds: float) -> bytes:
-        """What is written within that time."""
-        until, got = time.monotonic() + seconds, b""
-        while (left := until - time.monotonic()) > 0:
-            if select.select([self.fd], [], [], left)[0]:
-                try:
-                    got += os.read(self.fd, 65536)
-                except OSError:
-                    break
-        self.written += got
-        return got
-
-    def wait_for(self, text: str) -> None:
-        """Until the text was written, in one piece."""
-        until = time.monotonic() + DEADLINE_S
-        while text.encode() not in self.written:
-            assert time.monotonic() < until, self.written[-2000:]
-            assert self.process.poll() is None, self.written[-2000:]
-            self.read_for(0.1)
-
-    def wait_for_end(self) -> int:
-        until = time.monotonic() + DEADLINE_S
-        while self.process.poll() is None and time.monotonic() < until:
-            self.read_for(0.1)
-        return self.process.wait(1)
-
-
-@contextmanager
-def seat(home: Path, **environ: str) -> Iterator[Seat]:
-    taken = Seat(home, **environ)
-    try:
-        yield taken
-    finally:
-        if taken.process.poll() is None:
-            taken.process.kill()
-        taken.process.wait(10)
-        for fd in (taken.fd, taken.theirs):
-            try:
-                os.close(fd)
-            except OSError:
-                continue
+NOISE = b"\xff\xfe\x1b[1;9X\x1b[999;999R"
 
 
 @pytest.fixture
@@ -160,6 +93,61 @@ def test_over_a_poor_line_it_is_nearly_silent(home: Path) -> None:
         taken.wait_for("登封市融媒体中心")
         taken.read_for(3.0)
         assert len(taken.read_for(STEADY_S)) <= STEADY_S * STEADY_BYTES_PER_S_MAX
+
+
+def test_a_terminal_of_other_widths_gets_borders_that_hold(home: Path) -> None:
+    """Drawn over two cells each, the lines of a border push all behind them out of the window."""
+    with seat(home, columns=(3, 3)) as taken:
+        taken.wait_for("登封市融媒体中心")
+        taken.read_for(2.0)
+        assert "------" in taken.shown
+        assert "同步" in taken.shown
+        assert not any(unicodedata.east_asian_width(each) == "A" for each in taken.shown)
+
+
+def test_a_terminal_that_shows_bytes_gets_english_in_ascii(home: Path) -> None:
+    """By its answer alone: nobody has to know an option on the day that the line is serial and the name is not."""
+    with seat(home, columns=(4, 4)) as taken:
+        taken.wait_for("Songshan Edge")
+        taken.read_for(2.0)
+        assert "On air" in taken.shown
+        assert taken.shown.isascii()
+
+
+def test_a_terminal_that_does_not_answer_is_not_waited_for(home: Path) -> None:
+    """Half of the terminals in use never answer."""
+    with seat(home, columns=()) as taken:
+        taken.wait_for("登封市融媒体中心")
+        assert "─" in taken.shown
+
+
+def test_every_page_is_walked_by_keys_and_resized_in_one_run(home: Path) -> None:
+    """One program for a whole night, a window dragged to nothing and back, garbage between the keys."""
+    with seat(home, "--lang", "en") as taken:
+        taken.wait_for("登封市融媒体中心")
+        for page in PAGES:
+            taken.press(b":" + page.title.encode() + b"\r")
+            taken.wait_for(page.title)
+            for key in (
+                b"j",
+                b"\t",
+                b"\x1b[6~",
+                b"\r",
+                b"\x1b",
+                b"\x1bOP",
+                b"\x1bOP",
+                b"/zz\x1b",
+                b"\xff\xfe\x1b[1;9X",
+            ):
+                taken.press(key, 0.02)
+        for cells in (*range(79, 1, -6), 1, 200, 80):
+            taken.resize(cells, 25 if cells == 80 else cells // 2 + 1)
+        taken.press(b"\x1b1\x0c", 1.5)
+        assert taken.process.poll() is None
+        assert "Overview" in taken.shown
+        taken.press(b"q")
+        assert taken.wait_for_end() == 0
+        assert termios.tcgetattr(taken.theirs) == taken.before
 
 
 def test_without_a_terminal_it_says_what_to_use(home: Path) -> None:

@@ -17,6 +17,7 @@ from tui.look import Look
 from tui.pages import Page
 from tui.panel import Panel
 from tui.seen import Seen
+from tui.terminal import Terminal
 from tui.view.reading import Reading
 from tui.view.sheet import Asked
 
@@ -25,9 +26,14 @@ REFRESH_S = 3600.0
 DOOR = Door(Path("/nowhere"), {})
 
 
+def terminal(language: str) -> Terminal:
+    """One that the box is looked at but once."""
+    return Terminal((language,), plain=False, refresh_s=REFRESH_S)
+
+
 def app(reading: Reading, language: str = "zh", looks: Mapping[str, Look] = LOOKS) -> TechnicianApp:
     """The real program, shown one reading over and over."""
-    return TechnicianApp(lambda _page, asked, _followed: Seen(reading, asked), DOOR, looks, language, REFRESH_S)
+    return TechnicianApp(lambda _page, asked, _followed: Seen(reading, asked), DOOR, looks, terminal(language))
 
 
 async def settled(pilot: object) -> None:
@@ -141,7 +147,7 @@ def test_a_new_reading_is_shown_when_asked_for() -> None:
     def look_at(_page: Page, asked: Asked, _followed: Collection[str]) -> Seen:
         return Seen(readings.pop(0) if len(readings) > 1 else readings[0], asked)
 
-    program = TechnicianApp(look_at, DOOR, LOOKS, "zh", REFRESH_S)
+    program = TechnicianApp(look_at, DOOR, LOOKS, terminal("zh"))
 
     async def run() -> None:
         async with program.run_test(size=(80, 25)) as pilot:
@@ -163,7 +169,7 @@ def test_a_box_that_takes_its_time_holds_up_neither_keys_nor_the_next_look() -> 
         held.wait(20)
         return Seen(HEALTHY, asked)
 
-    program = TechnicianApp(slow, DOOR, LOOKS, "zh", REFRESH_S)
+    program = TechnicianApp(slow, DOOR, LOOKS, terminal("zh"))
 
     async def run() -> None:
         async with program.run_test(size=(80, 25)) as pilot:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tui.terminal import REFRESH_ECO_S, REFRESH_S, Terminal, terminal
+from tui.terminal import REFRESH_ECO_S, REFRESH_S, Terminal, Widths, needs_probe, terminal, widths
 
 
 @pytest.mark.parametrize("name", ["/dev/tty1", "/dev/tty12", "/dev/ttyS0", "/dev/ttyUSB0", "/dev/hvc0", "/dev/console"])
@@ -28,3 +28,43 @@ def test_who_asks_for_a_language_gets_it() -> None:
     assert terminal("/dev/ttyS0", {}, "en", "zh") == Terminal(("zh", "en"), False, REFRESH_S)
     assert terminal("/dev/pts/0", {}, "zh", "en").languages == ("en", "zh")
     assert terminal("/dev/tty1", {}, "zh", "en") == Terminal(("en",), True, REFRESH_S)
+
+
+def test_the_saving_of_bytes_can_be_asked_for_and_refused() -> None:
+    """The line of somebody at the next desk is not poor; that of somebody on a modem is, SSH or not."""
+    remote = {"SSH_TTY": "/dev/pts/0"}
+    assert terminal("/dev/pts/0", remote, "zh").is_eco
+    assert not terminal("/dev/pts/0", remote, "zh", eco=False).is_eco
+    assert terminal("/dev/ttyS0", {}, "zh", eco=True) == Terminal(("en",), True, REFRESH_ECO_S, is_eco=True)
+
+
+@pytest.mark.parametrize(
+    ("columns", "drawn"),
+    [
+        ((2, 3), Widths()),
+        ((3, 3), Widths(is_wide=True)),
+        ((4, 4), Widths(draws_chinese=False)),
+        ((2,), Widths()),
+        ((), Widths()),
+    ],
+    ids=["narrow", "wide", "bytes", "half an answer", "silent"],
+)
+def test_widths_follow_from_where_the_cursor_stood(columns: tuple[int, ...], drawn: Widths) -> None:
+    """Terminals set for Chinese draw a border over two cells, and then every border breaks."""
+    assert widths(columns) == drawn
+
+
+def test_a_terminal_that_cannot_draw_chinese_is_spoken_to_in_english() -> None:
+    """One that shows each byte for itself would show garbage, and columns that run away."""
+    drawn = widths((4, 4))
+    assert terminal("/dev/pts/0", {}, "zh", drawn=drawn).languages == ("en",)
+    assert terminal("/dev/pts/0", {}, "zh", drawn=drawn).plain
+    assert not terminal("/dev/pts/0", {}, "zh", "zh", drawn).plain
+    assert terminal("/dev/pts/0", {}, "zh", drawn=widths((3, 3))).is_wide
+
+
+def test_a_raw_console_is_not_asked() -> None:
+    """Its widths are known, and a serial printer would print the question."""
+    assert not needs_probe("/dev/ttyS0")
+    assert needs_probe("/dev/ttyS0", "zh")
+    assert needs_probe("/dev/pts/3")

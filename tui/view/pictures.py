@@ -36,7 +36,7 @@ def levels_of(timeline: Timeline, cells: int) -> list[Level | None]:
 
 
 def _line(timeline: Timeline, cells: int, look: Look) -> Row:
-    marks = MARKS_PLAIN if look.plain else MARKS
+    marks = MARKS if look.has_signs else MARKS_PLAIN
     row: list[Span] = []
     for level in levels_of(timeline, cells):
         mark, style = (" ", "rule") if level is None else (marks[level], level.style)
@@ -65,7 +65,7 @@ def _hours(timeline: Timeline, cells: int, look: Look) -> Row:
 
 def spark_rows(spark: Spark, cells: int, look: Look) -> list[Row]:
     """The title, the bars of the newest values, the figure behind."""
-    bars = BARS_PLAIN if look.plain else BARS
+    bars = BARS if look.has_signs else BARS_PLAIN
     label = [Span(f"{spark.title} ", "label")]
     aside = f" {spark.aside}" if spark.aside else ""
     room = max(0, cells - row_width(tuple(label)) - width(aside))
