@@ -8,6 +8,7 @@ right by the next trip. Everything is hashed on the way.
 import errno
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, suppress
@@ -26,6 +27,9 @@ from appliance.stick import FOLDERS, PART, Parts, Stick, regular_below, sync_ope
 Progress = Callable[[int], None]
 """Told how many bytes have been dealt with since it was last told."""
 
+LISTED_MAX: Final = 20_000
+"""Assets of a stick that are counted for people: each costs a question to the stick."""
+_HEX: Final = re.compile(r"[0-9a-f]{64}")
 _CHUNK_BYTES: Final = 1024 * 1024
 _SYNC_BYTES: Final = 64 * 1024 * 1024
 """So much is written at most before it is waited for: what is told of the progress is on the stick, about."""
@@ -129,6 +133,24 @@ def keep_only_assets(stick: Stick, side: Side, digests: Collection[str]) -> None
         if len(shelf) == 2:
             there = stick.names((*top, shelf))
             stick.keep_only((*top, shelf), {name.removesuffix(PART) for name in there if name[:64] in kept})
+
+
+def listed(stick: Stick, side: Side, assets_max: int = LISTED_MAX) -> dict[str, int]:
+    """The assets that lie there by their names, with the bytes of their pieces; whether they are whole or right is not
+    asked. At most `assets_max` of them."""
+    top, found = (FOLDERS[side], "assets"), dict[str, int]()
+    for shelf in stick.names(top):
+        for name in stick.names((*top, shelf)) if len(shelf) == 2 else ():
+            hexed, _dot, number = name.partition(".")
+            digest = f"sha256:{hexed}"
+            if _HEX.fullmatch(hexed) is None or not (number == "" or number.isdecimal()):
+                continue
+            if digest not in found and len(found) >= assets_max:
+                return found
+            parts = (*top, shelf, name)
+            with stick.errors(parts), stick.folder(parts[:-1]) as folder:
+                found[digest] = found.get(digest, 0) + (_size_of(folder, name) or 0)
+    return found
 
 
 @dataclass(frozen=True)

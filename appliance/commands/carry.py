@@ -4,7 +4,7 @@ The database is only read, and nothing but the stick is written. The report is s
 page as of the time of its last record: the agent may sign later places meanwhile, and never an earlier one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -37,9 +37,19 @@ class Exported:
     loaded: Loaded = field(default_factory=Loaded)
 
 
-def export(config: Config, key: Ed25519PrivateKey, stick: Stick, label: Label, *, everything: bool = False) -> Exported:
+def export(
+    config: Config,
+    key: Ed25519PrivateKey,
+    stick: Stick,
+    label: Label,
+    *,
+    everything: bool = False,
+    moved: Callable[[int, int], None] = lambda _done_bytes, _all_bytes: None,
+) -> Exported:
     """Put it on a labelled stick; broken off and done again it goes on where it was. With `everything` all records go,
-    whatever the hub has said that it has. Raises WorldError when the stick is gone or there is no database."""
+    whatever the hub has said that it has. `moved` is told how much of how much is on it.
+
+    Raises WorldError when the stick is gone or there is no database."""
     own, done = wire.stream_of_site(config.site), Exported(config.site, label.id)
     at_us = config.clock.wall_us()
     with reading(config.database) as db:
@@ -53,10 +63,25 @@ def export(config: Config, key: Ed25519PrivateKey, stick: Stick, label: Label, *
     stick.write((FOLDERS["box"], NOTE), carry.encode_note(note, key))
     goes, done.loaded = loading.make_room(stick, "box", going)
     line = ProgressLine(Text("写盘", "writing to the stick"), of_bytes=True)
-    progress = line.adding(sum(load.size_bytes for load in goes))
+    all_bytes = sum(load.size_bytes for load in goes)
+    moved(0, all_bytes)
+    progress = _both(line.adding(all_bytes), moved, all_bytes)
     loading.load(stick, "box", goes, done.loaded, lambda digest: files.path_of(config, digest), progress)
     line.end()
     return done
+
+
+def _both(line: Callable[[int], None], moved: Callable[[int, int], None], all_bytes: int) -> Callable[[int], None]:
+    """Tells the terminal and whoever else looks."""
+    done_bytes = 0
+
+    def more(bytes_: int) -> None:
+        nonlocal done_bytes
+        done_bytes += bytes_
+        line(bytes_)
+        moved(done_bytes, all_bytes)
+
+    return more
 
 
 def _hub_has(config: Config, db: Database, own: str, stick: Stick, label: Label) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from typing import Final
 import click
 import msgspec
 
-from appliance import spool
+from appliance import manifest, outbound, spool
 from appliance import stick as sticks
 from appliance.command import Box, now_us, pass_box, say, say_json
 from appliance.commands.carry import Exported, export
@@ -20,6 +20,7 @@ from appliance.core.command import Import
 from appliance.core.errors import OperatorError, Refused, Text, WorldError
 from appliance.core.facts import as_facts
 from appliance.core.health import Carrying
+from appliance.core.manifest import Manifest
 from appliance.core.moment import to_text
 from appliance.keys import read_sign_key
 from appliance.progress import MIB, ProgressLine
@@ -70,11 +71,19 @@ def export_(box: Box, path: Path, is_new: bool, everything: bool, as_json: bool)
     Broken off, the same command goes on. Works with the agent dead. Example: songshan usb export /media/usb
     """
     config, hub = box.config, hub_of(box.config)
-    key = read_sign_key(config.sign_key)
-    with sticks.opened(path, to_write=True) as stick:
+    with outbound.telling(config, path.absolute()) as told, sticks.opened(path, to_write=True) as stick:
+        key = read_sign_key(config.sign_key)
         if is_new:
             sticks.label(stick, _new_label(config, hub))
-        done = export(config, key, stick, sticks.read_label(stick, config.site, hub), everything=everything)
+        label = sticks.read_label(stick, config.site, hub)
+        done = export(config, key, stick, label, everything=everything, moved=told.moved)
+        loaded = done.loaded
+        told.tell(
+            records=done.records,
+            assets=loaded.assets,
+            left_assets=loaded.left_assets,
+            problem=loaded.problems[0] if loaded.problems else None,
+        )
     if as_json:
         say_json(msgspec.to_builtins(done))
     else:
@@ -114,6 +123,44 @@ def import_(box: Box, path: Path, as_json: bool) -> None:
         _tell_import(found)
     if ended.outcome == "refused":
         raise Refused(ended.reason or Text("没有说明原因", "no reason was given"), hint=_AGAIN)
+
+
+@usb.command("show")
+@click.argument("path", metavar="DIR", type=DIR)
+@click.option("--json", "as_json", is_flag=True, help="for programs")
+@pass_box
+def show(box: Box, path: Path, as_json: bool) -> None:
+    """看盘：属于谁、盘上有什么、导入会收下多少；什么也不改。 Whose the stick in DIR is and what an import would bring.
+
+    Nothing is taken in and nothing written. Exit status 1 where it is not this box's.
+
+    Example: songshan usb show /media/usb
+    """
+    found = manifest.look(box.config, path)
+    if as_json:
+        say_json(as_facts(found))
+    else:
+        for line in _of_stick(found):
+            say(line)
+    if found.whose != "ours":
+        problem = found.problem or Text("不是本站的盘", "it is not a stick of this site")
+        raise Refused(problem, hint=found.hint)
+
+
+def _of_stick(found: Manifest) -> list[Text]:
+    if found.whose != "ours":
+        return []
+    told = [Text(f"此盘来往于 {found.site} 与 {found.hub}", f"this stick goes between {found.site} and {found.hub}")]
+    if found.loaded_at is not None:
+        told.append(Text(f"嵩山云写于 {found.loaded_at}", f"the hub wrote it at {found.loaded_at}"))
+    size, free = f"{found.new_bytes / MIB:.1f} MiB", f"{found.free_bytes / MIB:.1f} MiB"
+    told.append(
+        Text(
+            f"导入会收下约 {found.records} 条记录、{found.new_assets} 个媒资（{size}）；盘上空闲 {free}",
+            f"an import brings about {found.records} records and {found.new_assets} assets ({size}); {free} free on it",
+        )
+    )
+    return [*told, found.problem] if found.problem is not None else told
 
 
 def _awaited(config: Config, name: str) -> desk.Audited:

@@ -138,3 +138,12 @@ def names(db: Database, digests: Iterable[str]) -> dict[str, str]:
         (msgspec.json.encode(sorted(digests)).decode(),),
     )
     return dict(found.fetchall())
+
+
+def here_among(db: Database, digests: Iterable[str]) -> frozenset[str]:
+    """Those of these that are here and good."""
+    found = db.conn.execute(
+        "SELECT digest FROM assets WHERE state = 'here' AND digest IN (SELECT value FROM json_each(?))",
+        (msgspec.json.encode(sorted(digests)).decode(),),
+    )
+    return frozenset(digest for (digest,) in found)
