@@ -94,9 +94,12 @@ def _kills(county: County, folder: Path, *, quick: bool) -> Iterator[Row]:
                 seen = watching.result()
         for name, each in seen.items():
             what = f"{name}, web server killed, back after {was_away_s:.1f} s, {where}"
-            yield Row(
-                what, _words(each), "-", "plays on", not any(word.startswith("ended") for word in each.complaints)
-            )
+            if not behind:
+                # A port that refuses ends some players, and nothing of ours is there to prevent it.
+                yield Row(what, _words(each), "-")
+                continue
+            plays_on = not any(word.startswith("ended") for word in each.complaints)
+            yield Row(what, _words(each), "-", "plays on", plays_on)
 
 
 def _all(url: str, seconds: float) -> dict[str, Watched]:
