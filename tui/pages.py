@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from appliance.core.errors import Text
+from tui.gather import alarms as gather_alarms
 from tui.gather import asrun as gather_asrun
 from tui.gather import audit as gather_audit
 from tui.gather import cache as gather_cache
 from tui.gather import doctor as gather_doctor
+from tui.gather import logs as gather_logs
 from tui.gather import market as gather_market
 from tui.gather import network as gather_network
 from tui.gather import orders as gather_orders
@@ -23,10 +25,12 @@ from tui.gather.where import Where
 from tui.keys import say
 from tui.look import Look
 from tui.view import (
+    alarms,
     asrun,
     audit,
     cache,
     doctor,
+    logs,
     market,
     network,
     orders,
@@ -205,6 +209,28 @@ PAGES: Final = (
         gather_doctor.gather,
         doctor.ACTS,
         {"bundle": gather_doctor.bundle, "again": gather_doctor.again},
+    ),
+    Page(
+        "alarms",
+        say("Alarms"),
+        "8",
+        alarms.sheet,
+        say(
+            "What is wrong now, since when, and what to do; the worst first. Tab leads to what is over: from when to"
+            " when, how often, and when the machine was off or ran without the agent."
+        ),
+        gather_alarms.gather,
+    ),
+    Page(
+        "logs",
+        say("Logs"),
+        "9",
+        logs.sheet,
+        say(
+            "What the parts say, the newest first. Tab chooses the part or the warnings of all; / looks for words."
+            " Without systemd the log files in the box's folder are read."
+        ),
+        gather_logs.gather,
     ),
 )
 
