@@ -20,6 +20,7 @@ from tui.gather import orders as gather_orders
 from tui.gather import playout as gather_playout
 from tui.gather import storage as gather_storage
 from tui.gather import sync as gather_sync
+from tui.gather import system as gather_system
 from tui.gather import upgrade as gather_upgrade
 from tui.gather.where import Where
 from tui.keys import say
@@ -39,6 +40,7 @@ from tui.view import (
     playout_acts,
     storage,
     sync,
+    system,
     upgrade,
 )
 from tui.view.acts import Act, Case
@@ -196,6 +198,19 @@ PAGES: Final = (
         gather_audit.gather,
         audit.ACTS,
         {"verify": gather_audit.verify},
+    ),
+    Page(
+        "system",
+        say("System"),
+        "",
+        system.sheet,
+        say(
+            "The machine under the box: versions, load, time, the services, who may act, backups, and what a reset"
+            " takes away. A restart takes the channels off the air and wants the site's id and a reason."
+        ),
+        gather_system.gather,
+        system.ACTS,
+        {"backup": gather_system.back_up, "restart": gather_system.restart},
     ),
     Page(
         "doctor",
