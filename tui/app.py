@@ -45,7 +45,10 @@ class Board(Screen[None], inherit_bindings=False):
 
 
 class TechnicianApp(App[None], inherit_bindings=False):
-    """`look_at` reads the box and a page of it and may take its time; it is called on a thread, once at a time."""
+    """`look_at` reads the box and a page of it and may take its time; it is called on a thread, once at a time.
+
+    `start` is the name of the page to begin with; the first where there is none of it.
+    """
 
     CSS_PATH = "app.tcss"
     TITLE = "songshan tui"
@@ -59,13 +62,14 @@ class TechnicianApp(App[None], inherit_bindings=False):
         looks: Mapping[str, TheLook],
         terminal: Terminal,
         pages: Sequence[Page] = PAGES,
+        start: str = "",
     ) -> None:
         super().__init__(driver_class=TerminalDriver, ansi_color=terminal.is_eco)
         self._look_at = look_at
         self._door = door
         self._terminal = terminal
         acting = Acting(door.account, time.monotonic, lambda: to_text(time.time_ns() // 1000))
-        self.session = Session(pages, looks, terminal.languages[0], acting)
+        self.session = Session(pages, looks, terminal.languages[0], acting, start)
         self.animation_level = "none"
 
     async def on_mount(self) -> None:

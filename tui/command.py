@@ -31,8 +31,9 @@ def tui(box: Box, lang: str | None, eco: bool | None, mouse: bool) -> None:
     # The screens take a moment to load; `--help` and the complaint above need none of it.
     from tui.app import TechnicianApp
     from tui.catalogue import looks
-    from tui.gather.box import look_at, zone_of
+    from tui.gather.box import is_configured, look_at, zone_of
     from tui.gather.door import Door
+    from tui.pages import FIRST_BOOT
     from tui.probe import probe
     from tui.terminal import Widths, needs_probe, terminal
 
@@ -40,9 +41,10 @@ def tui(box: Box, lang: str | None, eco: bool | None, mouse: bool) -> None:
     drawn = probe(sys.__stdin__.fileno(), sys.__stderr__.fileno()) if needs_probe(name, lang) else Widths()
     found = terminal(name, os.environ, language(), lang, drawn, eco)
     shown = looks(zone_of(box.home, os.environ), found.languages, found.plain, found.is_wide)
+    start = "" if is_configured(box.home) else FIRST_BOOT
     notes: dict[str, Any] = {}
     eyes = partial(look_at, box.home, os.environ, notes=notes)
-    app = TechnicianApp(eyes, Door(box.home, os.environ, notes), shown, found)
+    app = TechnicianApp(eyes, Door(box.home, os.environ, notes), shown, found, start=start)
     # Without the mouse: there is nothing to click, and a dropped line would leave a terminal that sprays escapes.
     app.run(mouse=mouse)
     sys.exit(app.return_code or 0)

@@ -13,6 +13,7 @@ from tui.gather import asrun as gather_asrun
 from tui.gather import audit as gather_audit
 from tui.gather import cache as gather_cache
 from tui.gather import doctor as gather_doctor
+from tui.gather import given as gather_given
 from tui.gather import logs as gather_logs
 from tui.gather import market as gather_market
 from tui.gather import network as gather_network
@@ -31,6 +32,7 @@ from tui.view import (
     audit,
     cache,
     doctor,
+    given,
     logs,
     market,
     network,
@@ -187,6 +189,17 @@ PAGES: Final = (
         {"rollback": gather_upgrade.roll_back, "apply": gather_upgrade.apply},
     ),
     Page(
+        "given",
+        say("Waiting commands"),
+        "",
+        given.sheet,
+        say(
+            "What was asked of this box and is not done yet, in the order in which the agent takes it. Given while the"
+            " agent is away it waits here; what came of it stands on the page of the audit."
+        ),
+        gather_given.gather,
+    ),
+    Page(
         "audit",
         say("Audit"),
         "",
@@ -248,6 +261,10 @@ PAGES: Final = (
         gather_logs.gather,
     ),
 )
+
+
+FIRST_BOOT: Final = "first-boot"
+"""The page that the program begins with where the box has no configuration, if there is one of this name."""
 
 
 def page_named(name: str) -> Page:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from appliance.config import Config, load
+from appliance.config import Config, config_path, load
 from appliance.core.errors import SongshanError, Text
 from appliance.store import desk, facts
 from tui.gather.where import Where, where
@@ -62,6 +62,11 @@ def _outcomes(here: Where, followed: Collection[str]) -> dict[str, Text | None]:
         for each in done
         if each is not None
     }
+
+
+def is_configured(home: Path | None) -> bool:
+    """Whether there is a configuration at all; one that is wrong is one."""
+    return config_path(home).exists()
 
 
 def zone_of(home: Path | None, environ: Mapping[str, str]) -> ZoneInfo:

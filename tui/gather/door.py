@@ -54,6 +54,10 @@ class Door:
 def _may_write(config: Config) -> bool:
     """Whether the folder of new commands, or where it is not yet, the one that it will be made in, is writable."""
     folder = config.spool / "new"
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
+    try:
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+    except OSError:
+        # Not even its parent may be looked into.
+        return False
     return os.access(folder, os.W_OK | os.X_OK)

@@ -43,7 +43,13 @@ def draw_sheet(sheet: Sheet, place: Place, cells: int, lines: int, look: Look) -
 
 def heights(blocks: tuple[Block, ...], cells: int, lines: int, look: Look) -> list[int]:
     """How many lines each block gets; together at most `lines`."""
-    wanted = [_lines_of(block, cells, look) for block in blocks]
+    has_table = any(isinstance(block, Table) for block in blocks)
+    wanted = [
+        len(_prose_rows(block, cells, look)) + 1
+        if has_table and isinstance(block, Prose)
+        else _lines_of(block, cells, look)
+        for block in blocks
+    ]
     fixed = sum(size for size in wanted if size is not None)
     open_blocks = [number for number, size in enumerate(wanted) if size is None]
     reserved = sum(_least(blocks[number]) for number in open_blocks)

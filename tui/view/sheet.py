@@ -13,7 +13,7 @@ A sheet is blocks, one under the other, and never knows how large the screen is:
     Tile        facts, advice, headings (tui.rows)                  as many lines as it has
     Beside      tiles next to each other; `share` of the height, or as many lines as the longest has
     Timeline    24 hours as a picture; Spark: one figure over time  one line and its title
-    Prose       text that is wrapped and scrolls                     what is left
+    Prose       text that is wrapped and scrolls                     what is left; beside a table as many as it has
     Table       rows with a cursor, at most one in a sheet           what is left
 
 The table is read a page at a time: `gather` gives at most PAGE_ROWS rows after `asked.after` (a key of its own making;
