@@ -89,7 +89,7 @@ def sheet(found: Found | None, reading: Reading | None, look: Look, asked: Asked
     if asked.opened is not None:
         return Sheet(_opened(found, now_us, look, asked.opened))
     tabs = (
-        Tab("", look.say("Machine")),
+        Tab("", look.say("This machine")),
         Tab(SERVICES, look.say("Services")),
         Tab(USERS, look.say("Accounts")),
         Tab(BACKUP, look.say("Backup")),

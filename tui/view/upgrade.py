@@ -108,8 +108,8 @@ def _past(found: Found, now_us: int, look: Look) -> Table:
     columns = (
         Column(look.say("When"), 11),
         Column(look.say("What"), 10),
-        Column(look.say("From"), 12),
-        Column(look.say("To"), 12),
+        Column(look.say("Old release"), 12),
+        Column(look.say("New release"), 12),
         Column(look.say("Who"), 12),
         Column(look.say("Why"), 0),
     )
@@ -151,8 +151,8 @@ def _opened(found: Found, now_us: int, look: Look, key: str) -> Tile | Prose:
     one = past[int(key)]
     facts: list[Line] = [
         Fact(look.say("When"), look.day_and_clock(one.ended_us), look.ago(one.ended_us, now_us)),
-        Fact(look.say("From"), look.data(one.old, "-")),
-        Fact(look.say("To"), look.data(one.new, "-")),
+        Fact(look.say("Old release"), look.data(one.old, "-")),
+        Fact(look.say("New release"), look.data(one.new, "-")),
         Fact(look.say("Who"), look.data(one.by, "-")),
         Fact(look.say("Why"), look.data(one.reason, "-")),
     ]
