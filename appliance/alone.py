@@ -3,39 +3,49 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from appliance.core.errors import Refused, Text
-from appliance.durable import disk_errors, make_folder, owned_like
+from appliance.durable import disk_errors, make_folder
 
 LOCK: Final = "agent.lock"
+OWNER_BYTES_MAX: Final = 20
 
 
 @contextmanager
 def only_one(run: Path, home: Path) -> Iterator[None]:
-    """Hold the lock of this home, which lies in `run`; the kernel lets go when we die. Refused when it is held."""
-    make_folder(run)
-    path = run / LOCK
-    with disk_errors(path):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        owned_like(home, run, path)
+    """Hold the folder of the box itself; the kernel lets go when we die. Refused when somebody holds it.
+
+    Who that is stands in `run`, where there is such a folder: systemd takes it away while the agent is stopped.
+    """
+    with disk_errors(home):
+        make_folder(home)
+        descriptor = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        _hold(descriptor)
+        _hold(descriptor, run / LOCK)
         yield
     finally:
         os.close(descriptor)
 
 
-def _hold(descriptor: int) -> None:
+def _hold(descriptor: int, told: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        owner = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
+        owner = _told(told)
         raise Refused(
             Text(f"此节点的 agent 已在运行（{owner}）", f"the agent of this box runs already ({owner})"),
             hint=Text("同一文件夹只能有一个 agent", "one agent for each home"),
         ) from error
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    with suppress(OSError):
+        told.write_text(f"{os.getpid()}\n")
+
+
+def _told(path: Path) -> str:
+    try:
+        with path.open() as file:
+            return file.read(OWNER_BYTES_MAX).strip()
+    except OSError:
+        return "?"

@@ -13,7 +13,8 @@ home of one's own it is HOME/opt. Anybody may read. Works with everything else d
 
 import os
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Literal
 
@@ -32,7 +33,8 @@ from appliance.core.release import (
     check_version,
     parse_request,
 )
-from appliance.durable import disk_errors, make_folder, regular_file, sync_folder, write_atomically
+from appliance.durable import disk_errors, make_folder, sync_folder, write_atomically
+from appliance.stick import regular_below
 
 JOURNAL: Final = "upgrade.json"
 MARK: Final = "release.json"
@@ -43,6 +45,7 @@ RELEASES_MAX: Final = 100
 READ_BY_ALL: Final = 0o644
 
 Link = Literal["current", "previous", "trusted"]
+LINKS: Final[tuple[Link, ...]] = ("current", "previous", "trusted")
 
 
 def releases(config: Config) -> Releases:
@@ -60,7 +63,7 @@ def releases(config: Config) -> Releases:
         trusted=linked(config, "trusted"),
         there=tuple(_there(config)),
         upgrade=upgrade,
-        waiting=tuple(request for _path, request in waiting(config) if isinstance(request, Request)),
+        waiting=tuple(request for _name, request in waiting(config) if isinstance(request, Request)),
         problem=problem,
     )
 
@@ -146,21 +149,40 @@ def ask(config: Config, request: Request) -> Path:
     return path
 
 
-def waiting(config: Config) -> list[tuple[Path, Request | Text]]:
-    """What was asked and not taken up, oldest first; words where a file is no request."""
+def waiting(config: Config) -> list[tuple[str, Request | Text]]:
+    """What was asked and not taken up, oldest first, by the name of its file; words where a file is no request.
+
+    The folder is another user's, so it is opened first and nothing below it is followed.
+    """
     try:
-        names = sorted(path.name for path in config.requests.iterdir() if not path.name.startswith("."))
+        with _requests(config) as folder:
+            names = sorted(name for name in os.listdir(folder) if not name.startswith("."))  # noqa: PTH208
+            return [(name, _request(folder, name)) for name in names[:REQUESTS_MAX]]
     except OSError:
         return []
-    return [(config.requests / name, _request(config.requests / name)) for name in names[:REQUESTS_MAX]]
 
 
-def _request(path: Path) -> Request | Text:
-    """Of a folder that others may write: plain files alone, within bounds."""
+def forget(config: Config, name: str) -> None:
+    """A request was taken up, or was none."""
+    with disk_errors(config.requests), _requests(config) as folder:
+        os.unlink(name, dir_fd=folder)
+        os.fsync(folder)
+
+
+@contextmanager
+def _requests(config: Config) -> Iterator[int]:
+    folder = os.open(config.requests, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        with regular_file(path) as descriptor:
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def _request(folder: int, name: str) -> Request | Text:
+    try:
+        with regular_below(folder, name) as descriptor:
             data = os.read(descriptor, REQUEST_BYTES_MAX + 1)
-        return parse_request(data[: REQUEST_BYTES_MAX + 1])
+        return parse_request(data)
     except (OSError, SongshanError) as error:
         return Text(f"不是请求：{error}", f"not a request: {error}")
 

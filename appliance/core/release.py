@@ -84,10 +84,22 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     """Why the box went back by itself, or why what was asked was not done."""
 
 
-class Upgrade(msgspec.Struct, frozen=True, kw_only=True):
-    """The journal. `old` is what a rollback goes back to, `older` what `previous` named before.
+class Undo(msgspec.Struct, frozen=True, kw_only=True):
+    """What the way back needs. `old` is the release to go back to, `older` what `previous` named before.
 
     `database`: the copy that was made before, by its name in HOME/state; `steps`: which changes of the tables it had.
+    """
+
+    new: str
+    old: str
+    older: str = ""
+    database: str = ""
+    steps: tuple[str, ...] = ()
+
+
+class Upgrade(msgspec.Struct, frozen=True, kw_only=True):
+    """The journal. `undo`: of the upgrade under way, or of the one that was committed last.
+
     `signals`, `passes`: of the gate's last look.
     """
 
@@ -95,15 +107,13 @@ class Upgrade(msgspec.Struct, frozen=True, kw_only=True):
     state: State = "idle"
     old: str = ""
     new: str = ""
-    older: str = ""
     by: str = ""
     reason: str = ""
     began_us: int = 0
     changed_us: int = 0
     switched_us: int = 0
     attempts: int = 0
-    database: str = ""
-    steps: tuple[str, ...] = ()
+    undo: Undo | None = None
     restored: bool = False
     """The database of before was put back: what was said since comes back from the hub."""
     before: Baseline | None = None
@@ -158,7 +168,8 @@ class Releases(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def can_roll_back(self) -> bool:
         """Whether there is a release to go back to, and nothing under way."""
-        return self.upgrade.state == "committed" and bool(self.upgrade.old) and self.current == self.upgrade.new
+        undo = self.upgrade.undo
+        return undo is not None and self.current == undo.new and self.upgrade.state not in UNDER_WAY
 
 
 class ReleaseFact(msgspec.Struct, frozen=True, kw_only=True):

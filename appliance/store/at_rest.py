@@ -4,8 +4,9 @@ put in the place of another. Nobody else has the copies open.
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from urllib.parse import quote
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlite_utils import Database
@@ -13,9 +14,10 @@ from sqlite_utils import Database
 from appliance.core import wire
 from appliance.core.backup import Head
 from appliance.core.errors import Text, WorldError
-from appliance.core.journal import is_signed_by
+from appliance.core.journal import is_signed_by, public_key_text
 from appliance.durable import disk_errors
-from appliance.store import histories, hub_keys
+from appliance.store import histories
+from appliance.store.audit import keys_of_hub
 from appliance.store.database import connect, read_only_uri, rows, sqlite_errors
 from appliance.store.journals import checkpoint
 from appliance.store.migrations import migrations
@@ -62,16 +64,22 @@ def is_written_by(path: Path, site: str, key: Ed25519PublicKey) -> bool:
         return signed is None or is_signed_by(signed, key)
 
 
-def hub_key_of(path: Path, original: str) -> str:
-    """The key of the hub that counts, by this database."""
+def proven_hub_key_of(path: Path, hub: str, first: str) -> str:
+    """The key of the hub that `first` has led to, by records that prove themselves, whoever put them here."""
     with _at_rest(path) as connection:
-        return hub_keys.trusted(Database(connection, recursive_triggers=False), original)
+        return public_key_text(keys_of_hub(Database(connection, recursive_triggers=False), hub, first)[-1])
 
 
 def doubt_own_stream(path: Path, site: str) -> None:
     """This database comes back from before: nothing is appended until the hub has said how far the site's stream is."""
-    with sqlite_errors(path), closing(connect(f"file:{path}")) as connection:
+    with sqlite_errors(path), closing(connect(f"file:{quote(str(path))}")) as connection:
         histories.doubt(Database(connection), wire.stream_of_site(site))
+
+
+def fold_log_in(path: Path) -> None:
+    """Bring what stands in the log beside a database into it, whatever version wrote it; a damaged one stays."""
+    with suppress(sqlite3.DatabaseError), closing(connect(f"file:{quote(str(path))}")) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 @contextmanager

@@ -130,7 +130,9 @@ def watched(db: Database) -> Database:
 
 
 _steps: list[Callable[..., None]] = []
-_CHANGES = frozenset({"open", "os.rename", "os.remove", "os.link", "os.mkdir", "os.chmod", "shutil.copyfile"})
+_CHANGES = frozenset(
+    {"open", "os.rename", "os.symlink", "os.remove", "os.link", "os.mkdir", "os.chmod", "shutil.copyfile"}
+)
 
 
 @contextmanager

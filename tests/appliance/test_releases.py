@@ -9,7 +9,7 @@ import pytest
 
 from appliance import releases
 from appliance.config import Config
-from appliance.core.errors import OperatorError
+from appliance.core.errors import OperatorError, WorldError
 from appliance.core.release import Release, Request, Upgrade
 from tests.appliance.boxes import box, dies
 
@@ -97,3 +97,17 @@ def test_what_is_no_request_is_told_as_such(config: Config) -> None:
     (config.requests / "3").write_text("{}")
     assert [type(found).__name__ for _path, found in releases.waiting(config)] == ["Text"] * 3
     assert releases.releases(config).waiting == ()
+    for name, _found in releases.waiting(config):
+        releases.forget(config, name)
+    assert releases.waiting(config) == [] and Path("/etc/passwd").exists()
+
+
+def test_a_folder_of_requests_that_leads_elsewhere_is_not_followed(config: Config, tmp_path: Path) -> None:
+    """Root takes files away here; whoever has the agent's user could else make it take away any."""
+    (tmp_path / "else").mkdir()
+    (tmp_path / "else" / "precious").write_text("x")
+    os.symlink(tmp_path / "else", config.requests)
+    assert releases.waiting(config) == []
+    with pytest.raises(WorldError):
+        releases.forget(config, "precious")
+    assert (tmp_path / "else" / "precious").exists()

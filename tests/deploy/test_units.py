@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.config import INSTALLED_TRANSCODER
+from appliance.config import INSTALLED_HOME, INSTALLED_RELEASES, INSTALLED_TRANSCODER
 
 ROOT = Path(__file__).parents[2]
 UNITS = sorted((ROOT / "systemd").glob("*.service"))
@@ -19,6 +19,7 @@ EXPOSURE_MAX = {
     "songshan-web.service": 1.3,
     "songshan-transcode@.service": 0.3,
     "songshan-backup.service": 0.7,
+    "songshan-upgrade.service": 2.2,
     "songshan-playout@.service": 1.4,
     "songshan-playout-standby@.service": 1.4,
     "songshan-playout-watch@.service": 1.4,
@@ -77,7 +78,7 @@ def test_the_sandbox_stays_as_tight_as_it_is(unit: Path) -> None:
 def test_the_services_are_users_of_their_own_in_one_group() -> None:
     """The web server reads what the agent writes; it cannot write the database, nor read the keys."""
     made = (ROOT / "systemd/songshan.sysusers").read_text().splitlines()
-    named = [unit for unit in UNITS if service(unit).get("DynamicUser") != "yes"]
+    named = [unit for unit in UNITS if service(unit).get("DynamicUser") != "yes" and service(unit)["User"] != "root"]
     users = {unit.name: service(unit)["User"] for unit in named}
     assert set(users.values()) == {line.split()[1] for line in made if line.startswith("u ")}
     playout = {user for name, user in users.items() if name.startswith("songshan-playout")}
@@ -108,3 +109,15 @@ def test_a_socket_is_where_the_box_looks_for_it(unit: Path) -> None:
     assert Path(listens["ListenStream"]) == INSTALLED_TRANSCODER
     assert (listens["Accept"], listens["SocketUser"], listens["SocketMode"]) == ("yes", "songshan", "0600")
     assert unit.with_name(f"{unit.stem}@.service") in UNITS
+
+
+def test_only_upgrades_are_roots_and_a_request_starts_them() -> None:
+    """The releases are root's. What asks for another is a folder that the web server's user may not write."""
+    upgrade = service(ROOT / "systemd/songshan-upgrade.service")
+    assert [unit.name for unit in UNITS if service(unit).get("User") == "root"] == ["songshan-upgrade.service"]
+    assert set(upgrade["CapabilityBoundingSet"].split()) == {"CAP_DAC_OVERRIDE", "CAP_SETUID", "CAP_SETGID"}
+    assert upgrade["ExecStart"].startswith(f"{INSTALLED_RELEASES}/trusted/"), "the newcomer does not judge itself"
+    assert set(upgrade["ReadWritePaths"].split()) == {str(INSTALLED_RELEASES), str(INSTALLED_HOME)}
+    asked = (ROOT / "systemd/songshan-upgrade.path").read_text()
+    assert f"DirectoryNotEmpty={INSTALLED_HOME}/upgrade\n" in asked
+    assert "ExecStart=/opt/songshan/current/" in (ROOT / "systemd/songshan-agent.service").read_text()

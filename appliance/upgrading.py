@@ -1,0 +1,366 @@
+"""Do what the journal of an upgrade says is to be done; read core/release.py first.
+
+    begin_apply, begin_rollback     write down what somebody asked for, when it can be
+    carry_on                        do it, state by state; killed anywhere, the next one goes on
+
+Each state is written before its deed, and each deed may be done twice. What is done in the box's own folder is done as
+the user whose folder it is. Units are started by a program that the caller names (systemctl).
+"""
+
+import fcntl
+import http.client
+import os
+import shutil
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from appliance import releases
+from appliance.alone import only_one
+from appliance.as_owner import as_owner_of
+from appliance.config import Config
+from appliance.core import gate, release
+from appliance.core.errors import DiskFull, Refused, SongshanError, Text, WorldError
+from appliance.core.gate import Policy
+from appliance.core.release import UNDER_WAY, Undo, Upgrade
+from appliance.durable import disk_errors, make_folder, put_in_place, staged_beside, sync_folder
+from appliance.store import at_rest
+from appliance.store.facts import look
+
+AGENT: Final = "songshan-agent.service"
+WEB: Final = "songshan-web.service"
+UNITS_TIMEOUT_S: Final = 90.0
+"""Longer than a unit may take to stop."""
+API_TIMEOUT_S: Final = 3.0
+ANSWER_BYTES_MAX: Final = 64 * 1024
+SPARE_BYTES: Final = 64 * 2**20
+"""Beyond the copies of the database."""
+AGENT_ENDS_S: Final = 40.0
+"""How long the agent may take to let go of the box once its unit was stopped."""
+STATES_MAX: Final = 16
+
+Run = Callable[[Sequence[str]], None]
+"""Starts, stops and restarts units: `systemctl ARGUMENTS`. Raises WorldError."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What an upgrade needs beside the disk."""
+
+    run: Run
+    policy: Policy = field(default_factory=Policy)
+    pause: Callable[[float], None] = time.sleep
+
+
+def by_program(program: str) -> Run:
+    """`program` is systemctl, or what takes its arguments where there is none."""
+
+    def run(arguments: Sequence[str]) -> None:
+        argv = [program, *arguments]
+        try:
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=UNITS_TIMEOUT_S, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise WorldError(Text(f"{' '.join(argv)}：{error}", f"{' '.join(argv)}: {error}")) from error
+        if done.returncode != 0:
+            said = done.stderr.strip()[-500:] or f"exit status {done.returncode}"
+            raise WorldError(Text(f"{' '.join(argv)}：{said}", f"{' '.join(argv)}: {said}"))
+
+    return run
+
+
+@contextmanager
+def one_at_a_time(config: Config) -> Iterator[None]:
+    """Nobody else upgrades meanwhile. Raises Refused."""
+    with disk_errors(config.releases):
+        make_folder(config.releases, 0o755)
+        descriptor = os.open(config.releases / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise Refused(Text("升级正在进行", "an upgrade is under way"), hint=_SEE_STATUS) from error
+    finally:
+        os.close(descriptor)
+
+
+def begin_apply(config: Config, by: str, reason: str, now_us: int) -> None:
+    """Write down that what is staged is to run. Raises Refused with the reason why not; then nothing has changed."""
+    upgrade = releases.journal(config)
+    current, new = releases.linked(config, "current"), upgrade.new
+    if upgrade.state != "staged":
+        raise Refused(
+            Text("没有就位的新版本", "nothing is staged"), hint=Text("songshan upgrade stage", "stage a bundle")
+        )
+    for version in (current, new):
+        if not version or not (releases.folder_of(config, version) / releases.MARK).is_file():
+            raise Refused(Text(f"版本 {version or '?'} 不完整", f"release {version or '?'} is not whole"))
+    _check_room(config)
+    releases.point(config, "trusted", releases.linked(config, "trusted") or current)
+    begun = Upgrade(
+        state="preparing",
+        old=current,
+        new=new,
+        by=by,
+        reason=reason,
+        began_us=now_us,
+        changed_us=now_us,
+        undo=Undo(new=new, old=current, older=releases.linked(config, "previous")),
+        before=gate.baseline(look(config, now_us), api_status(config)),
+        past=upgrade.past,
+    )
+    releases.keep(config, begun)
+
+
+def begin_rollback(config: Config, by: str, reason: str, now_us: int) -> None:
+    """Write down that the release before is to run again. Raises Refused; then nothing has changed."""
+    seen = releases.releases(config)
+    undo = seen.upgrade.undo
+    if undo is None or not seen.can_roll_back:
+        raise Refused(Text("没有可回退的版本", "there is no release to go back to"), hint=_SEE_STATUS)
+    if not (releases.folder_of(config, undo.old) / releases.MARK).is_file():
+        raise Refused(Text(f"版本 {undo.old} 已不在", f"release {undo.old} is not there any more"), hint=_SEE_STATUS)
+    begun = msgspec.structs.replace(
+        seen.upgrade,
+        state="rolling_back",
+        old=undo.old,
+        new=undo.new,
+        by=by,
+        reason=reason,
+        began_us=now_us,
+        changed_us=now_us,
+        why=None,
+    )
+    releases.keep(config, begun)
+
+
+def carry_on(config: Config, machine: Machine) -> Upgrade:
+    """Do what is to be done, until nothing is. The caller holds `one_at_a_time`."""
+    deeds = {
+        "preparing": _prepare,
+        "backed_up": _switch,
+        "switched": _start,
+        "verifying": _verify,
+        "rolling_back": _go_back,
+    }
+    for _state in range(STATES_MAX):
+        upgrade = releases.journal(config)
+        if upgrade.state not in UNDER_WAY:
+            return upgrade
+        deeds[upgrade.state](config, upgrade, machine)
+    raise AssertionError("an upgrade does not come to its end")
+
+
+def api_status(config: Config) -> int | None:
+    """What the web server of this box says of itself; None for nothing."""
+    host, _colon, port = config.web_bind.rpartition(":")
+    try:
+        with closing(http.client.HTTPConnection(host.strip("[]"), int(port), timeout=API_TIMEOUT_S)) as line:
+            line.request("GET", "/healthz")
+            answer = line.getresponse()
+            answer.read(ANSWER_BYTES_MAX)
+            return answer.status
+    except (OSError, http.client.HTTPException):
+        return None
+
+
+def _prepare(config: Config, upgrade: Upgrade, machine: Machine) -> None:
+    """Stop the agent and copy the database. What fails here fails before anything was changed."""
+    assert upgrade.undo is not None
+    name = f"before-{upgrade.new}.db"
+    try:
+        machine.run(["stop", AGENT])
+        as_owner_of(config.home, lambda: _copy_database(config, name))
+        steps = at_rest.steps_of(config.database) if config.database.exists() else ()
+    except (WorldError, DiskFull) as error:
+        with suppress(WorldError):
+            machine.run(["restart", AGENT])
+        asked = release.Request(do="apply", by=upgrade.by or "-", reason=upgrade.reason, at_us=upgrade.began_us)
+        refused = release.refused(upgrade, asked, error.problems[0], _now_us(config))
+        releases.keep(config, msgspec.structs.replace(refused, state="staged", why=error.problems[0], undo=None))
+        return
+    undo = msgspec.structs.replace(upgrade.undo, database=name, steps=steps)
+    _to(config, upgrade, state="backed_up", undo=undo)
+
+
+def _switch(config: Config, upgrade: Upgrade, _machine: Machine) -> None:
+    releases.point(config, "previous", upgrade.old)
+    releases.point(config, "current", upgrade.new)
+    _to(config, upgrade, state="switched", switched_us=_now_us(config))
+
+
+def _start(config: Config, upgrade: Upgrade, machine: Machine) -> None:
+    """One that cannot be started is found out by the gate. Senders are left alone: they go on from what they have."""
+    _restart(machine)
+    _to(config, upgrade, state="verifying", attempts=0, passes=0)
+
+
+def _verify(config: Config, upgrade: Upgrade, machine: Machine) -> None:
+    """Look again and again, until enough looks in a row were good or the time is over."""
+    before = upgrade.before
+    assert before is not None
+    if upgrade.attempts >= release.ATTEMPTS_MAX:
+        _to(config, upgrade, state="rolling_back", why=_CUT_OFF)
+        return
+    upgrade = _to(config, upgrade, attempts=upgrade.attempts + 1, passes=0)
+    began_s, policy = time.monotonic(), machine.policy
+    while True:
+        seen = look(config, _now_us(config))
+        signals = gate.look(before, seen, api_status(config), upgrade.switched_us)
+        passes = upgrade.passes + 1 if gate.is_pass(signals) else 0
+        upgrade = _to(config, upgrade, signals=signals, passes=passes)
+        verdict = gate.decide(passes, time.monotonic() - began_s, policy)
+        if verdict == "commit":
+            _commit(config, upgrade)
+            return
+        if verdict == "roll_back":
+            _to(config, upgrade, state="rolling_back", why=gate.why_not(signals, policy))
+            return
+        machine.pause(policy.pause_s)
+
+
+def _commit(config: Config, upgrade: Upgrade) -> None:
+    releases.point(config, "trusted", upgrade.new)
+    releases.keep(config, release.ended(upgrade, "committed", _now_us(config), None))
+    assert upgrade.undo is not None
+    kept = {upgrade.new, upgrade.old, upgrade.undo.database}
+    for folder in (config.releases / "releases").iterdir():
+        if folder.name not in kept:
+            shutil.rmtree(folder, ignore_errors=True)
+    as_owner_of(config.home, lambda: _let_go(config, kept))
+
+
+def _go_back(config: Config, upgrade: Upgrade, machine: Machine) -> None:
+    assert upgrade.undo is not None
+    undo = upgrade.undo
+    with suppress(WorldError):
+        machine.run(["stop", AGENT])
+    releases.point(config, "current", undo.old)
+    releases.point(config, "previous", undo.older)
+    releases.point(config, "trusted", undo.old)
+    if upgrade.restored or _is_of_the_newer(config, undo):
+        # Decided once: what is half done does not look like what it was.
+        upgrade = _to(config, upgrade, restored=True)
+        as_owner_of(config.home, lambda: _put_database_back(config, undo, machine))
+    _restart(machine)
+    upgrade = release.ended(upgrade, "rolled_back", _now_us(config), upgrade.why)
+    releases.keep(config, msgspec.structs.replace(upgrade, undo=None))
+
+
+def _is_of_the_newer(config: Config, undo: Undo) -> bool:
+    """Whether the newer release has changed the tables: else the database stays, with all that was said since."""
+    if not undo.database or not (config.database.parent / undo.database).exists():
+        return False
+    try:
+        return not set(at_rest.steps_of(config.database)) <= set(undo.steps)
+    except (SongshanError, sqlite3.DatabaseError):
+        # Missing or damaged: the copy is better.
+        return True
+
+
+def _copy_database(config: Config, name: str) -> None:
+    if not config.database.exists():
+        return
+    path = config.database.parent / name
+    with disk_errors(path), staged_beside(path) as (descriptor, staged):
+        at_rest.copy_as_it_is(config.database, staged)
+        put_in_place(descriptor, staged, path)
+
+
+def _put_database_back(config: Config, undo: Undo, machine: Machine) -> None:
+    """The copy in the place of what the newer release wrote, which is kept: `after-VERSION.db`."""
+    folder = config.database.parent
+    with _agent_has_ended(config, machine), disk_errors(folder):
+        if config.database.exists():
+            _keep_newer(config, folder / f"after-{undo.new}.db")
+        with staged_beside(config.database) as (descriptor, staged):
+            at_rest.copy_as_it_is(folder / undo.database, staged)
+            if config.hub is not None:
+                at_rest.doubt_own_stream(staged, config.site)
+            put_in_place(descriptor, staged, config.database)
+
+
+def _keep_newer(config: Config, aside: Path) -> None:
+    """A second name for what the newer release wrote; at no moment is there no database, for an agent would make one.
+
+    Its log goes: it would be read into the database that comes.
+    """
+    at_rest.fold_log_in(config.database)
+    if not aside.exists():
+        os.link(config.database, aside)
+    for suffix in ("-wal", "-shm"):
+        beside = config.database.with_name(config.database.name + suffix)
+        if beside.exists():
+            beside.rename(aside.with_name(aside.name + suffix))
+    sync_folder(aside.parent)
+
+
+def _let_go(config: Config, kept: set[str]) -> None:
+    """Copies that earlier upgrades left."""
+    for pattern in ("before-*.db", "after-*.db"):
+        for path in config.database.parent.glob(pattern):
+            if path.name not in kept:
+                path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _agent_has_ended(config: Config, machine: Machine) -> Iterator[None]:
+    """Hold the box's lock, waited for a while. Raises Refused when somebody keeps it."""
+    deadline_s = time.monotonic() + AGENT_ENDS_S
+    while True:
+        held = only_one(config.run, config.home)
+        try:
+            held.__enter__()
+        except Refused:
+            if time.monotonic() >= deadline_s:
+                raise
+            machine.pause(0.2)
+            continue
+        try:
+            yield
+        finally:
+            held.__exit__(None, None, None)
+        return
+
+
+def _check_room(config: Config) -> None:
+    """There must be room for the copy, and for one more to put it back."""
+    size_bytes = config.database.stat().st_size if config.database.exists() else 0
+    with disk_errors(config.home):
+        free_bytes = shutil.disk_usage(config.home).free
+    short_bytes = 3 * size_bytes + SPARE_BYTES - free_bytes
+    if short_bytes > 0:
+        lacking = f"{short_bytes / 1_000_000:.0f} MB"
+        raise DiskFull(
+            Text(f"磁盘空间不足，还差 {lacking}", f"no room to copy the database: {lacking} too few"),
+            hint=Text("请清理磁盘，见 songshan cache", "free some space, see songshan cache"),
+        )
+
+
+def _restart(machine: Machine) -> None:
+    for unit in (AGENT, WEB):
+        with suppress(WorldError):
+            machine.run(["restart", unit])
+
+
+def _to(config: Config, upgrade: Upgrade, **changes: object) -> Upgrade:
+    changed = msgspec.structs.replace(upgrade, changed_us=_now_us(config), **changes)
+    releases.keep(config, changed)
+    return changed
+
+
+def _now_us(config: Config) -> int:
+    return config.clock.wall_us()
+
+
+_SEE_STATUS: Final = Text("songshan upgrade status", "songshan upgrade status")
+_CUT_OFF: Final = Text(
+    f"试运行 {release.ATTEMPTS_MAX} 次被中断（断电或死机）",
+    f"its trial was cut off {release.ATTEMPTS_MAX} times, by power or by the machine going down",
+)
