@@ -23,6 +23,7 @@ from tui.gather import storage as gather_storage
 from tui.gather import sync as gather_sync
 from tui.gather import system as gather_system
 from tui.gather import upgrade as gather_upgrade
+from tui.gather import usb as gather_usb
 from tui.gather.where import Where
 from tui.keys import say
 from tui.look import Look
@@ -44,6 +45,7 @@ from tui.view import (
     sync,
     system,
     upgrade,
+    usb,
 )
 from tui.view.acts import Act, Case
 from tui.view.reading import Reading
@@ -149,6 +151,20 @@ PAGES: Final = (
             " reading again is, what was set aside. / finds names and digests."
         ),
         gather_cache.gather,
+    ),
+    Page(
+        "usb",
+        say("Sticks"),
+        "5",
+        usb.sheet,
+        say(
+            "Sticks that are mounted, whose each is, what an import would bring. Only one that is labelled for this"
+            " site is read, and only an empty one is labelled. n names a folder that is no mount. An import is the"
+            " agent's; an export has the rights of this account and goes on when the screen is closed."
+        ),
+        gather_usb.gather,
+        usb.ACTS,
+        {"export": gather_usb.export, "folder": gather_usb.show_folder},
     ),
     Page(
         "network",
