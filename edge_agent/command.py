@@ -11,7 +11,7 @@ from types import FrameType
 import click
 import structlog
 
-from appliance import restoring
+from appliance import resetting, restoring
 from appliance.alone import only_one
 from appliance.command import Box, pass_box
 from appliance.config import INSTALLED_HOME, INSTALLED_RUN
@@ -40,10 +40,11 @@ def agent(box: Box, once: bool) -> None:
 
 
 def finish_restore(home: Path | None) -> None:
-    """What a restore had ready when the power went is put in place, before anything of the box is read."""
+    """What a restore or a reset had begun when the power went is finished, before anything of the box is read."""
     root, run = home or INSTALLED_HOME, home / "run" if home else INSTALLED_RUN
-    if (root / restoring.STAGE).exists():
+    if (root / restoring.STAGE).exists() or (root / resetting.MARK).exists():
         with only_one(run, root):
+            resetting.finish(home)
             restoring.finish(home)
 
 
