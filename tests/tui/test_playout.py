@@ -247,10 +247,12 @@ def test_an_insertion_at_once_or_at_a_time_of_the_site_s_clock() -> None:
     assert at_once == Insert(
         channel="dengfeng-2", digest=WARNING.digest, by="li", via="tui", at="2026-11-24T06:03:00Z", reason="flood"
     )
-    later = insert.command(case(ALL_READY, channel="dengfeng-1", clip=WARNING.digest, at="20:15", until="20:45"))
+    timed = act("insert-later")
+    assert timed.command is not None
+    later = timed.command(case(ALL_READY, channel="dengfeng-1", clip=WARNING.digest, at="20:15", until="20:45"))
     assert isinstance(later, Insert)
     assert (later.at_air, later.until) == ("2026-11-24T12:15:00Z", "2026-11-24T12:45:00Z")
-    tomorrow = insert.command(case(ALL_READY, channel="dengfeng-1", clip=WARNING.digest, at="06:00", until="05:00"))
+    tomorrow = timed.command(case(ALL_READY, channel="dengfeng-1", clip=WARNING.digest, at="06:00", until="05:00"))
     assert isinstance(tomorrow, Insert)
     assert (tomorrow.at_air, tomorrow.until) == ("2026-11-24T22:00:00Z", "2026-11-25T21:00:00Z")
 
@@ -260,7 +262,9 @@ def test_on_the_side_of_the_clips_the_row_is_what_breaks_in() -> None:
     insert = act("insert")
     assert insert.command is not None
     there = case(CHANNEL_SIDE, SPOT.digest, asked=Asked(tab=CLIPS), channel="dengfeng-1")
-    assert [field.name for field in insert.fields(there)] == ["channel", "at", "until"]
+    assert [field.name for field in insert.fields(there)] == ["channel"]
+    assert [field.name for field in act("insert-later").fields(there)] == ["channel", "at", "until"]
+    assert [field.name for field in insert.fields(case(CHANNEL_SIDE))] == ["clip"]
     made = insert.command(there)
     assert isinstance(made, Insert)
     assert made.digest == SPOT.digest

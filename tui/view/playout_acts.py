@@ -45,18 +45,27 @@ def _moment_us(text: str, after_us: int, look: Look) -> int:
 
 
 def _insert_fields(case: Case) -> tuple[Field, ...]:
+    """Where a channel is on the screen it is that one; on the side of the clips the row is the clip."""
     found, look = _found(case), case.look
-    channels = tuple((channel, case.look.data(name, channel)) for channel, name in found.channels)
-    fields = [Field(CHANNEL, look.say("Channel"), "choice", channels, value=found.channel)]
     if case.asked.tab != CLIPS:
-        fields.insert(0, Field(CLIP, look.say("Clip"), "choice", _choices(found.clips, case.look)))
+        return (Field(CLIP, look.say("Clip"), "choice", _choices(found.clips, look)),)
+    channels = tuple((channel, look.data(name, channel)) for channel, name in found.channels)
+    return (Field(CHANNEL, look.say("Channel"), "choice", channels),) if len(channels) > 1 else ()
+
+
+def _timed_fields(case: Case) -> tuple[Field, ...]:
+    look = case.look
     return (
-        *fields,
+        *_insert_fields(case),
         Field(AT, look.say("Begins at"), "time", hint=look.say("empty: at once")),
         Field(
             UNTIL, look.say("Until"), "time", hint=look.say("empty: when the clip ends; else it is repeated until then")
         ),
     )
+
+
+def _channel(case: Case) -> str:
+    return case.value(CHANNEL) or _found(case).channel
 
 
 def _choices(clips: tuple[AirClip, ...], look: Look) -> tuple[tuple[str, str], ...]:
@@ -76,7 +85,7 @@ def _insert(case: Case) -> Insert:
     at_us = _moment_us(at, now_us, case.look) if at else None
     until_us = _moment_us(until, at_us or now_us, case.look) if until else None
     return Insert(
-        channel=case.value(CHANNEL),
+        channel=_channel(case),
         digest=_digest(case),
         at_air=to_text(at_us) if at_us is not None else None,
         until=to_text(until_us) if until_us is not None else None,
@@ -93,7 +102,7 @@ def _digest(case: Case) -> str:
 
 def _insert_preview(case: Case) -> tuple[str, ...]:
     found, look, now_us = _found(case), case.look, case.reading.at_us
-    channel = case.value(CHANNEL)
+    channel = _channel(case)
     digest = case.row if case.asked.tab == CLIPS else case.value(CLIP)
     name = next((clip_name(clip, look) for clip in found.clips if clip.digest == digest), digest[7:19])
     named = {each: look.data(called, each) for each, called in found.channels}.get(channel, channel)
@@ -116,16 +125,14 @@ def _insert_preview(case: Case) -> tuple[str, ...]:
 
 
 def _back_to_schedule(case: Case) -> Resume:
-    return Resume(channel=case.value(CHANNEL) or _found(case).channel, **case.asked_by)
+    return Resume(channel=_channel(case), **case.asked_by)
 
 
 # End what breaks in.
 
 
 def _resume_fields(case: Case) -> tuple[Field, ...]:
-    found = _found(case)
-    channels = tuple((channel, case.look.data(name, channel)) for channel, name in found.channels)
-    return (Field(CHANNEL, case.look.say("Channel"), "choice", channels, value=found.channel),)
+    return _insert_fields(case) if case.asked.tab == CLIPS else ()
 
 
 def _resume_refusal(case: Case) -> Text | None:
@@ -139,7 +146,7 @@ def _resume_refusal(case: Case) -> Text | None:
 def _resume_preview(case: Case) -> tuple[str, ...]:
     look, snapshot = case.look, case.reading.snapshot
     lines = [look.say("Every insertion on this channel ends, also those still to come.")]
-    channel = case.value(CHANNEL)
+    channel = _channel(case)
     playing = next((each for each in snapshot.on_air if each.channel == channel), None) if snapshot else None
     if playing is not None and playing.next_title:
         lines.append(look.say("Next on the schedule: {title}").format(title=look.data(playing.next_title)))
@@ -265,6 +272,18 @@ ACTS: Final = (
         _insert_preview,
         _insert_refusal,
         undo=_back_to_schedule,
+    ),
+    Act(
+        "insert-later",
+        "t",
+        say("Break in at a time"),
+        Weight.AIR,
+        _insert,
+        _timed_fields,
+        _insert_preview,
+        _insert_refusal,
+        undo=_back_to_schedule,
+        in_footer=False,
     ),
     Act(
         "resume",

@@ -1,0 +1,160 @@
+"""The jobs of a technician's day, each at most ten keys from the overview, on a real box's folder and database.
+
+docs/operating.md lists them. Each page's owner adds what is done there.
+"""
+
+import json
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+from sqlite_utils import Database
+
+from appliance.core import records
+from appliance.core.asset import Asset
+from appliance.core.errors import Text
+from appliance.core.health import Link
+from appliance.core.moment import US
+from appliance.core.rundown import tick_of
+from appliance.core.stock import RenditionState, Transfer
+from appliance.core.ts import HOUSE_PROFILE, SegmentInfo, pack_table
+from appliance.store import air, asrun, assets, facts
+from tests.tui.boxes import make_box, run_agent_once
+from tests.tui.readings import ZONE
+from tests.tui.technician import KEYS_MAX, Technician
+from tui.pages import PAGES
+
+CHANNEL, HOUR_US = "dengfeng-1", 3600 * US
+
+
+@pytest.fixture
+def li(tmp_path: Path) -> Technician:
+    """On duty at a box whose agent has been running."""
+    config = make_box(tmp_path)
+    run_agent_once(config)
+    return Technician(tmp_path)
+
+
+def now_us() -> int:
+    return time.time_ns() // 1000
+
+
+def digest(number: int) -> str:
+    return f"sha256:{number:064x}"
+
+
+def clip(db: Database, number: int, name: str, frames: int, *, is_here: bool = True) -> str:
+    """A clip of the hub's and its rendition, here or on its way."""
+    source, made = digest(number), digest(number + 4096)
+    assets.want(db, Asset(source, 9, media_type="video/mp4", name=name, role="video"), "air", now_us())
+    assets.want(db, Asset(made, 9, media_type="video/mp2t", name=name, role="rendition"), "air", now_us())
+    table = pack_table([SegmentInfo(n * 1000, 1000, 50) for n in range(-(-frames // 50))])
+    state = RenditionState(source=source, profile=HOUSE_PROFILE, digest=made, frames=frames)
+    assets.set_rendition(db, state, table)
+    if is_here:
+        assets.arrived(db, made, 9, now_us())
+    return source
+
+
+def schedule(db: Database, day: datetime, *entries: dict[str, str]) -> None:
+    date = f"{day:%Y-%m-%d}"
+    document = {"channel": CHANNEL, "date": date, "version": 1, "entries": entries}
+    body = records.Schedule(CHANNEL, date, 1, msgspec.Raw(json.dumps(document).encode()))
+    air.receive_schedule(db, body, "Asia/Shanghai", [CHANNEL], now_us())
+
+
+def entry(identity: str, at: datetime, title: str, asset: str) -> dict[str, str]:
+    start = {"start": f"{at:%H:%M:%S}", "start_type": "hard", "kind": "programme"}
+    return {"id": identity, "title": title, "asset": asset, **start}
+
+
+def local(moment_us: int) -> datetime:
+    return datetime.fromtimestamp(moment_us / US, ZONE)
+
+
+def test_find_why_tonights_film_is_red_and_mend_it(li: Technician) -> None:
+    """Its transfer failed five times and waits; the screen says so, and one key tries it now."""
+    with li.database() as db:
+        air.ensure_channel(db, CHANNEL, "Asia/Shanghai", now_us())
+        film = clip(db, 1, "少林寺传奇.mp4", 25 * 5400, is_here=False)
+        airs = local(now_us() + 6 * HOUR_US)
+        schedule(db, airs, entry("film", airs, "晚间电影：少林寺传奇", film))
+        facts.set_status(db, Link(state="offline", reason=Text("断线", "away")), now_us())
+        transfer = Transfer(digest=digest(4097), direction="down", size_bytes=10**9, state="failed", attempts=5)
+        broke = Text("连接中断", "the connection broke")
+        later_us = now_us() + 240 * US
+        assets.set_transfer(db, msgspec.structs.replace(transfer, not_before_us=later_us, reason=broke))
+    li.keys("2")
+    assert "晚间电影：少林寺传奇" in li.shown
+    assert "不能播：等待与嵩山云的线路恢复" in li.shown
+    li.keys("enter")
+    assert "试过 5 次" in li.shown
+    assert "连接中断" in li.shown
+    li.keys("f", "enter", "enter", "enter")
+    assert li.pressed <= KEYS_MAX
+    li.agent()
+    assert "立即重传：已执行" in li.shown
+    with li.database() as db:
+        (after,) = assets.transfers(db)
+    assert (after.state, after.not_before_us) == ("queued", 0)
+
+
+def test_insert_an_emergency_clip_and_return(li: Technician) -> None:
+    """The clip is on within seconds; it ends by itself, and `u` ends it sooner."""
+    begun_us = now_us()
+    with li.database() as db:
+        air.ensure_channel(db, CHANNEL, "Asia/Shanghai", begun_us)
+        clip(db, 1, "汛情提示.mp4", 25 * 60)
+        air.recompile(db, CHANNEL, begun_us, 1)
+    li.keys("2", "i", "enter", "enter")
+    assert "立即中断，插播：汛情提示.mp4" in li.shown
+    li.keys("enter")
+    li.confirm()
+    assert li.pressed <= KEYS_MAX
+    li.agent()
+    with li.database() as db:
+        air.recompile(db, CHANNEL, now_us(), 1)
+    assert plays(li, 10) == "emergency"
+    assert plays(li, 90) != "emergency"
+    li.pressed = 0
+    li.keys("u")
+    li.confirm()
+    assert li.pressed <= KEYS_MAX
+    li.agent()
+    with li.database() as db:
+        air.recompile(db, CHANNEL, now_us(), 1)
+    assert plays(li, 20) != "emergency"
+
+
+def plays(li: Technician, ahead_s: int) -> str:
+    """What is on the ledger for a moment ahead."""
+    tick = tick_of(now_us() + ahead_s * US)
+    with li.database() as db:
+        return air.stretches(db, CHANNEL, tick, tick + 1)[0].kind
+
+
+def test_find_what_aired_at_19_03_yesterday(li: Technician) -> None:
+    """Somebody has called and says that they saw something then."""
+    yesterday = local(now_us()) - timedelta(days=1)
+    evening = yesterday.replace(hour=18, minute=50, second=0, microsecond=0)
+    begun_us = round(evening.timestamp()) * US
+    with li.database() as db:
+        air.ensure_channel(db, CHANNEL, "Asia/Shanghai", begun_us)
+        news, weather = clip(db, 1, "news.mp4", 25 * 200), clip(db, 2, "weather.mp4", 25 * 120)
+        at = evening.replace(hour=19, minute=0)
+        schedule(
+            db,
+            at,
+            entry("e1", at, "登封新闻", news),
+            entry("e2", at.replace(minute=5), "天气预报", weather),
+        )
+        air.recompile(db, CHANNEL, begun_us, 1)
+        asrun.log_aired(db, CHANNEL, begun_us + HOUR_US)
+    asrun_letter = "abcdefghijklmnopqrstuvwxyz"[[page.name for page in PAGES].index("asrun")]
+    li.keys("ctrl+o", asrun_letter, "/", *"-1903", "enter")
+    assert li.pressed <= KEYS_MAX
+    answer = next(line for line in li.shown.splitlines() if line.startswith(">"))
+    assert "登封新闻" in answer
+    assert " 19:00:00" in answer
