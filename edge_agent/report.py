@@ -17,7 +17,7 @@ from appliance.core.rundown import tick_of, us_of
 from appliance.core.wire import SMALL_LINE_BYTES_MAX
 from appliance.store import air, asrun, facts, histories
 from appliance.store.database import transaction
-from edge_agent import alarms, endings, health
+from edge_agent import alarms, endings, health, served
 from edge_agent.children import Children
 from edge_agent.conversation import Conversation
 from edge_agent.desk import say
@@ -114,6 +114,7 @@ def keep_status(
         agent = Agent(state="running", pid=os.getpid(), started_at_us=began_us, version=facts.version())
         for fact in (line.fact, clock, health.machine(), agent, endings.packaging(children, now_us)):
             facts.set_status(db, fact, now_us)
+        served.look(db, config, now_us)
         alarms.of_clock(db, wall_us, now_us)
         alarms.of_absence(db, air.absences_between(db, now_us - alarms.RECENT_US, now_us), now_us)
         alarms.let_pass(db, now_us)

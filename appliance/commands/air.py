@@ -14,7 +14,7 @@ from appliance.commands.overview import clock_of, plan_of
 from appliance.config import ChannelConfig, Config
 from appliance.core.accidents import KIND_NAMES as KIND_NAMES_OF_ACCIDENTS
 from appliance.core.accidents import KINDS, Tally, tally
-from appliance.core.asrun import AiredRow
+from appliance.core.asrun import AiredRow, later_words
 from appliance.core.asset import parse_digest
 from appliance.core.command import Insert, Resume
 from appliance.core.errors import OperatorError, Text
@@ -114,12 +114,13 @@ def asrun(box: Box, channel: str, date: str | None, as_csv: bool, as_json: bool)
         day = date if date is not None else day_of(store.now_us(db), config.zone)
         begin_us, end_us = day_bounds_us(day, config.zone)
         found = log.aired(db, channel, begin_us, end_us)
+        later = later_words(found, log.sightings(db, channel, tick_of(begin_us), tick_of(end_us)))
     counted = tally(found, begin_us, end_us)
     if as_csv:
-        click.echo(asrun_csv(found, config.zone), nl=False)
+        click.echo(asrun_csv(found, config.zone, later), nl=False)
         return
     if as_json:
-        say_json({"channel": channel, "date": day, "rows": found, "tally": counted})
+        say_json({"channel": channel, "date": day, "rows": found, "evidence_later": later, "tally": counted})
         return
     for row in found:
         _say_aired(row, config.zone)

@@ -53,11 +53,12 @@ def is_plausible(wall_us: int) -> bool:
 
 class Absence(msgspec.Struct, frozen=True):
     """A time on the air that nobody vouches for. `off`: the machine did not run, or the time was leapt over, so nothing
-    went out. `unattended`: it ran, and whoever notes so did not."""
+    went out. `unattended`: it ran, and whoever notes so did not. `unserved`: nobody was there who gives it to viewers.
+    """
 
     start_us: int
     end_us: int
-    kind: Literal["off", "unattended"]
+    kind: Literal["off", "unattended", "unserved"]
 
 
 def absences(before: Mark, wall_us: int, running_us: int) -> tuple[Absence, ...]:

@@ -38,6 +38,8 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
     day_planned_s: float = 6 * _HOUR_S
     """A day must have a plan so long before it begins."""
     clock_offset_ms: float = 1000
+    web_down_s: float = 5
+    """It is started again within a second or two."""
     view_late_s: float = 5 * 60
     """A hub that listens signs every minute, for ten: so late it is not the line."""
     temperature_c: float = 85
@@ -52,6 +54,7 @@ def findings(seen: Snapshot, thresholds: Thresholds) -> tuple[Finding, ...]:
         *of_storage(seen.storage),
         *_of_air(seen, thresholds),
         *of_outputs(seen.outputs, seen.now_us),
+        *_of_web(seen, thresholds),
         *of_live(seen.live),
         *of_plans(seen.refused, seen.lost),
         *_of_coming(seen, thresholds),
@@ -111,6 +114,19 @@ def _of_clock(seen: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
         yield _amber("clock", text, hint)
     elif seen.clock.synchronised is False:
         yield _amber("clock", Text("时钟未与时间服务器同步", "the clock follows no time server"), hint)
+
+
+def _of_web(seen: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
+    since_us = seen.web.down_since_us
+    if since_us is not None and seen.agent.state == "running" and seen.now_us - since_us > thresholds.web_down_s * US:
+        yield _red(
+            "web",
+            Text(
+                "网页服务没有运行：页面与网络直播中断，调制器输出不受影响",
+                "the web server does not run: page and HLS are gone, outputs to modulators go on",
+            ),
+            Text("systemctl restart songshan-web，并看其日志", "systemctl restart songshan-web, and see its log"),
+        )
 
 
 def _of_air(seen: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ from appliance.core import live
 from appliance.core.airtime import Absence
 from appliance.core.errors import Text
 from appliance.core.ledger import LEDGER_ENDED, Stretch
-from appliance.core.moment import to_text
+from appliance.core.moment import to_text, to_us
 from appliance.core.rundown import SLATE, tick_of, us_of
 from appliance.core.ts import FRAMES_PER_S, SEGMENT_TICKS, TICKS_PER_FRAME, TICKS_PER_S
 
@@ -40,7 +40,7 @@ Status = Literal[
     "Missing Content",
 ]
 Evidence = Literal["ledger", "ts_probe", "engine_callback"]
-Presence = Literal["on", "off", "unattended"]
+Presence = Literal["on", "off", "unattended", "unserved"]
 
 
 class Meant(msgspec.Struct, frozen=True):
@@ -199,7 +199,8 @@ def status_of(
     if not evidence and part.presence == "off":
         return ("Did not air", "Technical Difficulty"), OFF
     if not evidence:
-        return ("Unknown",), LOST if stretch.reason == LOST else UNWATCHED
+        why = UNSERVED if part.presence == "unserved" else UNWATCHED
+        return ("Unknown",), LOST if stretch.reason == LOST else why
     other = _shown_instead(part, sightings)
     if other:
         return ("Aired with Content Discrepancy",), other
@@ -234,16 +235,33 @@ def _as_planned(part: Part, planned: Planned) -> tuple[Status, ...]:
 def evidence_of(part: Part, sightings: Sequence[Sighting]) -> tuple[Evidence, ...]:
     """What vouches for all of a part: the ledger where the box kept watch, others where what they saw covers it without
     a hole. () where nothing does."""
-    found: list[Evidence] = ["ledger"] if part.presence == "on" else []
+    announced: tuple[Evidence, ...] = ("ledger",) if part.presence == "on" else ()
+    return (*announced, *seen_by(part.start_tick, part.end_tick, sightings))
+
+
+def seen_by(start_tick: int, end_tick: int, sightings: Sequence[Sighting]) -> tuple[Evidence, ...]:
+    """Who saw all of a time."""
+    found: list[Evidence] = []
     words: tuple[Evidence, ...] = ("ts_probe", "engine_callback")
     for word in words:
-        tick = part.start_tick
+        tick = start_tick
         for each in sorted((each.start_tick, each.end_tick) for each in sightings if each.evidence == word):
             if each[0] <= tick + SEAM_TICKS:
                 tick = max(tick, each[1])
-        if tick > part.start_tick and tick >= part.end_tick - SEAM_TICKS:
+        if tick > start_tick and tick >= end_tick - SEAM_TICKS:
             found.append(word)
     return tuple(found)
+
+
+def later_words(rows: Iterable[AiredRow], sightings: Sequence[Sighting]) -> dict[int, tuple[Evidence, ...]]:
+    """Who saw all of a row and said so when it had been written, by its number. A row is never written anew; what came
+    late stands beside it."""
+    found = {}
+    for row in rows:
+        start = tick_of(to_us(row.start))
+        seen = seen_by(start, start + round(row.duration_s * TICKS_PER_S), sightings)
+        found[row.seq] = tuple(word for word in seen if word not in row.evidence)
+    return {seq: words for seq, words in found.items() if words}
 
 
 class _Link(msgspec.Struct, frozen=True):
@@ -305,5 +323,6 @@ def _errors(count: int) -> Text:
 
 OFF: Final = Text("本机未运行，或时钟跳过了这段时间", "the box did not run, or its clock leapt over this time")
 UNWATCHED: Final = Text("agent 未运行，这段时间无人证实", "the agent did not run: nobody vouches for this time")
+UNSERVED: Final = Text("网页服务未运行，这段时间无人证实", "the web server did not run: nobody vouches for this time")
 LOST: Final = Text("这段时间没有播出账（换过磁盘）", "there is no ledger of this time (a new disk)")
 PREEMPTED: Final = Text("被应急插播取代", "an emergency insertion had its time")

@@ -222,6 +222,14 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     at_us: int | None = None
 
 
+class Web(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the web server is there. `is_known`: it was at some time; `down_since_us`: since when it is not."""
+
+    is_known: bool = False
+    down_since_us: int | None = None
+    at_us: int | None = None
+
+
 class Clock(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the kernel's clock follows a time server; `hub_offset_ms` is how far the hub's is ahead of ours."""
 
@@ -363,6 +371,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock = Clock()
     machine: Machine = Machine()
     agent: Agent = Agent()
+    web: Web = Web()
     backup: BackupFact = BackupFact()
     release: ReleaseFact = ReleaseFact()
     alarms: tuple[Alarm, ...] = ()

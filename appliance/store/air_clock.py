@@ -31,12 +31,19 @@ def keep_clock(db: Database, clock: Clock = SYSTEM_CLOCK) -> int:
     return mark.air_us
 
 
-def absences_between(db: Database, from_us: int, until_us: int) -> tuple[Absence, ...]:
-    """The times for which nobody vouches, that touch this one."""
+def absences_between(db: Database, from_us: int, until_us: int, channel: str = "") -> tuple[Absence, ...]:
+    """The times for which nobody vouches, that touch this one; with those of a channel, which count where no other
+    does."""
     found = rows(
         db,
         "SELECT start_us, end_us, kind FROM absences WHERE end_us > ? AND start_us < ? ORDER BY start_us",
         (from_us, until_us),
+    )
+    found += rows(
+        db,
+        "SELECT start_us, end_us, 'unserved' AS kind FROM unserved WHERE channel = ? AND end_us > ? AND start_us < ?"
+        " ORDER BY start_us",
+        (channel, from_us, until_us),
     )
     return tuple(Absence(**row) for row in found)
 

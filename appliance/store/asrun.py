@@ -57,7 +57,7 @@ def log_aired(db: Database, channel: str, at_us: int) -> int:
     until = ended[-1].end_tick
     slots = _slots(db, channel, facts["zone"], since, until)
     made = with_preempted(
-        parts(ended, since, air.absences_between(db, us_of(since), us_of(until))),
+        parts(ended, since, air.absences_between(db, us_of(since), us_of(until), channel)),
         _breaks(db, channel, since, until),
         tuple(_as_meant(slots, until)),
     )
@@ -81,6 +81,14 @@ def _whole_runs(db: Database, channel: str, ended: list[Stretch]) -> list[Stretc
     following = next((each for each in air.rows_between(db, channel, tick, tick + 1) if each.start_tick == tick), None)
     joined = runs_joined(ended)
     return joined[:-1] if following is not None and same_live(ended[-1], following) else joined
+
+
+def unserved(db: Database, channel: str, since_us: int, now_us: int) -> None:
+    """Nobody has given this channel to viewers since then. Inside a transaction."""
+    db.conn.execute(
+        "INSERT OR REPLACE INTO unserved (channel, start_us, end_us) VALUES (?, ?, ?)", (channel, since_us, now_us)
+    )
+    db.conn.execute("DELETE FROM unserved WHERE end_us < ?", (now_us - SIGHTINGS_KEPT_US,))
 
 
 def see(db: Database, channel: str, seen: Sighting, at_us: int) -> None:

@@ -34,6 +34,7 @@ from appliance.core.health import (
     Storage,
     StreamFact,
     Sync,
+    Web,
 )
 from appliance.core.moment import US
 from appliance.core.outputs import of_outputs
@@ -54,8 +55,8 @@ SUBMISSIONS_SHOWN: Final = 50
 COMING_HOURS: Final = 24
 DAY_US: Final = 86_400 * US
 
-Status = Link | Clock | Machine | Media | Agent | Carrying | Packaging
-_Fact = TypeVar("_Fact", Link, Clock, Machine, Agent, Carrying, Packaging)
+Status = Link | Clock | Machine | Media | Agent | Carrying | Packaging | Web
+_Fact = TypeVar("_Fact", Link, Clock, Machine, Agent, Carrying, Packaging, Web)
 _NO_AGENT: Final = Text("agent 没有运行", "the agent does not run")
 _RAISED: Final = "raised:"
 """Before the id of an alarm that only the agent knows of; the others are found anew in every snapshot."""
@@ -101,6 +102,7 @@ def snapshot(
         packaging=_packaging(db),
         clock=_status(db, Clock),
         machine=_status(db, Machine),
+        web=web(db),
         agent=agent,
         submissions=submissions(db, SUBMISSIONS_SHOWN),
         orders=orders(db),
@@ -126,6 +128,11 @@ def link(db: Database, config: Config, now_us: int) -> Link:
 def carrying(db: Database) -> Carrying:
     """The import from a stick that is under way, or the last one."""
     return _status(db, Carrying)
+
+
+def web(db: Database) -> Web:
+    """Whether the web server is there, as the agent saw it last."""
+    return _status(db, Web)
 
 
 def set_status(db: Database, value: Status, now_us: int) -> None:

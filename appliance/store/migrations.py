@@ -383,3 +383,13 @@ def alarms_that_are_over(db: Database) -> None:
         ) STRICT;
         CREATE INDEX alarm_log_ended ON alarm_log (ended_us);
     """)
+
+
+@migrations()
+def times_without_a_web_server(db: Database) -> None:
+    """Times of a channel in which nobody gave it to viewers."""
+    db.executescript("""
+        CREATE TABLE unserved (
+            channel TEXT NOT NULL, start_us INTEGER NOT NULL, end_us INTEGER NOT NULL, PRIMARY KEY (channel, start_us)
+        ) STRICT;
+    """)

@@ -7,6 +7,7 @@ import click
 
 from appliance.command import Box, pass_box
 from appliance.core.errors import OperatorError, Text
+from appliance.serving import Lamp, lock_of
 from appliance.web import nginx
 from appliance.web.app import create_app
 from appliance.web.server import Gunicorn
@@ -40,4 +41,4 @@ def web(box: Box, bind: str | None, print_nginx: bool, nginx_listen: str, nginx_
     if print_nginx:
         click.echo(nginx.site(config.site, config.public, nginx_cache, nginx_listen, address), nl=False)
         return
-    Gunicorn(create_app(config).wsgi_app, address).run()
+    Gunicorn(create_app(config).wsgi_app, address, Lamp(lock_of(config))).run()

@@ -7,6 +7,7 @@ as the password of Basic, which players and browsers know. Nothing here is kept 
 import hashlib
 import hmac
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo
@@ -19,7 +20,7 @@ from werkzeug.exceptions import NotFound, ServiceUnavailable, TooManyRequests, U
 from appliance import spool
 from appliance.config import ChannelConfig, Config
 from appliance.core.accidents import KIND_NAMES, KINDS, tally
-from appliance.core.asrun import AiredRow
+from appliance.core.asrun import AiredRow, Evidence, later_words
 from appliance.core.command import Asrun
 from appliance.core.engine import EngineRow, problems_of_rows
 from appliance.core.errors import OperatorError, Refused, Text, WorldError
@@ -28,6 +29,7 @@ from appliance.core.exports.formats import FORMATS, written
 from appliance.core.ledger import KIND_NAMES as KINDS_OF_STRETCHES
 from appliance.core.local_time import clock_text
 from appliance.core.moment import US, to_us
+from appliance.core.rundown import tick_of
 from appliance.core.schedule import day_bounds_us
 from appliance.store import air, asrun, exports
 from appliance.web.allowance import Allowance
@@ -137,9 +139,10 @@ def _asrun(config: Config, reading: Reading, channel: ChannelConfig, date: str, 
     begin_us, end_us = day_bounds_us(_date(date, config), config.zone)
     with reading.look() as db:
         rows = asrun.aired(db, channel.id, begin_us, end_us)
+        later = later_words(rows, asrun.sightings(db, channel.id, tick_of(begin_us), tick_of(end_us)))
         now_us = air.now_us(db, config.clock)
     if ending == "asrun.csv":
-        return Response(asrun_csv(rows, config.zone), content_type="text/csv; charset=utf-8")
+        return Response(asrun_csv(rows, config.zone, later), content_type="text/csv; charset=utf-8")
     counted = tally(rows, begin_us, end_us)
     page = render_template(
         "asrun.html",
@@ -149,7 +152,7 @@ def _asrun(config: Config, reading: Reading, channel: ChannelConfig, date: str, 
         date=date,
         made=clock_text(now_us, ZoneInfo(config.zone)),
         text=lambda said: said.in_language(language()),
-        rows=[_shown(row, config) for row in rows],
+        rows=[_shown(row, config, later.get(row.seq, ())) for row in rows],
         counts=[(KIND_NAMES[kind], getattr(counted, kind)) for kind in KINDS],
         tally=counted,
         day_s=(end_us - begin_us) / US,
@@ -171,7 +174,7 @@ class Shown(msgspec.Struct, frozen=True):
     evidence: str
 
 
-def _shown(row: AiredRow, config: Config) -> Shown:
+def _shown(row: AiredRow, config: Config, later: Sequence[Evidence]) -> Shown:
     zone = ZoneInfo(config.zone)
     start_us = to_us(row.start)
     return Shown(
@@ -181,7 +184,7 @@ def _shown(row: AiredRow, config: Config) -> Shown:
         kind=KINDS_OF_STRETCHES.get(row.kind, Text(row.kind, row.kind)),
         planned=clock_text(to_us(row.planned_start), zone)[11:] if row.planned_start else "",
         status=", ".join(row.status),
-        evidence=" ".join(row.evidence),
+        evidence=" ".join((*row.evidence, *(f"+{word}" for word in later))),
     )
 
 

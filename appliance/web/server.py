@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
+from appliance.serving import Lamp
 from appliance.web.front import Front
 from appliance.web.worker import IDLE_S, LINE_BYTES_MAX, Worker
 
@@ -23,7 +24,8 @@ STOP_S: Final = 5
 class Gunicorn(BaseApplication):  # type: ignore[misc]
     """gunicorn with one application and settings of its own; it reads no file, no environment and no control socket."""
 
-    def __init__(self, front: Any, address: str) -> None:
+    def __init__(self, front: Any, address: str, lamp: Lamp) -> None:
+        self.lamp = lamp
         self._front: Front = front
         self._address = address
         super().__init__(prog="songshan web")

@@ -304,11 +304,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         connection.outbox.clear()
 
     def murder_keepalived(self, force: bool = False) -> None:
-        """Keep the deadlines; called by gunicorn's loop each time round."""
+        """Keep the deadlines, and the lock that says that we live; called by gunicorn's loop each time round."""
         now = time.monotonic()
         if now < self.sweep_at and not force:
             return
         self.sweep_at = now + SWEEP_S
+        self.app.lamp.light()
         for connection in [each for each in self.connections if each.deadline < now]:
             self.drop(connection)
 

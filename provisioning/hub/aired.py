@@ -42,7 +42,7 @@ def asrun(folder: HubFolder, site: str, channel: str, date: str | None, as_csv: 
     rows = touching(reported.rows, begin_us, end_us)
     counted = tally(rows, begin_us, end_us)
     if as_csv:
-        click.echo(asrun_csv(rows, known.zone), nl=False)
+        click.echo(asrun_csv(rows, known.zone, {}), nl=False)
     elif as_json:
         facts = {"site": site, "channel": channel, "date": day, "rows": rows, "tally": counted}
         say_json(

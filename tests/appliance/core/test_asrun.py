@@ -17,12 +17,14 @@ from appliance.core.asrun import (
     Sighting,
     evidence_of,
     first_break,
+    later_words,
     logged,
     parts,
     status_of,
     with_preempted,
 )
 from appliance.core.errors import Text
+from appliance.core.exports.asrun_csv import asrun_csv
 from appliance.core.insertion import Break
 from appliance.core.ledger import Stretch
 from appliance.core.moment import to_us
@@ -178,4 +180,18 @@ def test_entries_that_an_emergency_took_whole_are_told_as_preempted() -> None:
         (None, ("Inserted by Operator",), 60.0),
         (None, ("Inserted by Operator",), 60.0),
         ("e1", ("Preempted",), 0.0),
+    ]
+
+
+def test_a_word_that_comes_late_stands_beside_its_row() -> None:
+    """The chain is not written anew. What was on the row already is not said twice, and half a row is not seen."""
+    (row,) = (each.row for each in logged("c", [whole(stretch(seconds=120))], 0, NO_HASH, {}))
+    seen = Sighting(start_tick=0, end_tick=120 * 90_000, evidence="ts_probe")
+    half = Sighting(start_tick=0, end_tick=60 * 90_000, evidence="engine_callback")
+    assert later_words([row], [seen, half]) == {1: ("ts_probe",)}
+    (known,) = (each.row for each in logged("c", [whole(stretch(seconds=120))], 0, NO_HASH, {}, [seen]))
+    assert later_words([known], [seen]) == {}
+    assert [line.split(",")[13] for line in asrun_csv([row], "UTC", {1: ("ts_probe",)}).splitlines()] == [
+        "evidence_later",
+        "ts_probe",
     ]

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from appliance.serving import Lamp
 from appliance.web.front import Front
 from appliance.web.media import Media
 from appliance.web.server import Gunicorn
@@ -35,4 +36,5 @@ def echo(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterabl
 
 
 if __name__ == "__main__":
-    Gunicorn(Front({"/media/": Media(Path(sys.argv[2]))}, echo), sys.argv[1]).run()
+    public = Path(sys.argv[2])
+    Gunicorn(Front({"/media/": Media(public)}, echo), sys.argv[1], Lamp(public / "web.lock")).run()

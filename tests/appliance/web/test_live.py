@@ -20,6 +20,7 @@ from appliance.core.asset import Asset, hex_of
 from appliance.core.ledger import Stretch, segments_of
 from appliance.core.moment import US
 from appliance.core.rundown import SLATE, tick_of
+from appliance.serving import is_served
 from appliance.store import air
 from appliance.web.app import create_app
 from appliance.web.segments import FETCHABLE_TICKS, asked_for, holds, starts
@@ -27,6 +28,7 @@ from tests.appliance.core.hls_lint import HlsLint, parse
 from tests.appliance.web.conftest import CHANNEL
 from tests.appliance.web.county import County, now_us
 from tests.appliance.web.servers import nginx_before, web
+from tests.provisioning.live import until
 
 LIVE = f"/live/{CHANNEL.id}"
 POLLED_S = 9
@@ -203,8 +205,11 @@ def test_the_channel_outlives_its_agent(county: County) -> None:
 
 
 def test_workers_and_nginx_say_the_same_at_the_same_moment(on_air: County, tmp_path: Path) -> None:
-    """A player meets another worker at each poll; the list may never seem to go back."""
+    """A player meets another worker at each poll; the list may never seem to go back. That they live is seen from their
+    locks."""
+    assert not is_served(on_air.config)
     with web(on_air.home) as port, nginx_before(on_air.home, port, tmp_path / "nginx") as front:
+        until(lambda: is_served(on_air.config))
         for server in (port, front):
             lint = HlsLint(latest_s=4.5)
             deadline = time.monotonic() + 6
@@ -215,6 +220,7 @@ def test_workers_and_nginx_say_the_same_at_the_same_moment(on_air: County, tmp_p
                         lint.look(text.decode(), now_us())
         address = lint.last[-1].uri
         assert fetched(port, f"{LIVE}/{address}") == fetched(front, f"{LIVE}/{address}")
+    assert not is_served(on_air.config)
 
 
 def fetched(port: int, path: str) -> bytes:
