@@ -21,7 +21,7 @@ from appliance.core.moment import to_text, to_us
 from appliance.loading import Loaded
 from appliance.progress import ProgressLine
 from appliance.stick import FOLDERS, NOTE, Stick
-from appliance.store import assets, hub_keys, journals
+from appliance.store import assets, histories, hub_keys, journals
 from appliance.store.database import reading
 
 
@@ -127,13 +127,14 @@ def _note(config: Config, db: Database, label: Label, at_us: int) -> Note:
     coming = [each for each in assets.transfers(db) if each.direction == "down"]
     wants = [Want(each.digest, None if each.deadline_us is None else to_text(each.deadline_us)) for each in coming]
     holds = sorted(digest for digest, each in assets.holdings(db).items() if each.state == "here")
-    most = carry.ASSETS_TOLD_MAX
+    most, stands = carry.ASSETS_TOLD_MAX, histories.standing(db, wire.stream_of_site(config.site))
     return Note(
         *(1, label.id, config.site, label.hub, "box", to_text(at_us)),
         have,
         tuple(wants[:most]),
         tuple(holds[:most]),
         trusts=hub_keys.trusted(db, config.hub.sign_key) if config.hub is not None else "",
+        machine=stands.machine if stands is not None else "",
     )
 
 

@@ -111,6 +111,8 @@ class Note(msgspec.Struct, frozen=True):
     left_bytes: int = 0
     trusts: KeyText = ""
     """Of the box: the signing key of the hub's by which it judges; "" when it does not say."""
+    machine: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    """Of the box: the machine under it, as in its greeting; "" when it does not say."""
 
 
 class Load(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from appliance.core.asset import hex_of
 from appliance.core.carry import Label
 from appliance.core.errors import Refused, Text
 from appliance.core.judge import Verdict
+from appliance.core.machine import may_write
 from appliance.durable import sync_folder
 from appliance.progress import ProgressLine
 from appliance.stick import Stick
@@ -51,9 +52,10 @@ def take_in(folder: HubFolder, stick: Stick, label: Label) -> Taken:
     what is wrong with single assets is in `problems`.
     """
     known, journals = joined(folder, label.site), HubJournals(folder)
-    _check_fence(folder, known.site)
+    word = word_of_box(folder, known, stick, label)
+    _check_fence(folder, known.site, word.note.machine if word.note is not None else "")
     intake = Intake(folder, known.site, journals)
-    count_as_heard(folder, known.site, word_of_box(folder, known, stick, label))
+    count_as_heard(folder, known.site, word)
     done = Taken(known.site, label.id)
     _take_records(intake, known, stick, done)
     intake.settle()
@@ -62,11 +64,12 @@ def take_in(folder: HubFolder, stick: Stick, label: Label) -> Taken:
     return done
 
 
-def _check_fence(folder: HubFolder, site: str) -> None:
-    """A stick does not say which machine it is from: while two stand for the site, what it brings waits as well."""
+def _check_fence(folder: HubFolder, site: str, machine: str) -> None:
+    """While two machines stand for the site, what a stick brings waits as well; and of one that was not chosen nothing
+    is taken by this way either. A box of before does not say which machine it runs on."""
     machines = machines_of(folder, site)
-    if machines.fenced:
-        raise Refused(why_fenced(machines, "", site))
+    if not may_write(machines, machine):
+        raise Refused(why_fenced(machines, machine, site))
 
 
 def _take_records(intake: Intake, known: Site, stick: Stick, done: Taken) -> None:

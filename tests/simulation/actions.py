@@ -15,6 +15,7 @@ from appliance.core import command as commands
 from appliance.core import moment, records
 from appliance.core.airtime import is_plausible
 from appliance.core.item import Item, SignOff
+from appliance.core.journal import Record
 from appliance.durable import write_atomically
 from provisioning import identity
 from provisioning.hub import publish, recalls, redactions, rotation
@@ -59,7 +60,7 @@ class Scene:
         self.count = 0
         self.streams: dict[str, str] = {}
         self.backups = Backups(pair, oracle)
-        self.sticks = Sticks(pair, self.put)
+        self.sticks = Sticks(pair, self.put, lambda: self.by, oracle.note_written)
         self.by = pair.box
         """Whose people are at work: the site may have two machines."""
 
@@ -179,7 +180,14 @@ class Scene:
         if places:
             stream, epoch, seq = self.chance.choice(places)
             self.pair.trace(f"  {stream} {epoch}:{seq}")
-            self.pair.operator(lambda folder: redactions.order(folder, stream, epoch, seq, "含个人信息"))
+            target = self._record(stream, (epoch, seq)).hash
+            if self.pair.operator(lambda folder: redactions.order(folder, stream, epoch, seq, "含个人信息")):
+                control = HubJournals(self.pair.hub.folder).stream(f"{stream.partition('/')[0]}/control")
+                self.oracle.redacted[list(control.records())[-1].hash] = target
+
+    def _record(self, stream: str, place: tuple[int, int]) -> Record:
+        found = HubJournals(self.pair.hub.folder).stream(stream).records()
+        return next(record for record in found if record.header.place == place)
 
     def rotate(self) -> None:
         """The hub signs with another key from now on. Not before the counties have given back what a hub that came back
@@ -314,8 +322,7 @@ class Scene:
 
     def stick(self) -> None:
         """A county lives on a stick, beside its line or without one."""
-        if not self.oracle.twins:
-            self.sticks.trip()
+        self.sticks.trip()
 
     def clone(self) -> None:
         """A copy of the box's disk runs in another machine beside it: the spare that somebody set up, and started."""

@@ -133,7 +133,7 @@ class AtBox:
 
     def _check_effects(self, db: Any) -> None:
         """A record that counts as applied has its effect; an effect has its record."""
-        for problem, sql in _EFFECTS.items():
+        for problem, sql in EFFECTS.items():
             found = db.execute(sql).fetchone()
             if found is not None:
                 raise Violation(f"{problem}: {found[0]}")
@@ -179,7 +179,7 @@ class Ack(msgspec.Struct):
     head: str
 
 
-_EFFECTS = {
+EFFECTS = {
     "an order was applied and is not there": "SELECT key FROM journal WHERE kind = 'order' AND state = 'applied'"
     " AND body IS NOT NULL AND key NOT IN (SELECT id FROM orders)",
     "an order is there without its record": "SELECT id FROM orders WHERE id NOT IN"

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from appliance.core.journal import Record
+from appliance.store.database import reading
 from provisioning.hub.journals import HubJournals
 from provisioning.hub.stream import Place, Stream
 from tests.simulation.at_box import HUB_STREAMS, OWN, Ack, AtBox
@@ -50,6 +51,8 @@ class Oracle:
         self._told: Counter[str] = Counter()
         self._words: dict[tuple[str, int, int], set[bytes]] = {}
         """By record: what stands nowhere else."""
+        self.redacted: dict[str, str] = {}
+        """By the hash of the record that orders it: that of the record whose body had to go."""
         self._recalled = ""
         """What the hub's people were just told is recalled."""
         self.histories: Histories | None = None
@@ -71,6 +74,12 @@ class Oracle:
         self.histories.begin_anew(hub=hub)
         if not hub:
             self.at(self.pair.box).frozen.clear()
+
+    def note_written(self, box: Box) -> None:
+        """What a box has committed of its stream may come to the hub by any way."""
+        with reading(box.config.database) as db:
+            for (digest,) in db.conn.execute("SELECT hash FROM journal WHERE stream = ?", (OWN,)):
+                self.written.setdefault(digest, set()).add(box.machine)
 
     def was_recalled(self, target: str) -> None:
         """The hub said that it is."""

@@ -21,7 +21,7 @@ from provisioning.hub import carried
 from provisioning.hub.carry import export as export_of_hub
 from provisioning.hub.folder import HubFolder
 from tests.simulation.pair import Pair
-from tests.simulation.sides import SITE, site_key
+from tests.simulation.sides import SITE, Box, site_key
 from tests.simulators.disk import Volume, rewrite
 
 STICKS_MOST: Final = 3
@@ -47,10 +47,13 @@ class InHand:
 
 
 class Sticks:
-    """Of one pair. `put` gives a command to the box whose people are at work."""
+    """Of one pair. `put` gives a command to the box whose people are at work, `by` is that box; `tell` hears of one
+    that is about to write what it has said."""
 
-    def __init__(self, pair: Pair, put: Callable[[Import], None]) -> None:
-        self.pair, self.chance, self._put = pair, pair.chance, put
+    def __init__(
+        self, pair: Pair, put: Callable[[Import], None], by: Callable[[], Box], tell: Callable[[Box], None]
+    ) -> None:
+        self.pair, self.chance, self._put, self._by, self._tell = pair, pair.chance, put, by, tell
         self._folder = pair.box.config.home.with_name("sticks")
         self._sticks: list[InHand] = []
         self._imports = 0
@@ -98,14 +101,15 @@ class Sticks:
     def _write(self, stick: InHand) -> None:
         """`usb export`, and now and then the stick is pulled out before it has ended."""
         is_pulled, everything = self.chance.random() < 0.2, self.chance.random() < 0.2
-        side = self.pair.hub.volume if stick.at == "hub" else self.pair.box.volume
+        side = self.pair.hub.volume if stick.at == "hub" else self._by().volume
         before = side.failing
         if is_pulled:
             side.failing = self.chance.randint(0, PULLED_WITHIN)
         if stick.at == "hub":
             is_done = self.pair.operator(lambda folder: self._export_at_hub(folder, stick, everything=everything))
         else:
-            is_done = self.pair.person(lambda: self._export_at_box(stick, everything=everything))
+            self._tell(self._by())
+            is_done = self.pair.person(lambda: self._export_at_box(stick, everything=everything), self._by())
         side.failing = before
         self.pair.trace(f"  {stick.at} writes{'' if is_done else ', in vain'}")
         if is_pulled:
@@ -116,7 +120,7 @@ class Sticks:
             export_of_hub(folder, SITE, opened, _label_of(opened), everything=everything)
 
     def _export_at_box(self, stick: InHand, *, everything: bool) -> None:
-        config = self.pair.box.config
+        config = self._by().config
         with sticks.opened(stick.volume.root, to_write=True) as opened:
             export_of_box(config, site_key(config), opened, _label_of(opened), everything=everything)
 
@@ -127,7 +131,7 @@ class Sticks:
             self.pair.trace(f"  hub reads{'' if is_done else ', in vain'}")
         elif self._imports < IMPORTS_MOST:
             self._imports += 1
-            at = moment.to_text(self.pair.box.clock.wall_us())
+            at = moment.to_text(self._by().clock.wall_us())
             self.pair.trace("  box reads")
             self._put(Import(path=str(stick.volume.root), by="值班", via="cli", at=at))
 

@@ -190,6 +190,21 @@ def test_a_stick_of_a_site_that_is_fenced_waits_until_a_machine_was_chosen(ends:
     assert held(ends) == ["t0", "t1"]
 
 
+def test_a_stick_of_the_machine_that_was_not_chosen_brings_nothing(ends: Pair) -> None:
+    """Its records follow on those of the site, under the site's key: only what the stick says of itself tells."""
+    put(ends, *written(2))
+    one, other = "a" * 64, "b" * 64
+    machines.note(ends.folder, SITE, lambda known: replace(known, current=other, fenced=(one, other)))
+    enrolment.approve(ends.folder, SITE, AT_US, one)
+    now = to_text(ends.folder.now_us())
+    noted(ends, carry.Note(1, label_of(ends).id, SITE, HUB, "box", now, machine=other))
+    with pytest.raises(Refused, match="another machine was chosen"):
+        ends.take_in()
+    assert held(ends) == []
+    noted(ends, carry.Note(1, label_of(ends).id, SITE, HUB, "box", now, machine=one))
+    assert ends.take_in().records == 2
+
+
 def test_the_newest_word_of_the_box_decides_what_goes(ends: Pair) -> None:
     """Its note on the stick, or what it said over the line since; a stranger's note is as good as none."""
     first = ends.order("o1")
