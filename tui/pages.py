@@ -13,6 +13,7 @@ from tui.gather import asrun as gather_asrun
 from tui.gather import audit as gather_audit
 from tui.gather import cache as gather_cache
 from tui.gather import doctor as gather_doctor
+from tui.gather import first_boot as gather_first_boot
 from tui.gather import given as gather_given
 from tui.gather import logs as gather_logs
 from tui.gather import market as gather_market
@@ -33,6 +34,7 @@ from tui.view import (
     audit,
     cache,
     doctor,
+    first_boot,
     given,
     logs,
     market,
@@ -72,6 +74,9 @@ class Page:
     deeds: Mapping[str, Deed] = field(default_factory=dict)
     """By the name of an act that has no command."""
 
+
+FIRST_BOOT: Final = "first-boot"
+"""The page that the program begins with where the box has no configuration."""
 
 PAGES: Final = (
     Page(
@@ -242,6 +247,19 @@ PAGES: Final = (
         {"backup": gather_system.back_up, "restart": gather_system.restart},
     ),
     Page(
+        FIRST_BOOT,
+        say("First start"),
+        "",
+        first_boot.sheet,
+        say(
+            "From a bare machine to the box of a county, in five steps: language, the bundle of the hub's operator, the"
+            " line, the time, and one yes. Nothing is changed before that."
+        ),
+        gather_first_boot.gather,
+        first_boot.ACTS,
+        {"choose": gather_first_boot.choose, "test": gather_first_boot.try_line, "join": gather_first_boot.join},
+    ),
+    Page(
         "doctor",
         say("Doctor"),
         "",
@@ -277,10 +295,6 @@ PAGES: Final = (
         gather_logs.gather,
     ),
 )
-
-
-FIRST_BOOT: Final = "first-boot"
-"""The page that the program begins with where the box has no configuration, if there is one of this name."""
 
 
 def page_named(name: str) -> Page:

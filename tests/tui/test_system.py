@@ -31,7 +31,7 @@ from tui.gather.where import Where, where
 from tui.rows import Level
 from tui.view.acts import Case, Weight
 from tui.view.sheet import Asked
-from tui.view.system import ACTS, BACKUP, RESET, SERVICES, USERS, Account, Found, Machine, Moment, Service, level_of
+from tui.view.system import ACTS, BACKUP, RESET, SERVICES, USERS, Account, Found, Machine, Moment, Unit, level_of
 
 HISTORY = tuple(Moment(5 + 40 * (number % 7) / 7, 0.41 + number / 500, 48 + number % 5) for number in range(60))
 MACHINE = Machine(
@@ -50,7 +50,7 @@ MACHINE = Machine(
     history=HISTORY,
 )
 HOT = replace(MACHINE, history=(Moment(99.0, 0.97, 91.0),))
-AGENT = Service("songshan-agent.service", "Songshan Edge: the agent", "active", "running", True, NOW_US - 3 * HOUR_US)
+AGENT = Unit("songshan-agent.service", "Songshan Edge: the agent", "active", "running", True, NOW_US - 3 * HOUR_US)
 SERVICES_FOUND = (
     AGENT,
     replace(AGENT, unit="songshan-web.service", restarts=4, since_us=NOW_US - MIN_US),

@@ -21,8 +21,11 @@ class Said:
     err: str
 
 
-def ask(argv: Sequence[str], timeout_s: float, environ: Mapping[str, str] | None = None) -> Said:
-    """Run it to its end, in English. WorldError where there is no such program, or it does not end in time."""
+def ask(argv: Sequence[str], timeout_s: float, environ: Mapping[str, str] | None = None, umask: int = -1) -> Said:
+    """Run it to its end, in English. WorldError where there is no such program, or it does not end in time.
+
+    `umask` is for the files that it makes; -1 leaves ours.
+    """
     program = argv[0]
     try:
         done = subprocess.run(
@@ -30,6 +33,7 @@ def ask(argv: Sequence[str], timeout_s: float, environ: Mapping[str, str] | None
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=timeout_s,
+            umask=umask,
             env={**(os.environ if environ is None else environ), "LC_ALL": "C"},
             check=False,
         )

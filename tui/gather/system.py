@@ -24,7 +24,7 @@ from tui.gather.programs import Said, ask
 from tui.gather.where import Where
 from tui.view.acts import Case
 from tui.view.sheet import Asked
-from tui.view.system import BACKUP, RESET, SERVICES, USERS, Account, Found, Machine, Moment, Service
+from tui.view.system import BACKUP, RESET, SERVICES, USERS, Account, Found, Machine, Moment, Unit
 
 NOTE: Final = "machine"
 HISTORY_MAX: Final = 300
@@ -65,7 +65,7 @@ def gather(where: Where, asked: Asked) -> Found:
 assert (SERVICES, USERS, BACKUP, RESET) == ("services", "users", "backup", "reset")
 
 
-def services(where: Where) -> Iterator[Service]:
+def services(where: Where) -> Iterator[Unit]:
     """The units of the box as systemd has them. WorldError where there is no systemd, or it does not answer."""
     said = ask(("systemctl", "show", f"--property={PROPERTIES}", "--", *UNITS), SYSTEMCTL_TIMEOUT_S, where.environ)
     if said.status != 0:
@@ -76,7 +76,7 @@ def services(where: Where) -> Iterator[Service]:
         if facts.get("LoadState") != "loaded":
             continue
         changed_us = _number(facts.get("StateChangeTimestampMonotonic", ""))
-        yield Service(
+        yield Unit(
             unit=facts.get("Id", "?"),
             about=facts.get("Description", ""),
             active=facts.get("ActiveState", ""),
@@ -87,9 +87,13 @@ def services(where: Where) -> Iterator[Service]:
         )
 
 
-def back_up(where: Where, _case: Case) -> Text:
+def back_up(where: Where, case: Case) -> Text:
     """What the timer does by night, now: by the same program, with the same rights."""
-    said = ask((program(), *_home(where), "backup", "--nightly"), BACKUP_TIMEOUT_S, where.environ)
+    said = ask(
+        (program(), *home_words(where), "backup", "--nightly"),
+        BACKUP_TIMEOUT_S,
+        {**where.environ, "SONGSHAN_LANG": case.look.language},
+    )
     if said.status != 0:
         raise WorldError(
             Text(f"备份失败：{_first(said)}", f"not backed up: {_first(said)}"),
@@ -119,7 +123,8 @@ def program() -> str:
     return str(Path(sys.executable).with_name("songshan"))
 
 
-def _home(where: Where) -> tuple[str, ...]:
+def home_words(where: Where) -> tuple[str, ...]:
+    """What names the same box to a program of ours."""
     return ("--home", str(where.home)) if where.home is not None else ()
 
 
@@ -136,7 +141,7 @@ def _machine(notes: dict[str, Any]) -> Machine:
         load_1m=psutil.getloadavg()[0],
         processors=os.cpu_count() or 1,
         memory_bytes=memory.total,
-        time_source=_time_source(),
+        time_source=time_source(),
         history=tuple(history),
     )
 
@@ -159,7 +164,7 @@ def _temperature_c() -> float | None:
     return max(found, default=None)
 
 
-def _time_source() -> str:
+def time_source() -> str:
     """`10.1.1.1, stratum 3` by chronyc; "" where it cannot be told."""
     with suppress(SongshanError):
         words = ask(("chronyc", "-c", "-n", "tracking"), CHRONY_TIMEOUT_S).out.strip().split(",")

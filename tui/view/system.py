@@ -47,7 +47,7 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Service:
+class Unit:
     """A unit of systemd. `since_us` is when it came into this state."""
 
     unit: str
@@ -74,7 +74,7 @@ class Found:
     """One side of the page. `is_own_machine` False: a box in a folder, whose machine belongs to others too."""
 
     machine: Machine = Machine()
-    services: tuple[Service, ...] = ()
+    services: tuple[Unit, ...] = ()
     no_services: Text | None = None
     accounts: tuple[Account, ...] = ()
     backup: BackupFact | None = None
@@ -173,7 +173,7 @@ def _celsius(value: float, look: Look) -> str:
     return f"{round(value)} C" if look.plain else f"{round(value)} °C"
 
 
-def level_of(service: Service) -> Level:
+def level_of(service: Unit) -> Level:
     """One that failed is red; one that should run and does not, or that was started again and again, is amber."""
     if service.active == "failed":
         return Level.BAD
@@ -212,7 +212,7 @@ def _services(found: Found, now_us: int, look: Look) -> Table:
     return Table(columns, rows, empty, is_searchable=False)
 
 
-def state_of(service: Service, look: Look) -> str:
+def state_of(service: Unit, look: Look) -> str:
     """In a word that people know."""
     words = {
         "active": look.say("runs"),
@@ -308,10 +308,14 @@ def _backup(found: Found, now_us: int, look: Look) -> Iterator[Block]:
 
 def _reset(look: Look) -> Iterator[str]:
     """None of these is a key: each is typed, with the site's id, by somebody who is root."""
-    yield look.say("1. The configuration alone: keys, database and media stay.")
-    yield look.say("2. Configuration and keys: the box has to join again; database and media stay.")
-    yield look.say("3. Everything: for a box that leaves this county.")
-    yield look.say("As root: songshan reset; it says what it takes away and wants the site's id typed.")
+    yield look.say("1. songshan reset config: every option back to its default; the rest stays.")
+    yield look.say("2. songshan reset keys: keys and configuration go, the box has to join again; the rest stays.")
+    yield look.say(
+        "3. songshan reset all: the database too; with --media all of it, for a box that leaves this county."
+    )
+    yield look.say(
+        "As root, after systemctl stop songshan-agent. Each says what goes, and wants a reason and the site's id."
+    )
     yield look.say(
         "Make a backup first, and ring the hub's operator. Until it has joined again the box plays what it has."
     )
