@@ -22,13 +22,15 @@ from typing import Final
 
 import msgspec
 
-from appliance import releases
+from appliance import releases, spool
 from appliance.alone import only_one
 from appliance.as_owner import as_owner_of
 from appliance.config import Config
 from appliance.core import gate, release
+from appliance.core.command import Did
 from appliance.core.errors import DiskFull, Refused, SongshanError, Text, WorldError
 from appliance.core.gate import Policy
+from appliance.core.moment import to_text
 from appliance.core.release import UNDER_WAY, Undo, Upgrade
 from appliance.durable import disk_errors, make_folder, put_in_place, staged_beside, sync_folder
 from appliance.store import at_rest
@@ -112,6 +114,7 @@ def begin_apply(config: Config, by: str, reason: str, now_us: int) -> None:
         began_us=now_us,
         changed_us=now_us,
         undo=Undo(new=new, old=current, older=releases.linked(config, "previous")),
+        kept=upgrade.undo,
         before=gate.baseline(look(config, now_us), api_status(config)),
         past=upgrade.past,
     )
@@ -183,7 +186,9 @@ def _prepare(config: Config, upgrade: Upgrade, machine: Machine) -> None:
             machine.run(["restart", AGENT])
         asked = release.Request(do="apply", by=upgrade.by or "-", reason=upgrade.reason, at_us=upgrade.began_us)
         refused = release.refused(upgrade, asked, error.problems[0], _now_us(config))
-        releases.keep(config, msgspec.structs.replace(refused, state="staged", why=error.problems[0], undo=None))
+        releases.keep(
+            config, msgspec.structs.replace(refused, state="staged", why=error.problems[0], undo=upgrade.kept)
+        )
         return
     undo = msgspec.structs.replace(upgrade.undo, database=name, steps=steps)
     _to(config, upgrade, state="backed_up", undo=undo)
@@ -227,7 +232,9 @@ def _verify(config: Config, upgrade: Upgrade, machine: Machine) -> None:
 
 def _commit(config: Config, upgrade: Upgrade) -> None:
     releases.point(config, "trusted", upgrade.new)
-    releases.keep(config, release.ended(upgrade, "committed", _now_us(config), None))
+    _record(config, upgrade, f"upgrade {upgrade.old} -> {upgrade.new}")
+    upgrade = release.ended(msgspec.structs.replace(upgrade, kept=None), "committed", _now_us(config), None)
+    releases.keep(config, upgrade)
     assert upgrade.undo is not None
     kept = {upgrade.new, upgrade.old, upgrade.undo.database}
     for folder in (config.releases / "releases").iterdir():
@@ -249,8 +256,22 @@ def _go_back(config: Config, upgrade: Upgrade, machine: Machine) -> None:
         upgrade = _to(config, upgrade, restored=True)
         as_owner_of(config.home, lambda: _put_database_back(config, undo, machine))
     _restart(machine)
+    _record(config, upgrade, f"upgrade {undo.old} <- {undo.new}")
     upgrade = release.ended(upgrade, "rolled_back", _now_us(config), upgrade.why)
-    releases.keep(config, msgspec.structs.replace(upgrade, undo=None))
+    releases.keep(config, msgspec.structs.replace(upgrade, undo=upgrade.kept, kept=None))
+
+
+def _record(config: Config, upgrade: Upgrade, what: str) -> None:
+    """Into the audit trail, beside the journal's own: at least once, wherever this is killed."""
+    by, reason = upgrade.by or "songshan", upgrade.why.zh if upgrade.why is not None else upgrade.reason
+    did = Did(what=what, by=by, via="cli", at=to_text(_now_us(config)), reason=reason)
+    with suppress(SongshanError):
+        # A full disk must not keep a box from its release.
+        as_owner_of(config.home, lambda: _put(config, did))
+
+
+def _put(config: Config, did: Did) -> None:
+    spool.put(config, did)
 
 
 def _is_of_the_newer(config: Config, undo: Undo) -> bool:

@@ -114,6 +114,8 @@ class Upgrade(msgspec.Struct, frozen=True, kw_only=True):
     switched_us: int = 0
     attempts: int = 0
     undo: Undo | None = None
+    kept: Undo | None = None
+    """That of the release which a trial goes back to: it stays as it was before."""
     restored: bool = False
     """The database of before was put back: what was said since comes back from the hub."""
     before: Baseline | None = None

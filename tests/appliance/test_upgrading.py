@@ -133,6 +133,18 @@ def test_a_release_that_does_not_run_goes_back_by_itself_and_the_database_stays(
     assert not releases.releases(config).can_roll_back
 
 
+def test_a_bad_release_does_not_take_away_the_way_back_from_the_good_one_before(config: Config) -> None:
+    """1.1 stays, 1.2 goes; then somebody finds 1.1 wanting."""
+    shutil.copytree(releases.folder_of(config, "1.2-broken"), config.home / "copy")
+    upgraded(config, "1.1")
+    shutil.copytree(config.home / "copy", releases.folder_of(config, "1.2-broken"))
+    assert upgraded(config, "1.2-broken").state == "rolled_back"
+    assert links(config) == ("1.1", "1.0", "1.1")
+    upgrading.begin_rollback(config, "李工", "画面异常", config.clock.wall_us())
+    assert upgrading.carry_on(config, machine(config)).state == "rolled_back"
+    assert links(config) == ("1.0", "", "1.0")
+
+
 def test_a_release_that_changed_the_tables_leaves_the_database_of_before(config: Config) -> None:
     """The old one could not read the newer one's. What that had written is kept, and the site's stream is in doubt."""
     before = tips(config)
