@@ -4,6 +4,9 @@ docs/operating.md lists them. Each page's owner adds what is done there.
 """
 
 import json
+import shutil
+import tarfile
+import tempfile
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,15 +15,18 @@ import msgspec
 import pytest
 from sqlite_utils import Database
 
+from appliance import files, releases, upgrading
 from appliance.core import records
 from appliance.core.asset import Asset
 from appliance.core.errors import Text
 from appliance.core.health import Link
 from appliance.core.moment import US
+from appliance.core.release import Release, Request, Undo, Upgrade
 from appliance.core.rundown import tick_of
 from appliance.core.stock import RenditionState, Transfer
 from appliance.core.ts import HOUSE_PROFILE, SegmentInfo, pack_table
 from appliance.store import air, asrun, assets, facts
+from tests.appliance.boxes import small_disk
 from tests.tui.boxes import make_box, run_agent_once
 from tests.tui.readings import ZONE
 from tests.tui.technician import KEYS_MAX, Technician
@@ -158,3 +164,65 @@ def test_find_what_aired_at_19_03_yesterday(li: Technician) -> None:
     answer = next(line for line in li.shown.splitlines() if line.startswith(">"))
     assert "登封新闻" in answer
     assert " 19:00:00" in answer
+
+
+def test_make_a_doctor_bundle(li: Technician, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody who helps asked for it on the telephone."""
+    out = tmp_path / "out"
+    out.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(out))
+    li.keys(":", "t", "j", "enter")
+    assert "体检码" in li.shown
+    li.keys("b")
+    assert "不含密钥、口令和群众线索" in li.shown
+    li.keys("enter", "enter")
+    assert li.pressed <= KEYS_MAX
+    (made,) = out.glob("doctor-dengfeng-*.tar.gz")
+    with tarfile.open(made) as packed:
+        assert "songshan-doctor/status.json" in packed.getnames()
+
+
+@pytest.mark.root
+def test_replace_a_disk(li: Technician) -> None:
+    """The new one is in and mounted: the screen shows which it is, and one key takes it."""
+    media = li.config.media
+    files.make_folders(li.config)
+    shutil.rmtree(media)
+    li.keys("7")
+    assert "没有挂载磁盘" in li.shown
+    with small_disk(media, "4m"):
+        li.keys("r")
+        assert "已挂载空盘" in li.shown
+        li.keys("n", "enter", "enter")
+        assert "缺少的内容自动重新传输" in li.shown
+        li.keys("enter")
+        assert li.pressed <= KEYS_MAX
+        li.agent()
+        assert "启用新盘：已执行" in li.shown
+        assert files.media_are_there(li.config)
+        assert "媒资盘在位" in li.shown
+
+
+def test_roll_back_an_upgrade(li: Technician) -> None:
+    """The picture is wrong since the night; the reason is chosen, and the upgrade's own unit takes it up."""
+    config = li.config
+    for version in ("1.0", "1.1"):
+        folder = releases.folder_of(config, version)
+        folder.mkdir(parents=True)
+        (folder / releases.MARK).write_bytes(msgspec.json.encode(Release(version=version)))
+    releases.point(config, "previous", "1.0")
+    releases.point(config, "current", "1.1")
+    done = Upgrade(state="committed", old="1.0", new="1.1", undo=Undo(old="1.0", new="1.1"), changed_us=now_us())
+    releases.keep(config, done)
+    li.keys(":", "h", "t", "enter")
+    assert "可回退到 1.0" in li.shown
+    li.keys("b", "enter", "enter")
+    assert "从 1.1 回退到 1.0" in li.shown
+    li.keys("down", "enter")
+    assert li.pressed <= KEYS_MAX
+    ((_path, asked),) = releases.waiting(config)
+    assert isinstance(asked, Request)
+    assert (asked.do, asked.by, asked.reason) == ("rollback", "li", "升级后画面或声音异常")
+    upgrading.begin_rollback(config, asked.by, asked.reason, now_us())
+    li.look()
+    assert "回退中" in li.shown

@@ -22,7 +22,8 @@ from tui.view.sheet import Asked
 
 KEPT_US: Final = 60 * US
 """Checks are made anew after so long: they dial the hub and read all of the database."""
-STICKS: Final = ("/media/", "/mnt/", "/run/media/")
+STICKS: Final = ("/media/*", "/media/*/*", "/mnt", "/mnt/*", "/run/media/*", "/run/media/*/*")
+"""Where sticks are mounted, by hand and by desktops."""
 FOLDERS_MAX: Final = 12
 NOTE: Final = "doctor"
 
@@ -64,7 +65,8 @@ def folders(where: Where) -> Iterator[str]:
     """Where a file may be put: a stick that is in, the person's own folder, that of passing files."""
     sticks: list[Path] = []
     with suppress(SongshanError):
-        sticks = [Path(mount.point) for mount in mounts() if mount.point.startswith(STICKS)][:FOLDERS_MAX]
+        points = [Path(mount.point) for mount in mounts() if not mount.is_read_only]
+        sticks = [point for point in points if any(point.match(stick) for stick in STICKS)][:FOLDERS_MAX]
     for path in (*sticks, Path(where.environ.get("HOME", "/nowhere")), Path(tempfile.gettempdir())):
         if path.is_dir() and os.access(path, os.W_OK | os.X_OK):
             yield str(path)

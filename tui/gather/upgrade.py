@@ -25,7 +25,7 @@ def roll_back(where: Where, case: Case) -> Text:
 
 def apply(where: Where, case: Case) -> Text:
     """Ask for the one that is staged."""
-    return _ask(where, case, "apply", case.reason)
+    return _ask(where, case, "apply", reason_of(case))
 
 
 def _ask(where: Where, case: Case, do: Do, reason: str) -> Text:

@@ -177,14 +177,22 @@ def reasons(look: Look) -> tuple[tuple[str, str], ...]:
     )
 
 
+def reasons_to_go_on(look: Look) -> tuple[tuple[str, str], ...]:
+    """What a technician switches over for."""
+    return (
+        ("routine", look.say("routine upgrade")),
+        ("hub", look.say("the hub's operator asked for it")),
+        (OTHER, look.say("something else, typed below")),
+    )
+
+
 def reason_of(case: Case) -> str:
     """What stands in the trail: the words that were chosen, or typed."""
-    chosen = dict(reasons(case.look)).get(case.value("why"), "")
+    chosen = dict((*reasons(case.look), *reasons_to_go_on(case.look))).get(case.value("why"), "")
     return case.value("words").strip() if case.value("why") == OTHER else chosen
 
 
-def _fields(case: Case) -> tuple[Field, ...]:
-    choices = reasons(case.look)
+def _fields(case: Case, choices: tuple[tuple[str, str], ...]) -> tuple[Field, ...]:
     fields = (Field("why", case.look.say("Why"), "choice", choices, choices[0][0], is_needed=True),)
     if case.value("why") != OTHER:
         return fields
@@ -248,9 +256,17 @@ ACTS: Final = (
         "b",
         say("Roll back"),
         Weight.BOX,
-        fields=_fields,
+        fields=lambda case: _fields(case, reasons(case.look)),
         preview=_preview_roll_back,
         refusal=_cannot_roll_back,
     ),
-    Act("apply", "a", say("Switch over"), Weight.BOX, preview=_preview_apply, refusal=_cannot_apply),
+    Act(
+        "apply",
+        "a",
+        say("Switch over"),
+        Weight.BOX,
+        fields=lambda case: _fields(case, reasons_to_go_on(case.look)),
+        preview=_preview_apply,
+        refusal=_cannot_apply,
+    ),
 )
