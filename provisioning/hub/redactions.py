@@ -15,7 +15,7 @@ from appliance.core import moment, records
 from appliance.core.errors import OperatorError, Refused, Text
 from appliance.core.journal import STREAM, Record
 from provisioning.command import pass_hub
-from provisioning.hub import blanks, leftovers
+from provisioning.hub import blanks, leftovers, status
 from provisioning.hub.beginnings import records_in
 from provisioning.hub.catalogue import Catalogue
 from provisioning.hub.folder import HubFolder
@@ -89,7 +89,11 @@ def apply(journals: HubJournals, catalogue: Catalogue) -> None:
         forget(kept)
         found = (*_in_snapshots(kept, (epoch, seq)), *_in_records(kept, (epoch, seq)))
         names = {record.header.body_sha256 for _path, _offset, record in found}
-        for path, offset, record in (*_in_forks(kept, names), *found):
+        places = (*_in_forks(kept, names), *found)
+        bodies = {record.body for _path, _offset, record in places if record.body is not None}
+        for site in all_sites(journals.folder):
+            status.forget(journals.folder.site(site.site), bodies)
+        for path, offset, record in places:
             if record.body is not None:
                 blanks.blank(path, offset, record.hash)
 

@@ -20,7 +20,7 @@ from provisioning.hub.forks import keep_shown
 from provisioning.hub.journals import HubJournals, streams_of
 from provisioning.hub.leftovers import sweep_site
 from provisioning.hub.sites import Site, write_site
-from provisioning.hub.status import write_status
+from provisioning.hub.status import read_status, write_status
 from provisioning.hub.told import keep, load
 from tests.journals import AT
 from tests.provisioning.live import LiveHub
@@ -171,3 +171,13 @@ def test_words_that_have_to_go_are_copied_into_no_snapshot(folder: HubFolder) ->
     made = list(HubJournals(folder).stream(CONTENT).folder.glob("*.snapshot"))
     assert len(made) == 1
     assert WORDS.encode() not in made[0].read_bytes()
+
+
+def test_a_redaction_takes_the_words_out_of_what_a_county_that_is_away_said_last(folder: HubFolder) -> None:
+    """Its box cannot say anything else for months; the rest of what it said is still to be seen in the fleet."""
+    said = {"site": SITE, "alarms": [{"id": "late:e1", "text": {"zh": f"《{WORDS}》未就绪", "en": ""}}], "lag_s": 1.5}
+    write_status(folder.site(SITE), said, folder.now_us())
+    redaction(folder)
+    left = read_status(folder.site(SITE))
+    assert left is not None
+    assert left.status == {"site": SITE, "alarms": [{"id": "late:e1", "text": {"zh": "", "en": ""}}], "lag_s": 1.5}
