@@ -18,6 +18,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -85,9 +86,9 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
 class Encoder:
     """One run of ffmpeg over segments that go on from each other; its chunks are written as they become whole."""
 
-    def __init__(self, clip: Clip, folder: Path, burst_s: float, shown_us: int | None, say: Say) -> None:
+    def __init__(self, clip: Clip, folder: Path, burst_s: float, say: Say) -> None:
         self._folder, self._burst_s, self._say = folder, burst_s, say
-        self._shown_us = None if shown_us is None else shown_us - relay.EARLY_FRAMES * 1_000_000 // ts.FRAMES_PER_S
+        self._dates: deque[tuple[float, int]] = deque(maxlen=relay.DATES_MAX)
         self._grid = Grid(still=() if clip.video else still_pictures(), sounding=clip.audio is not None)
         self._chunks = 0
         self.fed_s = 0.0
@@ -108,9 +109,11 @@ class Encoder:
         is_stuck = self.fed_s - given_s > STUCK_S + 2 * self._burst_s
         return self.failure is None and self._process.poll() is None and not is_stuck
 
-    def feed(self, data: bytes, duration_s: float) -> None:
-        """Give it what follows; may wait for it, but not for ever."""
+    def feed(self, data: bytes, duration_s: float, shown_us: int | None = None) -> None:
+        """Give it what follows, with when that was shown; may wait for it, but not for ever."""
         assert self._process.stdin is not None
+        if shown_us is not None:
+            self._dates.append((self.fed_s, shown_us))
         try:
             with within(FEED_LIMIT_S), suppress(BrokenPipeError):
                 left = memoryview(data)
@@ -148,7 +151,8 @@ class Encoder:
     def _write(self, segment: bytes) -> None:
         """A segment becomes a file of its own, whose first picture is shown when that of every file is."""
         data = ts.move(segment, -self._chunks * ts.SEGMENT_TICKS)
-        shown_us = None if self._shown_us is None else self._shown_us + self._chunks * 1_000_000 * ts.TARGET_DURATION_S
+        begins_s = self._chunks * ts.TARGET_DURATION_S - relay.EARLY_FRAMES / ts.FRAMES_PER_S
+        shown_us = relay.shown_us(tuple(self._dates), begins_s)
         self._chunks += 1
         name = hashlib.sha256(data).hexdigest()
         path = _staged(self._folder, name)
@@ -243,11 +247,11 @@ class Import:
             head = b""
             if segment.head_url is not None:
                 head, _url = self._source.get(segment.head_url, SEGMENT_BYTES_MAX, SEGMENT_LIMIT_S)
-            self._encoder = Encoder(_probe(head + data), self._folder, burst_s, segment.shown_us, self._say)
+            self._encoder = Encoder(_probe(head + data), self._folder, burst_s, self._say)
             self._form = form
             self._encoder.feed(head, 0.0)
         assert self._encoder is not None
-        self._encoder.feed(data, segment.duration_s)
+        self._encoder.feed(data, segment.duration_s, segment.shown_us)
 
     def _give_up_encoder(self) -> None:
         encoder, self._encoder = self._encoder, None

@@ -3,6 +3,7 @@
 The source is read by us and given to ffmpeg through a pipe: it opens no address and no file.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from appliance.core import mux, ts
@@ -19,6 +20,18 @@ of the source's, and has come when that has, with all that coders hold back; els
 segment of the source."""
 LEAP_S: Final = 1
 """Timestamps that leap by more are the source's fault, and are not waited out."""
+
+DATES_MAX: Final = 64
+"""So many segments back it is known when they were shown; what is encoded is never so far behind what was fed."""
+
+
+def shown_us(dates: Sequence[tuple[float, int]], at_s: float) -> int | None:
+    """When what lies `at_s` into what was fed was shown at its source; None where the source does not say.
+
+    `dates`: where a segment lies in it, and when that was shown. A source that was silent for a while goes on later.
+    """
+    before = [date for date in dates if date[0] <= at_s] or list(dates[:1])
+    return before[-1][1] + round((at_s - before[-1][0]) * 1_000_000) if before else None
 
 
 def probe_argv() -> tuple[str, ...]:

@@ -138,6 +138,19 @@ def test_24_a_source_that_begins_anew_and_changes_its_size_goes_on(tmp_path: Pat
     assert len({headers(part) for part in parts}) == 1
 
 
+def test_what_comes_after_a_silence_was_shown_after_it(tmp_path: Path) -> None:
+    """A source that was silent for 22 seconds goes on in the same list, and says when."""
+    with source() as made, importer(made, tmp_path) as running:
+        made.show(*segments()[:3], moment="2026-11-24T19:00:00+08:00")
+        running.wait(lambda: len(running.chunks) >= 2)
+        made.show(*segments()[3:6], moment="2026-11-24T19:00:28+08:00")
+        running.wait(lambda: len(running.chunks) >= 5)
+        begin_us = running.chunks[0]["source_us"]
+        assert [chunk["source_us"] - begin_us for chunk in running.chunks[:5]] == [
+            n * 1_000_000 for n in (0, 2, 4, 28, 30)
+        ]
+
+
 def test_timestamps_that_leap_are_not_waited_out(tmp_path: Path) -> None:
     """Backwards by twelve seconds, and on: a source's clock is no business of the channel's."""
     with source() as made, importer(made, tmp_path) as running:
