@@ -25,11 +25,13 @@ from appliance.core.release import Release, Request, Undo, Upgrade
 from appliance.core.rundown import tick_of
 from appliance.core.stock import RenditionState, Transfer
 from appliance.core.ts import HOUSE_PROFILE, SegmentInfo, pack_table
-from appliance.store import air, asrun, assets, facts
-from tests.appliance.boxes import small_disk
+from appliance.store import air, asrun, assets, desk, facts, items, journals, needs
+from tests.appliance.boxes import item, small_disk
+from tests.carrying import pair
 from tests.tui.boxes import make_box, run_agent_once
 from tests.tui.readings import ZONE
 from tests.tui.technician import KEYS_MAX, Technician
+from tui.gather import usb as gather_usb
 from tui.pages import PAGES
 
 CHANNEL, HOUR_US = "dengfeng-1", 3600 * US
@@ -226,3 +228,97 @@ def test_roll_back_an_upgrade(li: Technician) -> None:
     upgrading.begin_rollback(config, asked.by, asked.reason, now_us())
     li.look()
     assert "回退中" in li.shown
+
+
+def test_take_a_story(li: Technician) -> None:
+    """Found by its section and a word, read, taken; then it is followed until it is published."""
+    with li.database() as db:
+        for number in range(30):
+            made = item(f"i{number}", title=f"第 {number} 号", section="shop", assets=(Asset(digest(number), 9),))
+            items.keep(db, made, "offered", now_us())
+        items.keep(db, item("flood", title="防汛值守要点", assets=(Asset(digest(99), 900),)), "offered", now_us())
+    li.keys("4", "/")
+    li.type("xw")
+    li.keys("enter", "enter")
+    assert "防汛值守要点" in li.shown
+    assert "签发" in li.shown
+    li.keys("t", "enter", "enter")
+    assert "媒资到齐后在本站发布：防汛值守要点" in li.shown
+    li.keys("enter")
+    assert li.pressed <= KEYS_MAX
+    li.agent()
+    assert "选用：已执行" in li.shown
+    assert "已到 0%" in li.shown
+    with li.database() as db:
+        assets.arrived(db, digest(99), 900, now_us())
+    li.look()
+    assert "防汛值守要点 已发布" in li.shown
+
+
+def test_retry_a_failed_transfer(li: Technician) -> None:
+    """The line was mended a minute ago; nobody waits for the next try, and the audit trail has who did not."""
+    with li.database() as db:
+        for number in (1, 2):
+            made = item(f"i{number}", assets=(Asset(digest(number), 9, name=f"现场 {number}.mp4"),))
+            items.keep(db, made, "published", now_us())
+            needs.want_item(db, made, "item", now_us() + number * HOUR_US, now_us())
+        broke, later_us = Text("连接中断", "the connection broke"), now_us() + 240 * US
+        failed = Transfer(digest=digest(2), direction="down", size_bytes=9, state="failed", attempts=5)
+        assets.set_transfer(db, msgspec.structs.replace(failed, not_before_us=later_us, reason=broke))
+    li.keys("3", "j", "enter")
+    assert "现场 2.mp4 失败 A" in li.shown
+    assert "连接中断" in li.shown
+    li.keys("t", "enter", "enter", "enter")
+    assert li.pressed <= KEYS_MAX
+    li.agent()
+    assert "立即重试：已执行" in li.shown
+    with li.database() as db:
+        assert [(each.state, each.not_before_us) for each in assets.transfers(db)] == [("queued", 0)] * 2
+        (done,) = desk.audit(db)
+    assert (done.kind, done.by, done.via, done.about) == ("retry", "li", "tui", f"down {digest(2)}")
+
+
+def test_import_from_a_stick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stick is found by itself and says what it brings; the real agent takes it in, and the screen follows."""
+    with pair(tmp_path) as ends:
+        ends.run_agent()
+        ends.publish(b"news" * 1000, "i1")
+        ends.order("o1")
+        ends.export()
+        table = tmp_path / "mountinfo"
+        table.write_text(f"1 0 254:1 / / rw - ext4 /dev/vda1 rw\n2 1 8:17 / {ends.stick} rw - vfat /dev/sdb1 rw\n")
+        monkeypatch.setattr(gather_usb, "MOUNTINFO", table)
+        monkeypatch.setattr(gather_usb, "PLACES", (str(tmp_path),))
+        li = Technician(ends.home)
+        li.keys("5", "i", "enter", "enter")
+        assert "将收下约 2 条记录、1 个媒资" in li.shown
+        li.keys("enter")
+        assert li.pressed <= KEYS_MAX
+        ends.run_agent()
+        li.look()
+        assert "导入 完成，可以拔出 G" in li.shown
+        assert "2 条记录、1 个媒资" in li.shown
+        assert ends.rows("SELECT id FROM orders") == [("o1",)]
+
+
+def test_answer_an_order(li: Technician) -> None:
+    """Accepted with a note from the list, on a console that cannot type Chinese; the hub is told in a record."""
+    with li.database() as db:
+        for number in range(3):
+            desk.receive_order(db, records.Order(f"o{number}", f"任务 {number}", "今晚七点前", None), now_us() + number)
+            if number != 1:
+                desk.answer_order(db, f"o{number}", "done", "", "王编辑", now_us())
+    li.keys("0")
+    assert "调度指令 1 条待答" in li.shown
+    li.keys("a", "enter", "enter", "enter", "enter", "enter")
+    assert "答复指挥台：任务 1，接受" in li.shown
+    li.keys("enter")
+    assert li.pressed <= KEYS_MAX
+    li.agent()
+    assert "调度指令 已全部答复 G" in li.shown
+    with li.database() as db:
+        answered = desk.order(db, "o1")
+        (said,) = journals.read_from(db, "dengfeng/report", (1, 0))
+    assert answered is not None
+    assert (answered.answer, answered.note, answered.answered_by) == ("accepted", "已派记者", "li")
+    assert (said.header.kind, said.header.key) == ("answer", "o1")

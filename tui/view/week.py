@@ -70,8 +70,8 @@ def _timeline(week: Week, now_us: int, look: Look) -> Timeline:
 def _periods(week: Week, look: Look) -> Table:
     columns = (
         Column(look.say("Days"), 0),
-        Column(look.say("From"), 6),
-        Column(look.say("To"), 6),
+        Column(look.say("Begins"), 6),
+        Column(look.say("Ends"), 6),
         Column(look.say("Down"), 12, is_right=True),
         Column(look.say("Up"), 12, is_right=True),
     )
