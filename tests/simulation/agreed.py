@@ -26,9 +26,10 @@ def open_ends(pair: Pair, oracle: "Oracle", box: Box) -> Iterator[str]:
         for record in records:
             model.fold((name, *record.header.place), record.header.kind, record.header.key, record.body)
     yield from _effects(box)
-    yield from _served(pair, box, model)
+    yield from _served(box, model)
     if oracle.twins is None:
         # Two machines with one key take the line from each other while both run: records get through, files hardly.
+        yield from _not_shown(pair, box, model)
         yield from _submissions(pair, box)
     yield from _redacted(oracle, streams)
 
@@ -40,14 +41,19 @@ def _effects(box: Box) -> Iterator[str]:
             yield f"{problem}: {found[0]}"
 
 
-def _served(pair: Pair, box: Box, model: Model) -> Iterator[str]:
-    """Served is what the history vouches for, and all of it that is anywhere."""
-    names = {f"sha256:{path.name}" for path in box.config.public.iterdir()}
-    for digest in sorted(names - model.digests()):
+def _served(box: Box, model: Model) -> Iterator[str]:
+    """Nothing is that the history does not vouch for."""
+    for digest in sorted(_names(box) - model.digests()):
         yield f"served, and nothing vouches for it: {digest[:15]}"
-    for digest in sorted((model.digests() & model.kept_by_hub()) - names):
-        if _is_anywhere(pair, box, digest):
-            yield f"not shown: {digest[:15]}"
+
+
+def _not_shown(pair: Pair, box: Box, model: Model) -> Iterator[str]:
+    """An item is shown once all its assets are here: of each that has all of them anywhere, all."""
+    names, kept = _names(box), model.kept_by_hub()
+    for name in sorted(model.shown()):
+        digests = model.digests_of({name}) & kept
+        if all(_is_anywhere(pair, box, digest) for digest in digests):
+            yield from (f"not shown: {digest[:15]} of {name}" for digest in sorted(digests - names))
 
 
 def _submissions(pair: Pair, box: Box) -> Iterator[str]:
@@ -72,6 +78,10 @@ def _redacted(oracle: "Oracle", streams: dict[str, list[Record]]) -> Iterator[st
 def _origin(record: Record) -> str:
     """What a record is, or stands for."""
     return record.header.again or record.hash
+
+
+def _names(box: Box) -> set[str]:
+    return {f"sha256:{path.name}" for path in box.config.public.iterdir()}
 
 
 def _is_anywhere(pair: Pair, box: Box, digest: str) -> bool:

@@ -148,7 +148,9 @@ class Pair:
         self.trace(f"  hub dies{' with its power' if power else ''}")
         self.hub.hang_up()
         if power:
-            self.hub.volume.cut(self.chance)
+            # Whoever was talking to it, as a box that dials, runs on.
+            with self.disk.on(None):
+                self.hub.volume.cut(self.chance)
         self.hub.volume.boot()
 
     def cut(self, box: Box | None = None) -> None:

@@ -279,8 +279,8 @@ class SimulatedDisk:
             sqlite3.connect = _REAL_CONNECT
 
     @contextmanager
-    def on(self, volume: Volume) -> Iterator[None]:
-        """A process of this machine runs."""
+    def on(self, volume: Volume | None) -> Iterator[None]:
+        """A process of this machine runs; None: what happens is done by nobody, and is no step of anybody's."""
         before, self._running = self._running, volume
         try:
             yield
