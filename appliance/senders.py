@@ -74,6 +74,10 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     pcr_jitter_max_us: float
     last_fault_at_us: int | None = None
     last_fault: Text | None = None
+    pictures_seen: int = 0
+    """Keyframes that were looked at; 0 where nobody can."""
+    black_since_us: int | None = None
+    still_since_us: int | None = None
 
 
 _Report = TypeVar("_Report", Sender, Probe)
@@ -131,6 +135,8 @@ def _output(config: Config, channel: ChannelConfig, now_us: int) -> OutputFact:
         pcr_interval_max_ms=heard.pcr_interval_max_ms if heard else None,
         fault=heard.last_fault if heard else None,
         fault_at_us=heard.last_fault_at_us if heard else None,
+        black_since_us=heard.black_since_us if heard else None,
+        still_since_us=heard.still_since_us if heard else None,
     )
 
 

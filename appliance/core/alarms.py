@@ -53,7 +53,7 @@ def findings(seen: Snapshot, thresholds: Thresholds) -> tuple[Finding, ...]:
         *_of_clock(seen, thresholds),
         *of_storage(seen.storage),
         *_of_air(seen, thresholds),
-        *of_outputs(seen.outputs, seen.now_us),
+        *of_outputs(seen.outputs, seen.now_us, {each.channel for each in seen.on_air if each.kind == "slate"}),
         *_of_web(seen, thresholds),
         *of_live(seen.live),
         *of_plans(seen.refused, seen.lost),

@@ -318,6 +318,9 @@ class OutputFact(msgspec.Struct, frozen=True, kw_only=True):
     pcr_interval_max_ms: float | None = None
     fault: Text | None = None
     fault_at_us: int | None = None
+    black_since_us: int | None = None
+    still_since_us: int | None = None
+    """Since when the pictures are black, or one and the same."""
 
 
 class SubmissionFact(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,12 +1,15 @@
 """What is wrong with the outputs for modulators, and how they are, in words. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 from appliance.core.errors import Text
 from appliance.core.health import Finding, OutputFact, Severity
 from appliance.core.moment import US
 
+BLACK_US: Final = 6 * US
+STILL_US: Final = 20 * US
+"""A title may stand for some seconds. What stands longer is looked at by somebody."""
 FAULT_SHOWN_US: Final = 60 * US
 """What the probe found stays an alarm for so long after it was found last."""
 _SENDERS: Final = {"main": Text("主发", "the main sender"), "standby": Text("备发", "the standby")}
@@ -17,8 +20,10 @@ _STANDBY: Final = {
 }
 
 
-def of_outputs(outputs: Sequence[OutputFact], now_us: int) -> Iterator[Finding]:
-    """All that is wrong."""
+def of_outputs(
+    outputs: Sequence[OutputFact], now_us: int, still_meant: Collection[str] = frozenset()
+) -> Iterator[Finding]:
+    """All that is wrong. `still_meant`: channels on which a picture that stands is on the air, and told already."""
     for output in outputs:
         if output.sender is None:
             yield _finding(
@@ -31,6 +36,8 @@ def of_outputs(outputs: Sequence[OutputFact], now_us: int) -> Iterator[Finding]:
         else:
             yield from _of_sender(output)
         yield from _of_probe(output, now_us)
+        if output.channel not in still_meant:
+            yield from _of_picture(output, now_us)
 
 
 def line_of(output: OutputFact) -> Text:
@@ -102,6 +109,21 @@ def _of_probe(output: OutputFact, now_us: int) -> Iterator[Finding]:
             Text(f"探针发现：{output.fault.zh}", f"the probe found: {output.fault.en}"),
             hint,
         )
+
+
+def _of_picture(output: OutputFact, now_us: int) -> Iterator[Finding]:
+    black_us, still_us = output.black_since_us, output.still_since_us
+    if black_us is not None and now_us - black_us >= BLACK_US:
+        what = Text("画面全黑", "the picture is black")
+    elif still_us is not None and now_us - still_us >= STILL_US:
+        what = Text("画面静止", "the picture stands still")
+    else:
+        return
+    hint = Text(
+        "请看监视器；是节目本身就不必处理，直播请查信号源，要换就插播：songshan air insert",
+        "look at the monitor; where the programme is so, nothing; of a live entry look at its source, or break in",
+    )
+    yield _finding("picture", "amber", output, what, hint)
 
 
 def _finding(what: str, severity: Severity, output: OutputFact, text: Text, hint: Text) -> Finding:

@@ -1,11 +1,11 @@
-"""The probe: hears the output of a channel as a modulator does, and tells what is wrong with it."""
+"""The probe: hears and sees the output of a channel as a modulator does, and tells what is wrong with it."""
 
 import os
 import socket
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final
@@ -15,8 +15,10 @@ from appliance.config import ChannelConfig, Config
 from appliance.core.command import Observed
 from appliance.core.errors import SongshanError, Text, WorldError
 from appliance.core.evidence import Evidence
+from appliance.core.pictures import Looking
 from appliance.core.probe import Listening, Window
 from appliance.durable import world_error
+from appliance.playout.eyes import Eyes
 from appliance.playout.notify import tell
 
 LISTEN_S: Final = 0.2
@@ -30,16 +32,19 @@ def watch(config: Config, channel: ChannelConfig, ended: threading.Event) -> Non
     """Listen until `ended`. Raises WorldError when the address cannot be listened at."""
     address = channel.udp_copy or channel.udp
     listening = Listening(channel.udp_bits_per_s)
-    report, evidence = _Reporting(config, channel, address, listening), Evidence(channel.id, address)
-    with open_listener(address, channel.udp_from) as line:
+    eyes = Eyes()
+    report, evidence = _Reporting(config, channel, address, listening, eyes.looking), Evidence(channel.id, address)
+    with open_listener(address, channel.udp_from) as line, closing(eyes):
         tell("READY=1")
         while not ended.is_set():
             try:
                 datagram, at_us = receive(line)
                 listening.hear(datagram, at_us)
+                eyes.show(datagram, at_us)
             except TimeoutError:
                 listening.wait(config.clock.wall_us())
             if report.tell_if_due(config.clock.running_us()):
+                eyes.look(config.clock.wall_us())
                 _hand_over(config, evidence.of(listening, config.clock.wall_us()))
     _hand_over(config, evidence.rest(config.clock.wall_us()))
 
@@ -90,8 +95,11 @@ def receive(line: socket.socket) -> tuple[bytes, int]:
 class _Reporting:
     """Tells everybody what was heard."""
 
-    def __init__(self, config: Config, channel: ChannelConfig, address: str, listening: Listening) -> None:
+    def __init__(
+        self, config: Config, channel: ChannelConfig, address: str, listening: Listening, looking: Looking
+    ) -> None:
         self._config, self._channel, self._address, self._listening = config, channel, address, listening
+        self._looking = looking
         self._started_at_us = config.clock.wall_us()
         self._due_us = 0
         self._fault: Text | None = None
@@ -130,4 +138,7 @@ class _Reporting:
             pcr_jitter_max_us=window.jitter_us,
             last_fault_at_us=self._fault_at_us,
             last_fault=self._fault,
+            pictures_seen=self._looking.pictures,
+            black_since_us=self._looking.black_since_us,
+            still_since_us=self._looking.still_since_us,
         )

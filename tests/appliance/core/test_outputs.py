@@ -28,6 +28,13 @@ def found(**changed: object) -> list[tuple[str, str]]:
     return [(one.id, one.severity) for one in of_outputs((msgspec.structs.replace(WELL, **changed),), NOW)]
 
 
+def test_a_picture_that_stands_for_a_moment_or_is_meant_to_is_no_alarm() -> None:
+    """A title stands for seconds, the slate for ever; and of the slate another alarm tells."""
+    assert found(black_since_us=NOW - 5 * US, still_since_us=NOW - 19 * US) == []
+    still = msgspec.structs.replace(WELL, still_since_us=NOW - 60 * US)
+    assert list(of_outputs((still,), NOW, {"dengfeng-1"})) == []
+
+
 def test_an_output_that_is_well_raises_nothing() -> None:
     """A red line that is always there is not read."""
     assert found() == []
@@ -46,6 +53,8 @@ def test_an_output_that_is_well_raises_nothing() -> None:
         ({"standby": "gone"}, ("output-standby:dengfeng-1", "amber")),
         ({"sender": "standby", "standby": "gone"}, ("output-standby:dengfeng-1", "amber")),
         ({"is_probed": False}, ("probe:dengfeng-1", "amber")),
+        ({"black_since_us": NOW - 6 * US}, ("picture:dengfeng-1", "amber")),
+        ({"still_since_us": NOW - 20 * US}, ("picture:dengfeng-1", "amber")),
         ({"fault": Text("断", "broke off"), "fault_at_us": NOW - 5 * US}, ("probe:dengfeng-1", "red")),
     ],
 )

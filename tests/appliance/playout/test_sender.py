@@ -218,8 +218,10 @@ def test_the_probe_tells_what_it_hears(county: County, modulator: Receiver, send
     probe = playout(county.home, CHANNEL, "--watch")
     try:
         until("a report", lambda: (told := senders.told(county.config, CHANNEL)[2]) and told.packets > 5000)
+        until("a look", lambda: (told := senders.told(county.config, CHANNEL)[2]) and told.pictures_seen > 2)
         told = senders.told(county.config, CHANNEL)[2]
         assert told and (told.continuity_errors, told.pcr_steps, told.pts_steps, told.sync_errors) == (0, 0, 0, 0)
+        assert (told.black_since_us, told.still_since_us) == (None, None)
         probe.terminate()
         assert probe.wait(30) == 0
         observed = [spool.read(county.config, name)[0] for name in spool.pending(county.config)]
