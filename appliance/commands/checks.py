@@ -11,14 +11,14 @@ import sqlite3
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, Literal
-
-import msgspec
+from typing import Final
 
 from appliance import senders
 from appliance.command import Box
+from appliance.commands import machine_checks
+from appliance.commands.check import Check as Check
+from appliance.commands.check import State, good, wrong
 from appliance.config import Config
-from appliance.core.alarms import YEAR_2025_US
 from appliance.core.errors import SongshanError, Text, WorldError
 from appliance.core.moment import to_text
 from appliance.core.outputs import line_of, of_outputs
@@ -31,20 +31,10 @@ BANNER_BYTES: Final = 64
 PROGRAMS: Final = ("rsync", "ssh", "ffmpeg", "ffprobe", "setpriv")
 PARKED_SHOWN: Final = 5
 _LOOKED_AT: Final = {
-    "agent", "database", "clock", "output", "output-network", "output-slate", "output-rate", "output-standby", "probe",
+    "agent", "backup", "clock", "database", "release", "upgrade", "output", "output-network", "output-slate",
+    "output-rate", "output-standby", "probe",
 }  # fmt: skip
 """Alarms of what is looked at here anyway."""
-
-State = Literal["good", "warning", "bad"]
-
-
-class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """What was looked at and found. `hint` is the next step, where one is due."""
-
-    name: str
-    state: State
-    found: Text
-    hint: Text | None = None
 
 
 def all_checks(box: Box, now_us: int) -> tuple[Check, ...]:
@@ -53,17 +43,19 @@ def all_checks(box: Box, now_us: int) -> tuple[Check, ...]:
         config = box.config
     except SongshanError as error:
         broken = tuple(Check(name="config", state="bad", found=problem, hint=error.hint) for problem in error.problems)
-        return (*broken, *_programs(), _clock(now_us))
+        return (*broken, *_programs(), machine_checks.clock(now_us, None))
     checks: tuple[Callable[[Config, int], Iterator[Check]], ...] = (
-        _config, _folders, _keys, _disk, _database, _agent, _spool, _hub, _web, _outputs, _parked, _alarms,
+        _config, machine_checks.release, _folders, _keys, _disk, _database, machine_checks.backup, _agent, _spool, _hub,
+        _outputs, _parked, _alarms,
     )  # fmt: skip
     found = [check for each in checks for check in each(config, now_us)]
-    return (*found, *_programs(), _clock(now_us))
+    found += [*machine_checks.disks(config), *machine_checks.web(config), *_programs()]
+    return (*found, machine_checks.clock(now_us, look(config, now_us).clock))
 
 
 def _config(config: Config, _now_us: int) -> Iterator[Check]:
     channels = len(config.channels)
-    yield _good("config", f"{config.site}，{channels} 个频道", f"{config.site}, {channels} channels")
+    yield good("config", f"{config.site}，{channels} 个频道", f"{config.site}, {channels} channels")
 
 
 def _folders(config: Config, _now_us: int) -> Iterator[Check]:
@@ -73,13 +65,13 @@ def _folders(config: Config, _now_us: int) -> Iterator[Check]:
     if missing:
         names = ", ".join(missing)
         hint = Text("启动 agent 会建立文件夹", "the agent makes them when it starts")
-        yield _check("folders", "warning", Text(f"缺少 {names}", f"missing: {names}"), hint)
+        yield wrong("folders", "warning", Text(f"缺少 {names}", f"missing: {names}"), hint)
     if closed:
         names = ", ".join(closed)
         hint = Text("请用节点的用户运行，或检查权限", "run this as the box's user, or check the modes")
-        yield _check("folders", "warning", Text(f"无权读 {names}", f"not readable: {names}"), hint)
+        yield wrong("folders", "warning", Text(f"无权读 {names}", f"not readable: {names}"), hint)
     if not missing and not closed:
-        yield _good("folders", str(config.home), str(config.home))
+        yield good("folders", str(config.home), str(config.home))
 
 
 def _keys(config: Config, _now_us: int) -> Iterator[Check]:
@@ -90,25 +82,25 @@ def _keys(config: Config, _now_us: int) -> Iterator[Check]:
             mode = stat.S_IMODE(path.stat().st_mode)
         except OSError as error:
             hint = Text("用 songshan join 重新加入嵩山云", "enrol this box again: songshan join BUNDLE")
-            yield _check("keys", "bad", Text(f"读不到 {path}：{error.strerror}", f"{path}: {error.strerror}"), hint)
+            yield wrong("keys", "bad", Text(f"读不到 {path}：{error.strerror}", f"{path}: {error.strerror}"), hint)
             continue
         if mode & 0o077:
             text = Text(f"{path} 的权限 {mode:o} 太宽", f"{path} has mode {mode:o}, open to others")
-            yield _check("keys", "bad", text, Text(f"chmod 600 {path}", f"chmod 600 {path}"))
+            yield wrong("keys", "bad", text, Text(f"chmod 600 {path}", f"chmod 600 {path}"))
         else:
-            yield _good("keys", str(path), str(path))
+            yield good("keys", str(path), str(path))
 
 
 def _disk(config: Config, now_us: int) -> Iterator[Check]:
     disk = look(config, now_us).storage
     if disk is None:
         hint = Text("请检查磁盘是否挂载", "see whether the disk is mounted")
-        yield _check("disk", "bad", Text(f"读不到 {config.home}", f"cannot read {config.home}"), hint)
+        yield wrong("disk", "bad", Text(f"读不到 {config.home}", f"cannot read {config.home}"), hint)
         return
     free_mib, reserve_mib = disk.free_bytes // 2**20, disk.reserve_bytes // 2**20
     state: State = "good" if free_mib >= reserve_mib else "bad"
     text = Text(f"剩余 {free_mib} MiB，预留 {reserve_mib}", f"{free_mib} MiB free, reserve {reserve_mib}")
-    yield _check("disk", state, text, Text("请清理磁盘", "free some space on it") if state == "bad" else None)
+    yield wrong("disk", state, text, Text("请清理磁盘", "free some space on it") if state == "bad" else None)
 
 
 def _database(config: Config, _now_us: int) -> Iterator[Check]:
@@ -124,24 +116,24 @@ def _database(config: Config, _now_us: int) -> Iterator[Check]:
     finally:
         db.close()
     if said == ["ok"]:
-        yield _good("database", f"{config.database} 完好", f"{config.database} is sound")
+        yield good("database", f"{config.database} 完好", f"{config.database} is sound")
     else:
         hint = Text(
             "停止 agent，移走 state/box.db，再启动：内容会从嵩山云重新取得",
             "stop the agent, move state/box.db away, start again: what it held comes from the hub again",
         )
-        yield _check("database", "bad", Text(f"数据库损坏：{said[0]}", f"the database is damaged: {said[0]}"), hint)
+        yield wrong("database", "bad", Text(f"数据库损坏：{said[0]}", f"the database is damaged: {said[0]}"), hint)
 
 
 def _agent(config: Config, now_us: int) -> Iterator[Check]:
     agent = look(config, now_us).agent
     if agent.state == "running":
-        yield _good("agent", f"运行中，进程 {agent.pid}", f"running as process {agent.pid}")
+        yield good("agent", f"运行中，进程 {agent.pid}", f"running as process {agent.pid}")
         return
     since = to_text(agent.at_us) if agent.at_us is not None else None
     text = Text(f"agent 没有运行（最后 {since or '从未'}）", f"the agent does not run (last seen: {since or 'never'})")
     hint = Text("songshan agent；日志：journalctl -u edge-agent", "songshan agent; its log: journalctl -u edge-agent")
-    yield _check("agent", "bad", text, hint)
+    yield wrong("agent", "bad", text, hint)
 
 
 def _spool(config: Config, now_us: int) -> Iterator[Check]:
@@ -150,54 +142,44 @@ def _spool(config: Config, now_us: int) -> Iterator[Check]:
     text = Text(f"等待 {waiting}，曾拒绝 {refused // 2}", f"{waiting} wait, {refused // 2} were refused")
     full = waiting >= config.limits.spool_waiting_max
     hint = Text("请先恢复 agent", "bring the agent back first") if full else None
-    yield _check("spool", "bad" if full else "good", text, hint)
+    yield wrong("spool", "bad" if full else "good", text, hint)
 
 
 def _hub(config: Config, now_us: int) -> Iterator[Check]:
     if config.hub is None:
-        yield _good("hub", "独立运行，没有嵩山云", "this box stands alone")
+        yield good("hub", "独立运行，没有嵩山云", "this box stands alone")
         return
     where = f"{config.hub.host}:{config.hub.port}"
     try:
         banner = _banner(config.hub.host, config.hub.port)
     except socket.gaierror as error:
         hint = Text("请检查 DNS，或在 appliance.toml 里写地址", "check the DNS, or write an address in appliance.toml")
-        yield _check("hub", "warning", Text(f"找不到 {where}：{error.strerror}", f"{where}: {error.strerror}"), hint)
+        yield wrong("hub", "warning", Text(f"找不到 {where}：{error.strerror}", f"{where}: {error.strerror}"), hint)
         return
     except OSError as error:
         cause = error.strerror or str(error)
         hint = Text("请检查线路和防火墙；本地照常运行", "check the line and the firewall; everything local goes on")
-        yield _check("hub", "warning", Text(f"连不上 {where}：{cause}", f"{where}: {cause}"), hint)
+        yield wrong("hub", "warning", Text(f"连不上 {where}：{cause}", f"{where}: {cause}"), hint)
         return
     if not banner.startswith(b"SSH-"):
         hint = Text("端口上不是 SSH：请检查 appliance.toml", "no SSH on that port: check appliance.toml")
-        yield _check("hub", "bad", Text(f"{where} 不是 SSH", f"{where} does not speak SSH"), hint)
+        yield wrong("hub", "bad", Text(f"{where} 不是 SSH", f"{where} does not speak SSH"), hint)
         return
     if look(config, now_us).link.state == "locked_out":
         hint = Text("请嵩山云运维 songshan-hub approve", "have the hub's operator run songshan-hub approve")
-        yield _check("hub", "bad", Text("嵩山云不接受本站密钥", "the hub does not accept this site's key"), hint)
+        yield wrong("hub", "bad", Text("嵩山云不接受本站密钥", "the hub does not accept this site's key"), hint)
         return
-    yield _good("hub", f"{where} 可达", f"{where} can be reached")
-
-
-def _web(config: Config, _now_us: int) -> Iterator[Check]:
-    host, _colon, port = config.web_bind.rpartition(":")
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), CONNECT_TIMEOUT_S):
-            yield _good("web", f"{config.web_bind} 有应答", f"{config.web_bind} answers")
-    except OSError:
-        text = Text(f"{config.web_bind} 无人应答", f"nothing answers on {config.web_bind}")
-        yield _check("web", "warning", text, Text("songshan web", "songshan web"))
+    yield good("hub", f"{where} 可达", f"{where} can be reached")
 
 
 def _outputs(config: Config, now_us: int) -> Iterator[Check]:
     """From what the senders tell themselves: nothing else needs to run."""
     found = senders.outputs(config, now_us)
     for finding in of_outputs(found, now_us):
-        yield _check("output", "bad" if finding.severity == "red" else "warning", finding.text, finding.hint)
-    wrong = {finding.id.partition(":")[2] for finding in of_outputs(found, now_us)}
+        yield wrong("output", "bad" if finding.severity == "red" else "warning", finding.text, finding.hint)
+    told = {finding.id.partition(":")[2] for finding in of_outputs(found, now_us)}
     for output in found:
-        if output.channel not in wrong:
+        if output.channel not in told:
             yield Check(name="output", state="good", found=line_of(output))
 
 
@@ -210,13 +192,13 @@ def _parked(config: Config, _now_us: int) -> Iterator[Check]:
     for each in held:
         where = f"{each.stream} {each.epoch}:{each.seq} {each.kind}"
         text = Text(f"搁置 {where}：{each.reason.zh}", f"parked {where}: {each.reason.en}")
-        yield _check("parked", "warning", text, Text("可能需要升级", "an upgrade may be needed"))
+        yield wrong("parked", "warning", text, Text("可能需要升级", "an upgrade may be needed"))
 
 
 def _alarms(config: Config, now_us: int) -> Iterator[Check]:
     for alarm in look(config, now_us).alarms:
         if alarm.severity != "info" and alarm.id.partition(":")[0] not in _LOOKED_AT:
-            yield _check("alarm", "bad" if alarm.severity == "red" else "warning", alarm.text, alarm.hint)
+            yield wrong("alarm", "bad" if alarm.severity == "red" else "warning", alarm.text, alarm.hint)
 
 
 def _programs() -> Iterator[Check]:
@@ -224,16 +206,9 @@ def _programs() -> Iterator[Check]:
     if missing:
         names = ", ".join(missing)
         command = "apt-get install rsync openssh-client ffmpeg util-linux"
-        yield _check("programs", "bad", Text(f"缺少 {names}", f"missing: {names}"), Text(command, command))
+        yield wrong("programs", "bad", Text(f"缺少 {names}", f"missing: {names}"), Text(command, command))
     else:
-        yield _good("programs", "齐全", "all there")
-
-
-def _clock(now_us: int) -> Check:
-    if now_us < YEAR_2025_US:
-        hint = Text("请检查时间服务：chronyc tracking", "check the time service: chronyc tracking")
-        return _check("clock", "bad", Text(f"时钟不对：{to_text(now_us)}", f"wrong: {to_text(now_us)}"), hint)
-    return _good("clock", to_text(now_us), to_text(now_us))
+        yield good("programs", "齐全", "all there")
 
 
 def _banner(host: str, port: int) -> bytes:
@@ -251,12 +226,4 @@ def _count(folder: Path) -> int:
 
 def _from_error(name: str, error: SongshanError) -> Check:
     text = Text("；".join(each.zh for each in error.problems), "; ".join(each.en for each in error.problems))
-    return _check(name, "bad", text, error.hint)
-
-
-def _good(name: str, zh: str, en: str) -> Check:
-    return Check(name=name, state="good", found=Text(zh, en))
-
-
-def _check(name: str, state: State, found: Text, hint: Text | None) -> Check:
-    return Check(name=name, state=state, found=found, hint=hint)
+    return wrong(name, "bad", text, error.hint)

@@ -20,6 +20,7 @@ from appliance.config import Config
 from appliance.core import phone
 from appliance.core.errors import Refused, SongshanError, Text, WorldError
 from appliance.core.facts import as_facts
+from appliance.core.withheld import withheld
 from appliance.durable import write_atomically
 from appliance.store.database import reading, rows
 from appliance.store.desk import audit
@@ -171,7 +172,7 @@ def _tar(parts: dict[str, Any], now_us: int) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         for name, value in parts.items():
-            data = msgspec.json.format(msgspec.json.encode(value), indent=1)
+            data = msgspec.json.format(msgspec.json.encode(withheld(value)), indent=1)
             member = tarfile.TarInfo(f"songshan-doctor/{name}")
             member.size, member.mtime, member.mode = len(data), now_us // 1_000_000, 0o640
             archive.addfile(member, io.BytesIO(data))

@@ -11,9 +11,11 @@ from appliance.core.errors import OperatorError, Text
 
 NAMES: Final = (
     *("config", "folders", "keys", "disk", "database", "agent", "spool", "hub"),
-    *("web", "output", "parked", "alarm", "programs", "clock", "units", "other"),
+    *("web", "output", "release", "alarm", "programs", "clock", "backup", "other"),
 )
 """Never put in another order: the other end of the line may be older. `other`: none of these."""
+_AS: Final = {"parked": "alarm", "ports": "web"}
+"""What is told under the name of another: there are no more bits."""
 DIGITS: Final = 6
 _CHECK: Final = 13
 
@@ -24,7 +26,8 @@ def code_of(wrong: Iterable[str]) -> str:
     """The six digits for the names of the checks that are not good."""
     mask = 0
     for name in wrong:
-        mask |= 1 << NAMES.index(name if name in NAMES else "other")
+        told = _AS.get(name, name)
+        mask |= 1 << NAMES.index(told if told in NAMES else "other")
     return f"{mask * _CHECK + _check(mask):0{DIGITS}d}"
 
 

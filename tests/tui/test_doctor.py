@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.commands import checks
+from appliance.commands import checks, machine_checks
 from appliance.core.errors import OperatorError, Text
 from appliance.core.phone import code_of, wrong_of
 from tests.tui.boxes import make_box
@@ -14,7 +14,7 @@ from tests.tui.readings import AGENT_DEAD, DISK_FULL, HEALTHY, LOOKS, MIN_US, NO
 from tui.gather.doctor import again, bundle, folders, gather
 from tui.gather.where import where
 from tui.view.acts import Case
-from tui.view.doctor import ACTS, Checked, Found, worst_first
+from tui.view.doctor import ACTS, Checked, Found, name_of, worst_first
 from tui.view.sheet import Asked
 
 WELL = (
@@ -91,15 +91,17 @@ def test_every_check_of_the_doctor_has_a_name_and_a_digit() -> None:
 
     names = {
         node.args[0].value
-        for node in ast.walk(ast.parse(inspect.getsource(checks)))
+        for source in (checks, machine_checks)
+        for node in ast.walk(ast.parse(inspect.getsource(source)))
         if isinstance(node, ast.Call)
-        and getattr(node.func, "id", "") in ("_good", "_check", "_from_error")
+        and getattr(node.func, "id", "") in ("good", "wrong", "_from_error")
         and node.args
         and isinstance(node.args[0], ast.Constant)
     }
-    assert {"agent", "hub", "clock"} <= names
+    assert {"agent", "hub", "clock", "backup", "release"} <= names
     for name in names:
-        assert wrong_of(code_of([name])) == (name,)
+        assert name_of(name, LOOKS["zh"]) != name or name == "agent"
+        assert wrong_of(code_of([name])) == ({"parked": "alarm", "ports": "web"}.get(name, name),)
 
 
 def test_checks_are_kept_for_a_minute_and_made_anew_when_asked(tmp_path: Path) -> None:

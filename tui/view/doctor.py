@@ -105,7 +105,9 @@ def name_of(check: str, look: Look) -> str:
         "alarm": look.say("alarm"),
         "programs": look.say("programs"),
         "clock": look.say("clock"),
-        "units": look.say("services"),
+        "backup": look.say("backup"),
+        "release": look.say("software"),
+        "ports": look.say("ports"),
     }
     return names.get(check, look.data(check))
 

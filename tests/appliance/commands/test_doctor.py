@@ -18,10 +18,18 @@ from typing import Any
 
 import pytest
 
-from appliance import files, spool
+from appliance import files, releases, spool
+from appliance.commands import machine_checks
+from appliance.commands.check import Check
 from appliance.config import Config, render
-from appliance.core.health import Agent, Link
+from appliance.core.backup import nightly_name
+from appliance.core.errors import Text
+from appliance.core.health import Agent, Clock, Finding, Link
+from appliance.core.moment import to_text
 from appliance.core.records import Order
+from appliance.core.release import Upgrade
+from appliance.core.withheld import taken_out
+from appliance.nights import shown_mark
 from appliance.store import desk, facts
 from appliance.store.database import transaction, writing
 from tests.appliance.boxes import HUB, box
@@ -33,7 +41,9 @@ SECRET = "-----BEGIN OPENSSH PRIVATE KEY-----\nsecretsecretsecret\n"
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
-    return installed(box(tmp_path / "box", hub=replace(HUB, port=free_ports(1)[0])))
+    hub, web = free_ports(2)
+    made = box(tmp_path / "box", hub=replace(HUB, port=hub))
+    return installed(replace(made, web_bind=f"127.0.0.1:{web}"))
 
 
 def installed(config: Config) -> Config:
@@ -93,6 +103,10 @@ def answering(port: int, banner: bytes) -> Iterator[None]:
 
 
 def alive(config: Config) -> None:
+    """Its agent runs, it was backed up, and the recovery code was written down."""
+    config.backups.mkdir(exist_ok=True)
+    (config.backups / nightly_name("dengfeng", to_text(time.time_ns() // 1000))).write_text("x")
+    shown_mark(config).touch()
     with writing(config.database) as db:
         facts.set_status(db, Agent(pid=1), time.time_ns() // 1000)
         facts.set_status(db, Link(state="connected"), time.time_ns() // 1000)
@@ -107,7 +121,8 @@ def test_a_box_that_is_well(config: Config) -> None:
     assert found.pop("web") == "warning"
     found.pop("alarm", None)
     assert found == dict.fromkeys(
-        ("config", "folders", "keys", "disk", "database", "agent", "spool", "hub", "programs", "clock"), "good"
+        ("config", "folders", "keys", "disk", "database", "agent", "spool", "hub", "programs", "clock", "backup"),
+        "good",
     )
 
 
@@ -222,3 +237,126 @@ def test_six_digits_on_the_telephone_say_the_same_as_the_list(tmp_path: Path) ->
     wrong = {check["name"] for check in answer["checks"] if check["state"] != "good"}
     decoded = json.loads(doctor(tmp_path, "--code", answer["code"], "--json").stdout)
     assert set(decoded["wrong"]) == wrong and "config" in wrong
+
+
+def said(checks: Iterator[Check]) -> list[tuple[str, str]]:
+    found = list(checks)
+    assert all(check.state == "good" or check.hint is not None for check in found), "what is wrong has a next step"
+    return [(check.name, check.state) for check in found]
+
+
+def test_the_age_of_the_backup_is_told_and_whether_anybody_can_open_it(config: Config) -> None:
+    """One that lies beside the code on the disk that died is none."""
+    now_us = time.time_ns() // 1000
+    assert said(machine_checks.backup(config, now_us)) == [("backup", "warning")]
+    alive(config)
+    assert said(machine_checks.backup(config, now_us)) == [("backup", "good")]
+    assert said(machine_checks.backup(config, now_us + 3 * 86_400_000_000)) == [("backup", "warning")]
+    shown_mark(config).unlink()
+    assert said(machine_checks.backup(config, now_us)) == [("backup", "warning")]
+
+
+def test_the_state_of_the_software_is_told(config: Config) -> None:
+    """Half an upgrade, one that went back, a journal that nobody can read; nothing where there are no releases."""
+    now_us = time.time_ns() // 1000
+    assert said(machine_checks.release(config, now_us)) == []
+    config.releases.mkdir()
+    for upgrade, expected in (
+        (Upgrade(state="verifying", new="1.1", changed_us=now_us), "warning"),
+        (Upgrade(state="rolled_back", new="1.1", why=Text("坏", "bad")), "warning"),
+    ):
+        releases.keep(config, upgrade)
+        assert said(machine_checks.release(config, now_us)) == [("release", expected)]
+    (config.releases / releases.JOURNAL).write_text("{")
+    assert said(machine_checks.release(config, now_us)) == [("release", "bad")]
+
+
+@pytest.mark.parametrize(("status", "state"), [(0, "good"), (8, "bad"), (16, "warning"), (2, None), (None, None)])
+def test_a_disk_that_says_that_it_fails_is_told(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int | None, state: str | None
+) -> None:
+    """By smartctl, where it is and may ask; no word of it elsewhere."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(machine_checks, "disk_of", lambda _path: "sda")
+    if status is not None:
+        program = tmp_path / "smartctl"
+        program.write_text(f"#!/bin/sh\necho '{{}}'\nexit {status}\n")
+        program.chmod(0o755)
+    assert said(machine_checks.disks(config)) == ([("disk", state)] if state is not None else [])
+
+
+def test_a_stranger_on_the_port_of_the_web_server_is_found(config: Config) -> None:
+    """A second copy, or another program that was there first."""
+    port = free_ports(1)[0]
+    config = replace(config, web_bind=f"127.0.0.1:{port}")
+    assert said(machine_checks.web(config)) == [("web", "warning")]
+    for answer, expected in (
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n", ("web", "good")),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nno\n", ("ports", "bad")),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", ("ports", "bad")),
+    ):
+        with answering(port, answer):
+            assert said(machine_checks.web(config)) == [expected]
+
+
+def test_a_clock_that_nobody_sets_is_told() -> None:
+    """1970, ahead of the hub, no time server."""
+    now_us = time.time_ns() // 1000
+    found = [
+        machine_checks.clock(0, None),
+        machine_checks.clock(now_us, Clock(hub_offset_ms=-5000)),
+        machine_checks.clock(now_us, Clock(synchronised=False)),
+        machine_checks.clock(now_us, Clock(synchronised=True, hub_offset_ms=3)),
+        machine_checks.clock(now_us, None),
+    ]
+    assert said(iter(found)) == [("clock", state) for state in ("bad", "warning", "warning", "good", "good")]
+
+
+PLANTED = {
+    "password in an address": "rtmp://admin:PLANTED1@10.0.0.1/live",
+    "token in an address": "http://10.0.0.1/live.m3u8?token=PLANTED2&x=1",
+    "named": "摄像机密码：PLANTED3，请勿外传",
+    "assigned": "API_KEY=PLANTED4",
+    "header": "Authorization: Bearer PLANTED5aaaa",
+    "private key": "-----BEGIN OPENSSH PRIVATE KEY-----\nPLANTED6\n-----END OPENSSH PRIVATE KEY-----",
+    "half a private key": "-----BEGIN OPENSSH PRIVATE KEY-----\nPLANTED7",
+    "our kind of key": f"PLANTED8{'A' * 35}=",
+    "public key of a host": f"ssh-ed25519 PLANTED9{'A' * 60}",
+    "mobile": "记者 13800138000",
+    "mobile in groups": "+86 138 0013 8001",
+    "landline": "热线 0371-66668888",
+    "identity": "410185199001011234",
+    "mail": "wang.gong@dengfeng.example.cn",
+    "recovery code": "ABCD-EFGH-JKMN-PQRS-TUVW-XY23",
+}
+HIDDEN = ("PLANTED", "13800138000", "138 0013 8001", "66668888", "410185199001011234", "wang.gong", "JKMN")
+
+
+def test_what_people_write_into_titles_and_reasons_stays_on_the_box(config: Config, tmp_path: Path) -> None:
+    """Each kind of secret in each kind of text that the bundle holds: of none a word is in it."""
+    alive(config)
+    with writing(config.database) as db, transaction(db):
+        for number, (kind, secret) in enumerate(PLANTED.items()):
+            desk.receive_order(db, Order(id=f"o{number}", title=f"{kind} {secret} 结束", body=secret), 1)
+            desk.add_tip(db, f"t{number}", secret, secret, 1)
+            finding = Finding(
+                id=f"drop:{number}", severity="amber", text=Text(secret, secret), hint=Text(secret, secret)
+            )
+            facts.raise_alarm(db, finding, 1)
+        link = Link(state="offline", reason=Text(*["；".join(PLANTED.values())] * 2))
+        facts.set_status(db, link, time.time_ns() // 1000)
+    bundle = tmp_path / "bundle.tar.gz"
+    doctor(config.home, "--bundle", bundle)
+    text = json.dumps(unpacked(bundle), ensure_ascii=False)
+    assert [word for word in HIDDEN if word in text] == []
+    assert text.count("结束") >= len(PLANTED) - 1, "what is no secret is there, but behind half a key"
+    assert "10.0.0.1" in text
+    assert b"secretsecret" not in gzip.decompress(bundle.read_bytes())
+
+
+def test_a_digest_a_time_and_a_version_are_no_secrets() -> None:
+    """Whoever helps needs them."""
+    plain = (
+        f"sha256:{'ab' * 32} 2026-11-26T08:00:00Z 1.2.0 dengfeng/report 3:120 239.0.0.1:5000 00001795500000000000-0a1b"
+    )
+    assert taken_out(plain) == plain
