@@ -206,6 +206,12 @@ def sync_disk(folder: Path) -> None:
         os.close(descriptor)
 
 
+def names_in(folder: Path) -> Iterator[str]:
+    """The names in a folder that do not begin with a dot, in no order; no path is made of each, there may be many."""
+    with os.scandir(folder) as found:
+        yield from (entry.name for entry in found if not entry.name.startswith("."))
+
+
 def make_folder(path: Path, mode: int = 0o750) -> None:
     """Make a folder and those above it, and see to it that they are still there after a power cut."""
     if path.is_dir():

@@ -29,6 +29,7 @@ from appliance.durable import (
     disk_errors,
     hash_of,
     make_folder,
+    names_in,
     put_in_place,
     regular_file,
     staged_beside,
@@ -142,9 +143,7 @@ def is_there(config: Config, digest: str) -> bool:
 def held(config: Config) -> Iterator[Digest]:
     """The digests of all assets on disk, in no order."""
     for folder in config.media.glob("[0-9a-f][0-9a-f]"):
-        for path in folder.iterdir():
-            if not path.name.startswith("."):
-                yield parse_digest(path.name)
+        yield from map(parse_digest, names_in(folder))
 
 
 def adopt(config: Config, staged: Path, digest: str) -> Path:
@@ -285,9 +284,9 @@ def publish_links(config: Config, digests: Iterable[str]) -> tuple[str, ...]:
     missing = []
     with disk_errors(config.public):
         for digest in digests:
-            link, path = config.public / hex_of(digest), path_of(config, digest)
+            name = hex_of(digest)
             try:
-                link.hardlink_to(path)
+                os.link(f"{config.media}/{name[:2]}/{name}", f"{config.public}/{name}")
             except FileExistsError:
                 publish_link(config, digest)
             except FileNotFoundError:
@@ -304,8 +303,7 @@ def withdraw_link(config: Config, digest: str) -> None:
 def served(config: Config) -> frozenset[Digest]:
     """The digests that HTTP serves now."""
     with disk_errors(config.public):
-        names = [path.name for path in config.public.iterdir()]
-    return frozenset(parse_digest(name) for name in names if not name.startswith("."))
+        return frozenset(map(parse_digest, names_in(config.public)))
 
 
 def sweep(config: Config) -> None:

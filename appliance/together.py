@@ -79,7 +79,7 @@ def adopt_contents(config: Config, contents: Mapping[str, bytes]) -> None:
         for digest, content in contents.items():
             _adopt_content(config, digest, content)
         return
-    staged = {digest: config.incoming / f".{hex_of(digest)}{STAGED_SUFFIX}" for digest in contents}
+    staged = {digest: f"{config.incoming}/.{hex_of(digest)}{STAGED_SUFFIX}" for digest in contents}
     with disk_errors(config.incoming):
         try:
             for digest, path in staged.items():
@@ -88,7 +88,7 @@ def adopt_contents(config: Config, contents: Mapping[str, bytes]) -> None:
             _put_all_in_place(config, staged)
         except OSError:
             for path in staged.values():
-                path.unlink(missing_ok=True)
+                Path(path).unlink(missing_ok=True)
             raise
 
 
@@ -100,7 +100,7 @@ def _adopt_content(config: Config, digest: str, content: bytes) -> None:
         put_in_place(into, staged, target)
 
 
-def _write_new(path: Path, content: bytes, mode: int) -> None:
+def _write_new(path: Path | str, content: bytes, mode: int) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         write_all(descriptor, content)
@@ -108,11 +108,15 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
         os.close(descriptor)
 
 
-def _put_all_in_place(config: Config, staged: Mapping[str, Path]) -> None:
+def _put_all_in_place(config: Config, staged: Mapping[Digest, Path] | Mapping[str, str]) -> None:
     """Give files that are on the disk their names as assets; all of them survive a power cut when this returns."""
-    targets = [(path, path_of(config, digest)) for digest, path in staged.items()]
-    for folder in {target.parent for _path, target in targets}:
-        folder.mkdir(0o750, exist_ok=True)
-    for path, target in targets:
-        path.rename(target)
+    # Of ten thousand each microsecond counts: no path is made of parts.
+    for digest, path in staged.items():
+        name = hex_of(digest)
+        target = f"{config.media}/{name[:2]}/{name}"
+        try:
+            os.rename(path, target)  # noqa: PTH104
+        except FileNotFoundError:
+            path_of(config, digest).parent.mkdir(0o750, exist_ok=True)
+            os.rename(path, target)  # noqa: PTH104
     sync_disk(config.media)

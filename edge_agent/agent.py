@@ -40,7 +40,7 @@ REPEATED_PAUSE_US: Final = 250_000
 """Steps that are planned again as they were had no effect: there is no hurry to try them a third time."""
 COMPANY_MIN: Final = 16
 """More small assets than these come in packets; a turn for each packet would be a turn for each asset."""
-COMPANY_S: Final = 0.02
+COMPANY_S: Final = 0.01
 
 log = structlog.get_logger()
 
@@ -54,6 +54,7 @@ class Agent:
         self._is_stuck = False
         self._before: tuple[Step, ...] = ()
         self._is_told_to_end = False
+        self._happened: list[Outcome] = []
 
     @property
     def world(self) -> World:
@@ -84,7 +85,8 @@ class Agent:
     def observe(self) -> Observation:
         """Hear what happened, note it, and look at the world as it is now."""
         world, now_us = self._world, self._now_us()
-        happened = world.conversation.listen(now_us, _jitter())
+        happened = [*self._happened, *world.conversation.listen(now_us, _jitter())]
+        self._happened = []
         for ended in world.children.look():
             if ended.status:
                 log.info("child_failed", work=ended.child.work, status=ended.status, said=ended.complained[-200:])
@@ -95,6 +97,9 @@ class Agent:
         happened += live.heard(world.config, world.children)
         self.record(iter(happened))
         now_us = self._now_us()
+        if given.is_under_way:
+            # Assets that were taken in kept us from asking for others.
+            self.record(iter(world.conversation.listen(now_us, _jitter())))
         return observe(
             world.config,
             world.db,
@@ -108,6 +113,7 @@ class Agent:
 
     def execute(self, seen: Observation, steps: tuple[Step, ...]) -> Iterator[Outcome]:
         """Do what was planned, as far as what comes of it can be written down."""
+        self._world.conversation.given.go_on_with((), 0)
         deadlines = {wanted.digest: wanted.deadline_us for wanted in seen.wanted}
         for step in steps:
             if not self._is_stuck or isinstance(step, WITHOUT_DATABASE):
@@ -153,10 +159,24 @@ class Agent:
             until_us = now_us
         self._before = acted
         awaited = [self._wake.fileno(), *self._world.children.filenos()]
-        wait_s = max(0, until_us - now_us) / US
-        if len(seen.link.given) > COMPANY_MIN and select.select(awaited, [], [], min(wait_s, COMPANY_S))[0]:
-            return
-        select.select([*awaited, *self._world.line.filenos()], [], [], wait_s)
+        while True:
+            wait_s = max(0, until_us - self._now_us()) / US
+            has_company = len(self._world.conversation.given.digests) > COMPANY_MIN
+            if has_company and select.select(awaited, [], [], min(wait_s, COMPANY_S))[0]:
+                return
+            line = self._world.line.filenos()
+            ready = select.select([*awaited, *line], [], [], wait_s)[0]
+            if not set(ready) & set(line) or set(ready) & set(awaited) or not self._hears_assets_alone():
+                return
+
+    def _hears_assets_alone(self) -> bool:
+        """Whether assets came that the hub was asked for, nothing else, and a turn can wait until there are more."""
+        conversation, now_us = self._world.conversation, self._now_us()
+        if self._is_stuck or not conversation.given.is_under_way:
+            return False
+        news = conversation.news
+        self._happened += conversation.listen(now_us, _jitter())
+        return conversation.news == news and not self._happened and not conversation.given.is_due(now_us)
 
     def _now_us(self) -> int:
         return air.now_us(self._world.db, self._world.config.clock)

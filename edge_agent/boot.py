@@ -30,6 +30,7 @@ from edge_agent.dial import Dial
 from edge_agent.execute import World
 from edge_agent.line import Dialling, Line
 from edge_agent.memory import Memory
+from edge_agent.serving import Serving
 from edge_agent.standing import doubt_if_new, this_machine
 from edge_agent.stocktaking import take_stock
 from edge_agent.watch import Wake, watched
@@ -65,12 +66,16 @@ def running(config: Config, *, once: bool, machine: Machine = THIS_MACHINE) -> I
         wake = Wake()
         stack.callback(wake.close)
         problem = stack.enter_context(machine.watched((config.spool / "new", config.drop), wake))
+        line = line_to_hub(config, wake, machine.dial)
+        stack.callback(line.close)
+        if line.state == "away":
+            # The hub is a second away, and what follows takes as long where much is held.
+            line.dial()
         now_us = _set_right(config, db, problem)
         applying = Applying(config, lambda: air.now_us(db, config.clock))
         doubt_if_new(db, config, machine.fingerprint())
         journals.apply_parked(db, applying.again)
         applying.air_changed = True
-        line = line_to_hub(config, wake, machine.dial)
         world = World(
             config=config,
             db=db,
@@ -97,7 +102,7 @@ def _sweep(config: Config) -> None:
 
 def _memory(config: Config) -> Memory:
     if files.media_are_there(config):
-        return Memory(served=frozenset(files.served(config)))
+        return Memory(serving=Serving(files.served(config)))
     return Memory(media="away")
 
 

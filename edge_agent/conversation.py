@@ -37,13 +37,7 @@ from appliance.core.events import (
     SnapshotArrived,
     Wanted,
 )
-from appliance.core.journal import (
-    Broken,
-    Checkpoint,
-    Position,
-    Record,
-    parse_public_key,
-)
+from appliance.core.journal import Broken, Checkpoint, Position, Record, parse_public_key
 from appliance.core.judge import Verdict
 from appliance.core.moment import US
 from appliance.core.session import DELIVERIES_MAX, ProtocolError, Session, batch_of
@@ -94,6 +88,8 @@ class Conversation:
         """Digests whose delivery was told in this session."""
         self.given = Given()
         """Small assets that the hub was asked for."""
+        self.news = 0
+        """Grows with all that is heard but assets that were asked for, and with the end of a session."""
         self._gives_bytes_max = 0
         self.hub_ahead_us: int | None = None
         """How far the hub's clock was ahead of ours when it greeted."""
@@ -135,6 +131,7 @@ class Conversation:
             gives_bytes_max=self._gives_bytes_max,
             given=self.given.digests,
             given_bytes=self.given.asked_bytes,
+            given_bytes_per_s=self.given.rate_bytes_per_s,
         )
 
     def listen(self, now_us: int, jitter: float) -> list[Outcome]:
@@ -148,6 +145,9 @@ class Conversation:
             if data:
                 self._heard_us = now_us
             outcomes = [outcome for event in self._session.receive(data) for outcome in self._hear(event, now_us)]
+            self.given.listened(now_us)
+            if self.given.ask_for_more_of(self._session, now_us):
+                self._stir()
             self._line.write(self._session.data_to_send())
             self._check_alive(now_us)
         except WorldError as error:
@@ -186,9 +186,7 @@ class Conversation:
 
     def ask_for(self, digests: Sequence[str], sizes_bytes: Sequence[int], now_us: int) -> None:
         """Have the hub hand over small assets."""
-        if self._session is not None and not self._session.is_over and len(digests) <= self._session.giving.left():
-            self._session.giving.ask_for(digests)
-            self.given.ask(digests, sizes_bytes, now_us)
+        if self._session is not None and self.given.ask_of(self._session, digests, sizes_bytes, now_us):
             self._stir()
 
     def close(self) -> None:
@@ -212,6 +210,7 @@ class Conversation:
             return []
         if not isinstance(event, Pong):
             self._stir()
+        self.news += not isinstance(event, Pong | AssetGiven)
         match event:
             case Greeted():
                 self._greet(event, now_us)
@@ -397,4 +396,5 @@ class Conversation:
             with suppress(WorldError):
                 self._line.write(self._session.data_to_send())
         self._line.lost(error, now_us, jitter)
+        self.news += 1
         self._begin(None)

@@ -115,8 +115,8 @@ def subject_of(step: Step) -> str:
     match step:
         case Fetch(digests) | Stop(digests) | Upload(digests) | Serve(digests) | AdoptAll(digests) | Carry(digests):
             return digests[0]
-        case AskFor(digests):
-            return digests[0]
+        case AskFor(digests, _sizes_bytes, behind):
+            return digests[0] if digests else behind[0][0]
         case Ask(url):
             return shown(url)
         case Package(subject) | Follow(subject) | TakeCommand(subject) | TakeDrop(subject):
@@ -133,15 +133,15 @@ def _do(step: Step, world: World, deadlines: Mapping[str, int | None]) -> Iterat
     match step:
         case Withdraw(digest):
             files.withdraw_link(config, digest)
-            memory.hide(digest)
+            memory.serving.hide(digest)
         case Serve(digests):
             missing = files.publish_links(config, digests)
-            memory.serve(digests, missing)
+            memory.serving.serve(digests, missing)
             for digest in missing:
                 yield Spoilt(digest, _GONE, was_here=True)
         case Remove(digest):
             files.remove(config, digest)
-            memory.hide(digest)
+            memory.serving.hide(digest)
             yield LetGo(digest)
         case Discard(digest):
             unlink_durably(files.stage_path(config, digest))
@@ -166,8 +166,10 @@ def _do(step: Step, world: World, deadlines: Mapping[str, int | None]) -> Iterat
             world.line.dial()
         case Deliver(digest):
             world.conversation.deliver(digest)
-        case AskFor(digests, sizes_bytes):
-            world.conversation.ask_for(digests, sizes_bytes, air.now_us(world.db, config.clock))
+        case AskFor(digests, sizes_bytes, behind, bytes_max):
+            world.conversation.given.go_on_with(behind, bytes_max)
+            if digests:
+                world.conversation.ask_for(digests, sizes_bytes, air.now_us(world.db, config.clock))
         case Stop(digests):
             world.children.stop(digests)
         case Share():

@@ -1,6 +1,5 @@
 """What one run of the agent remembers between turns, and may forget: everything that counts is in the database."""
 
-from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -19,6 +18,7 @@ from edge_agent.core.journey import Journey
 from edge_agent.core.observation import Wanted
 from edge_agent.drop import Entry, Look
 from edge_agent.meter import Meter
+from edge_agent.serving import Serving
 
 FORGOTTEN_AFTER_US: Final = 3600 * US
 """What was due again so long ago and was not tried has no reason to be tried any more."""
@@ -43,7 +43,6 @@ class Known(msgspec.Struct, frozen=True):
     rate_bytes_per_s: float | None = None
     to_package: tuple[ToPackage, ...] = ()
     live: tuple[LiveEntry, ...] = ()
-    servable: frozenset[str] = frozenset()
     recalled: tuple[str, ...] = ()
     held_bytes: int = 0
     next_change_us: int | None = None
@@ -64,8 +63,7 @@ class Memory:
     known: Known = field(default_factory=Known)
     wanted: Wantings | None = None
     """What was wanted at the last look, which is so still where nothing has changed."""
-    served: frozenset[str] = frozenset()
-    """The links in `public/`, which only the agent makes and takes away. Frozen: it is looked at in every turn."""
+    serving: Serving = field(default_factory=Serving)
     drops: Look = field(default_factory=Look)
     refused_drops: dict[str, Text] = field(default_factory=dict)
     """Why files of the drop folder that were tried were not taken, by key."""
@@ -123,14 +121,6 @@ class Memory:
         before = self.failures.get(subject)
         count = before.count + 1 if before else 1
         self.failures[subject] = Failures(count, retry.next_attempt_us(now_us, count, jitter, backoff))
-
-    def serve(self, digests: Iterable[str], but: Collection[str] = ()) -> None:
-        """These have a link now, but for some."""
-        self.served |= {digest for digest in digests if digest not in but}
-
-    def hide(self, digest: str) -> None:
-        """This one has none any more."""
-        self.served -= {digest}
 
     def is_due(self, subject: str, now_us: int) -> bool:
         """Whether it may be tried."""

@@ -21,6 +21,7 @@ from appliance.core.moment import US
 from appliance.core.scrub import next_reading
 from appliance.store import cache, items, work
 from appliance.store.line_rates import rate_of
+from appliance.store.shown import held_bytes
 from edge_agent import basis, drop, live
 from edge_agent.children import Children
 from edge_agent.conversation import Conversation
@@ -58,7 +59,7 @@ def observe(
         return _without_media(config, memory, children, conversation, now_us, link_state, air_changed)
     link = conversation.state()
     shown = work.GIVEN_SHOWN if link.gives_bytes_max else work.FETCHES_SHOWN
-    known = memory.known = _known(config, db, memory.known, now_us, shown)
+    known = memory.known = _known(config, db, memory, now_us, shown)
     if not any(child.work == "verify" for child in children.running()):
         _look_at_reading(config, db, memory, now_us)
     settled_us = round(config.limits.drop_settled_s * US)
@@ -100,8 +101,8 @@ def observe(
         airing=live.airing(known.live, memory, now_us),
         unasked=live.unasked(known.live, memory, now_us),
         live_over=live.over(config, db, memory, now_us),
-        servable=known.servable - {each for each in memory.failures if not memory.is_due(each, now_us)},
-        served=memory.served,
+        servable=memory.serving.hidden - {each for each in memory.failures if not memory.is_due(each, now_us)},
+        served=memory.serving.overt,
         allowance=config.allowance_at(now_us),
         rate_bytes_per_s=known.rate_bytes_per_s,
         recalled=known.recalled,
@@ -198,11 +199,13 @@ def _done_bytes(config: Config, db: Database, children: Children, child: Child) 
         left_bytes -= min(sizes[digest], left_bytes)
 
 
-def _known(config: Config, db: Database, before: Known, now_us: int, shown: int) -> Known:
+def _known(config: Config, db: Database, memory: Memory, now_us: int, shown: int) -> Known:
     """Ask the database only when it may answer otherwise than before."""
-    version = db.conn.total_changes
+    before, version = memory.known, db.conn.total_changes
     if version == before.version and now_us < before.until_us and shown == before.fetches_shown:
         return before
+    memory.serving.look(db, now_us)
+    version = db.conn.total_changes
     next_change_us = items.next_change_us(db, now_us)
     return Known(
         version=version,
@@ -214,9 +217,8 @@ def _known(config: Config, db: Database, before: Known, now_us: int, shown: int)
         rate_bytes_per_s=rate_of(db, "down").now_bytes_per_s,
         to_package=work.to_package(db, made_by(config.air.loudness_lufs), now_us),
         live=live.entries_of(config, db, now_us),
-        servable=items.servable(db, now_us),
         recalled=work.recalled_here(db, now_us),
-        held_bytes=cache.held_bytes(db),
+        held_bytes=held_bytes(db),
         next_change_us=next_change_us,
     )
 

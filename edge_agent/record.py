@@ -154,7 +154,7 @@ class Recording:
             case Due("take_stock"):
                 stocktaking.take_stock(self._config, self._db, now_us)
                 self._memory.media, self._memory.known = "here", Known()
-                self._memory.served = frozenset(files.served(self._config))
+                self._memory.serving.links_are(files.served(self._config))
                 self._applying.air_changed = True
             case Due():
                 is_news = self._memory.reported_link != self._world.line.fact.state

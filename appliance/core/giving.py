@@ -20,8 +20,9 @@ class Giving:
 
     def __init__(self, say: Callable[[wire.Line], None]) -> None:
         self._say = say
-        self._owed: set[str] = set()
-        self._coming: wire.Given | None = None
+        self._owed: dict[str, bool] = {}
+        """In the order in which they were asked for; whether they may be given in that order, without their names."""
+        self._coming: tuple[str, int] | None = None
         self.to_send: deque[bytes] = deque()
         """Assets that are to go out, behind all records."""
 
@@ -37,29 +38,30 @@ class Giving:
     def ask_for(self, digests: Sequence[str]) -> None:
         """Ask the hub to hand over small assets; each is answered by `AssetGiven` or `AssetNotGiven`."""
         assert len(digests) <= self.left(), "what is owed is bounded"
-        self._owed.update(digests)
+        self._owed.update(dict.fromkeys(digests, True))
         for begins in range(0, len(digests), wire.GIVE_MAX):
-            self._say(wire.Give(tuple(digests[begins : begins + wire.GIVE_MAX])))
+            self._say(wire.Give(tuple(digests[begins : begins + wire.GIVE_MAX]), in_order=True))
 
     def give(self, digest: str, content: bytes) -> None:
-        """Hand over an asset that the box asked for."""
+        """Hand over an asset that the box asked for; in the order in which it did, where it wants that."""
         assert len(content) <= wire.GIVEN_BYTES_MAX, "what is given is small"
+        is_next = self._owed.get(digest, False) and digest == next(iter(self._owed))
         self.settle(digest)
-        self.to_send.append(wire.encoded(wire.Given(digest, len(content))) + content + b"\n")
+        self.to_send.append(wire.encoded(wire.Given(len(content), "" if is_next else digest)) + content + b"\n")
 
     def cannot_give(self, digest: str, reason: Text) -> None:
         """Say that it does not come."""
         self.settle(digest)
         self._say(wire.NotGiven(digest, reason))
 
-    def is_asked(self, digests: Sequence[str]) -> None:
+    def is_asked(self, digests: Sequence[str], *, in_order: bool) -> None:
         """These were asked for, by the other end."""
         for digest in digests:
             if parse_digest(digest) != digest:
                 raise ValueError("a digest without sha256: before it")
             if digest in self._owed:
                 raise ValueError("an asset that is asked for twice")
-            self._owed.add(digest)
+            self._owed[digest] = in_order
         if len(self._owed) > wire.OWED_MAX:
             raise ValueError("more assets than may wait")
 
@@ -67,17 +69,18 @@ class Giving:
         """This one is answered."""
         if digest not in self._owed:
             raise ValueError("an asset that nobody asked for")
-        self._owed.remove(digest)
+        del self._owed[digest]
 
     def expect(self, line: wire.Given) -> None:
         """The bytes of an asset come now."""
-        self.settle(line.digest)
-        self._coming = line
+        digest = line.digest or next(iter(self._owed), "")
+        self.settle(digest)
+        self._coming = (digest, line.size_bytes)
 
     def take(self, incoming: bytearray) -> AssetGiven | AssetNotGiven | None:
         """The asset whose bytes come now, taken off what came and hashed; None until all of it is there."""
         assert self._coming is not None, "bytes are expected"
-        digest, size_bytes = self._coming.digest, self._coming.size_bytes
+        digest, size_bytes = self._coming
         if len(incoming) <= size_bytes:
             return None
         content, ends = bytes(incoming[:size_bytes]), incoming[size_bytes]

@@ -232,7 +232,7 @@ _Shape = TypeVar("_Shape")
 _HEADERS: Final = msgspec.json.Decoder(Header)
 _PAYLOADS: Final = msgspec.json.Decoder(_Payload)
 _OBJECTS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_STRINGS: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 _BRACKETS: Final = re.compile(rb"[\[\]{}]")
 
 

@@ -292,7 +292,7 @@ class Session:
             case wire.Want():
                 return [Wanted(tuple(parse_digest(digest) for digest in line.digests))]
             case wire.Give():
-                self.giving.is_asked(line.digests)
+                self.giving.is_asked(line.digests, in_order=line.in_order)
                 return [GiveAsked(line.digests)]
             case wire.Given():
                 self.giving.expect(line)

@@ -160,16 +160,21 @@ class Want(msgspec.Struct, frozen=True, tag_field="t", tag="want"):
 
 
 class Give(msgspec.Struct, frozen=True, tag_field="t", tag="give"):
-    """Small assets that the box lacks: to be handed over in this session."""
+    """Small assets that the box lacks: to be handed over in this session.
+
+    `in_order`: as they were asked for, and then their digests need not be said again. A hub that does not know it says
+    them, in whatever order.
+    """
 
     digests: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=GIVE_MAX)]
+    in_order: bool = False
 
 
-class Given(msgspec.Struct, frozen=True, tag_field="t", tag="given"):
-    """Behind this line come so many bytes as they are, and an LF."""
+class Given(msgspec.Struct, frozen=True, tag_field="t", tag="given", omit_defaults=True):
+    """Behind this line come so many bytes as they are, and an LF. No digest: the first of those that are owed."""
 
-    digest: str
     size_bytes: Annotated[int, msgspec.Meta(ge=0, le=GIVEN_BYTES_MAX)]
+    digest: str = ""
 
 
 class NotGiven(msgspec.Struct, frozen=True, tag_field="t", tag="not_given"):

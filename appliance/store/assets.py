@@ -91,14 +91,15 @@ def arrived(db: Database, digest: str, size_bytes: int, now_us: int) -> None:
 
 def all_arrived(db: Database, sizes_bytes: Sequence[tuple[str, int]], now_us: int) -> None:
     """The same of many, by digest."""
-    db.conn.executemany(
-        "UPDATE assets SET state = 'here', size_bytes = ?, verified_at_us = ?, last_used_us = max(last_used_us, ?)"
-        " WHERE digest = ?",
-        [(size_bytes, now_us, now_us, digest) for digest, size_bytes in sizes_bytes],
+    values = {"came": msgspec.json.encode(sizes_bytes).decode(), "now_us": now_us}
+    db.conn.execute(
+        "UPDATE assets SET state = 'here', size_bytes = came.value ->> 1, verified_at_us = :now_us,"
+        " last_used_us = max(last_used_us, :now_us) FROM json_each(:came) AS came WHERE digest = came.value ->> 0",
+        values,
     )
-    digests = [(digest,) for digest, _size_bytes in sizes_bytes]
-    db.conn.executemany("UPDATE renditions SET state = 'here', reason = NULL WHERE digest = ?", digests)
-    db.conn.executemany("DELETE FROM transfers WHERE digest = ? AND direction = 'down'", digests)
+    among = "IN (SELECT value ->> 0 FROM json_each(:came))"
+    db.conn.execute(f"UPDATE renditions SET state = 'here', reason = NULL WHERE digest {among}", values)  # noqa: S608
+    db.conn.execute(f"DELETE FROM transfers WHERE digest {among} AND direction = 'down'", values)  # noqa: S608
 
 
 def verified(db: Database, digest: str, now_us: int) -> None:
@@ -218,7 +219,31 @@ def drop_transfer(db: Database, digest: str, direction: str) -> None:
 
 def transfers(db: Database) -> tuple[Transfer, ...]:
     """What is on its way, both directions; most urgent first."""
-    found = rows(db, "SELECT * FROM transfers ORDER BY deadline_us IS NULL, deadline_us, digest, direction")
+    return _transfers(rows(db, "SELECT * FROM transfers ORDER BY deadline_us IS NULL, deadline_us, digest, direction"))
+
+
+def transfers_up_to(db: Database, digests: Iterable[str]) -> tuple[Transfer, ...]:
+    """What comes down of these and all that is due before the last of them; nothing is read where none comes."""
+    listed = msgspec.json.encode(tuple(digests)).decode()
+    last = first(
+        db,
+        "SELECT max(deadline_us IS NULL) AS is_never, max(deadline_us) AS deadline_us FROM transfers"
+        " WHERE direction = 'down' AND digest IN (SELECT value FROM json_each(?)) HAVING count(*)",
+        (listed,),
+    )
+    if last is None:
+        return ()
+    return _transfers(
+        rows(
+            db,
+            "SELECT * FROM transfers WHERE direction = 'down' AND (:is_never OR deadline_us <= :deadline_us)"
+            " ORDER BY deadline_us IS NULL, deadline_us, digest",
+            last,
+        )
+    )
+
+
+def _transfers(found: Iterable[Row]) -> tuple[Transfer, ...]:
     return tuple(msgspec.convert({**row, "reason": text_of(row["reason"])}, Transfer) for row in found)
 
 

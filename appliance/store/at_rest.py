@@ -20,7 +20,7 @@ from appliance.store import histories
 from appliance.store.audit import keys_of_hub
 from appliance.store.database import connect, read_only_uri, rows, sqlite_errors
 from appliance.store.journals import checkpoint
-from appliance.store.migrations import migrations
+from appliance.store.later_migrations import migrations
 
 FAULTS_SHOWN = 5
 

@@ -105,12 +105,6 @@ def on_disk(db: Database, now_us: int) -> tuple[Holding, ...]:
     return tuple(msgspec.convert(row, Holding) for row in found)
 
 
-def held_bytes(db: Database) -> int:
-    """All assets that are here, together."""
-    found = rows(db, "SELECT coalesce(sum(size_bytes), 0) AS size_bytes FROM assets WHERE state = 'here'")
-    return int(found[0]["size_bytes"])
-
-
 def is_here(db: Database, digest: str) -> bool:
     """Whether an asset is here and good."""
     return bool(rows(db, "SELECT 1 FROM assets WHERE digest = ? AND state = 'here'", (digest,)))
@@ -118,14 +112,13 @@ def is_here(db: Database, digest: str) -> bool:
 
 def unread(db: Database, now_us: int) -> tuple[Unread, ...]:
     """Everything that is here, as reading again looks at it."""
-    found = rows(
-        db,
+    found = db.conn.execute(
         "SELECT assets.digest, size_bytes, coalesce(verified_at_us, last_used_us) AS read_us, airs_us FROM assets"
         " LEFT JOIN (SELECT rendition, min(start_tick) * 100 / 9 AS airs_us FROM ledger WHERE start_tick >= ?"
         "   GROUP BY rendition) ON rendition = assets.digest WHERE state = 'here'",
         (tick_of(now_us),),
     )
-    return tuple(Unread(**row) for row in found)
+    return tuple(Unread(*row) for row in found)
 
 
 def pin_of(row: Row) -> Pin:

@@ -22,9 +22,14 @@ from sqlite_utils import Database
 
 from appliance.core.errors import DiskFull, Refused, SongshanError, Text, WorldError
 from appliance.durable import disk_errors, make_folder
-from appliance.store.migrations import migrations
+from appliance.store.later_migrations import migrations
 
 BUSY_TIMEOUT_S: Final = 5.0
+LOG_PAGES: Final = 4096
+"""Of 4 KiB: how long the log beside the database may get before it is folded in. A flood changes the same pages of its
+indexes again and again, and each of them is folded in once."""
+CACHE_KIB: Final = 16 * 1024
+"""Of the writer: what a flood of small assets touches again and again, by digests that lie anywhere."""
 Row = dict[str, Any]
 Values = Sequence[Any] | Mapping[str, Any]
 
@@ -47,6 +52,8 @@ def open_for_writing(path: Path) -> Database:
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
         db.execute("PRAGMA secure_delete = ON")
+        db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        db.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         migrations.apply(db)
     return db
 

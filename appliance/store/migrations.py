@@ -1,4 +1,5 @@
-"""The tables of `box.db`, as steps that are only ever added to. docs/formats.md, section 6, says what each holds.
+"""The tables of `box.db`, as steps that are only ever added to; now in `later_migrations.py`. docs/formats.md,
+section 6, says what each holds.
 
 Moments are whole microseconds since 1970 in columns called `_us`; JSON stands in TEXT; digests are `sha256:<hex>`.
 """

@@ -293,14 +293,13 @@ def reconcile(db: Database, held: frozenset[str], now_us: int) -> tuple[str, ...
     """
     db.conn.execute("UPDATE transfers SET state = 'queued' WHERE state = 'running'")
     db.conn.execute("UPDATE renditions SET state = 'wanted' WHERE state = 'packaging'")
-    known = {row["digest"]: row["state"] for row in rows(db, "SELECT digest, state FROM assets")}
-    for digest, state in known.items():
-        if state == "here" and digest not in held:
-            lost(db, digest, now_us)
-    for digest in held - known.keys():
+    known = dict[str, str](db.conn.execute("SELECT digest, state FROM assets"))
+    for digest in [digest for digest, state in known.items() if state == "here" and digest not in held]:
+        lost(db, digest, now_us)
+    for digest in sorted(held - known.keys()):
         want(db, Asset(digest, 0), "found", now_us)
         db.conn.execute("UPDATE assets SET state = 'here' WHERE digest = ?", (digest,))
-    return tuple(digest for digest in sorted(held) if known.get(digest) in ("wanted", "bad"))
+    return tuple(sorted(digest for digest, state in known.items() if state in ("wanted", "bad") and digest in held))
 
 
 def lost(db: Database, digest: str, now_us: int) -> None:

@@ -12,7 +12,7 @@ from appliance.core.readiness import Ready, Stock, rows
 from appliance.core.stock import RenditionState
 from appliance.core.ts import HOUSE_PROFILE
 from appliance.store import air, database, live
-from appliance.store.assets import holdings, renditions, transfers
+from appliance.store.assets import holdings, renditions, transfers_up_to
 from appliance.store.line_rates import rate_of
 
 UNMEASURED_BYTES_PER_S: Final = 1_000_000
@@ -35,13 +35,13 @@ def stock(db: Database, config: Config, now_us: int, named: Collection[str]) -> 
     expected. Of a hundred thousand pictures that no schedule names nothing is read: this is asked every few seconds."""
     line = rate_of(db, "down")
     made = _renditions(db)
-    of_them = [made[source].digest for source in named if source in made]
+    of_them = [digest for source in named if source in made and (digest := made[source].digest) is not None]
     recalled = database.rows(db, "SELECT target FROM tombstones WHERE target LIKE 'sha256:%'")
     return Stock(
         now_us=now_us,
-        holdings=holdings(db, [*named, *(digest for digest in of_them if digest is not None)]),
+        holdings=holdings(db, [*named, *of_them]),
         renditions=made,
-        transfers=transfers(db),
+        transfers=transfers_up_to(db, [*named, *of_them]),
         recalled=frozenset(row["target"] for row in recalled),
         rate_bytes_per_s=(line.now_bytes_per_s or UNMEASURED_BYTES_PER_S) if _is_open(db, now_us) else None,
         worst_bytes_per_s=line.worst_bytes_per_s,

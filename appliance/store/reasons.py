@@ -10,6 +10,7 @@ item is taken back, the deadlines follow. Rows go with their transfer. Both are 
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
 from sqlite_utils import Database
 
 LOST: Final = "lost:"
@@ -23,19 +24,27 @@ def queue(db: Database, digest: str, reason: str, deadline_us: int) -> None:
 
 def queue_all(db: Database, digests: Sequence[str], reason: str, deadline_us: int) -> None:
     """The same of many."""
-    db.conn.executemany(
+    values = {"listed": msgspec.json.encode(digests).decode(), "reason": reason, "deadline_us": deadline_us}
+    # What is queued only now has no reason but this one, and its deadline.
+    among = "digest IN (SELECT value FROM json_each(:listed))"
+    queued = db.conn.execute(
+        f"SELECT digest FROM transfers WHERE direction = 'down' AND {among}",  # noqa: S608  # a text of our own
+        values,
+    ).fetchall()
+    db.conn.execute(
         "INSERT INTO transfers (digest, direction, state, deadline_us, size_bytes)"
-        " SELECT digest, 'down', 'queued', ?, size_bytes FROM assets WHERE digest = ? AND state != 'here'"
-        " ON CONFLICT (digest, direction) DO NOTHING",
-        [(deadline_us, digest) for digest in digests],
+        " SELECT digest, 'down', 'queued', :deadline_us, size_bytes FROM json_each(:listed) CROSS JOIN assets"
+        " ON digest = value WHERE state != 'here' ON CONFLICT (digest, direction) DO NOTHING",
+        values,
     )
-    db.conn.executemany(
+    db.conn.execute(
         "INSERT INTO reasons (digest, reason, deadline_us)"
-        " SELECT digest, ?, ? FROM transfers WHERE digest = ? AND direction = 'down'"
+        " SELECT digest, :reason, :deadline_us FROM json_each(:listed) CROSS JOIN transfers"
+        " ON digest = value AND direction = 'down' WHERE true"
         " ON CONFLICT (digest, reason) DO UPDATE SET deadline_us = min(deadline_us, excluded.deadline_us)",
-        [(reason, deadline_us, digest) for digest in digests],
+        values,
     )
-    db.conn.executemany(f"{_RECKON} AND digest = ?", [(digest,) for digest in digests])
+    db.conn.executemany(f"{_RECKON} AND digest = ?", queued)
 
 
 def end(db: Database, reason: str) -> None:

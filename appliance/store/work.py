@@ -89,11 +89,12 @@ def alike(db: Database, bytes_min: int) -> tuple[Alike, ...]:
         db,
         "SELECT transfers.digest AS wanted, held.digest AS held, held.size_bytes,"
         " held.digest IS replaces AS is_replaced"
-        " FROM transfers JOIN assets AS mine USING (digest) JOIN assets AS held ON held.state = 'here'"
+        " FROM transfers INDEXED BY transfers_large JOIN assets AS mine USING (digest)"
+        " JOIN assets AS held ON held.state = 'here'"
         " AND held.digest IN (SELECT replaces UNION SELECT digest FROM (SELECT digest FROM assets AS other"
         "   WHERE other.name = mine.name AND other.name != '' AND other.role = mine.role AND other.state = 'here'"
         "   ORDER BY last_used_us DESC LIMIT :each))"
-        " WHERE direction = 'down' AND transfers.size_bytes >= :bytes_min"
+        " WHERE direction = 'down' AND transfers.size_bytes >= 1048576 AND transfers.size_bytes >= :bytes_min"
         " ORDER BY deadline_us IS NULL, deadline_us LIMIT :all",
         {"each": ALIKE_MAX, "bytes_min": bytes_min, "all": QUEUE_SHOWN * ALIKE_MAX},
     )

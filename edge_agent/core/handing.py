@@ -20,9 +20,12 @@ class Handing:
         self._seen, self._policy = seen, policy
         self._is_limited = seen.allowance.down_bytes_per_s > 0
         self._digests, self._bytes = set(seen.link.given), seen.link.given_bytes
-        rate, (least_bytes, most_bytes) = seen.rate_bytes_per_s, policy.give_bytes
-        wished_bytes = policy.give_unmeasured_bytes if rate is None else round(rate * policy.give_us / US)
-        self._bytes_max = min(max(wished_bytes, least_bytes), most_bytes)
+        rates = [rate for rate in (seen.rate_bytes_per_s, seen.link.given_bytes_per_s) if rate is not None]
+        least_bytes, most_bytes = policy.give_bytes
+        # By what this session carries now, or by what the line has carried: to ask for less than it can would be
+        # measured as a slower line, and be asked for less yet.
+        wished_bytes = round(max(rates) * policy.give_us / US) if rates else policy.give_unmeasured_bytes
+        self.bytes_max = min(max(wished_bytes, least_bytes), most_bytes)
 
     def may_have(self, wanted: Wanted) -> bool:
         """Whether the session is the way for it: not what failed, what was begun otherwise, what may use but a share of
@@ -51,7 +54,7 @@ class Handing:
         """The next of them that may be on their way, and that there is room for."""
         batch: list[Wanted] = []
         for wanted in missing:
-            is_full = bool(self._digests) and self._bytes + wanted.size_bytes > self._bytes_max
+            is_full = bool(self._digests) and self._bytes + wanted.size_bytes > self.bytes_max
             if is_full or len(self._digests) >= self._policy.give_files_max or not self.may_have(wanted):
                 break
             if room.take(wanted.size_bytes):
@@ -59,6 +62,16 @@ class Handing:
                 self._digests.add(wanted.digest)
                 self._bytes += wanted.size_bytes
         return batch
+
+    def behind(self, missing: Sequence[Wanted], room: Room) -> list[Wanted]:
+        """Those that follow, for when others have come."""
+        behind: list[Wanted] = []
+        for wanted in missing:
+            if len(behind) >= self._policy.give_behind_max or not self.may_have(wanted):
+                break
+            if room.take(wanted.size_bytes):
+                behind.append(wanted)
+        return behind
 
 
 def travels_alone(wanted: Wanted) -> bool:

@@ -41,7 +41,9 @@ class Link(msgspec.Struct, frozen=True):
     given: frozenset[str] = frozenset()
     """Those that the hub was asked for, and that came and are not taken in yet;"""
     given_bytes: int = 0
-    """so much of them is on its way."""
+    """so much of them is on its way,"""
+    given_bytes_per_s: float | None = None
+    """and so fast they come; None: not measured in this session."""
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -188,6 +190,8 @@ class Policy(msgspec.Struct, frozen=True):
     """Small assets travel together: one connection for many. A larger one travels alone."""
     give_files_max: int = 768
     """What the hub is asked for in the session at once: so many files at most,"""
+    give_behind_max: int = 2048
+    """What may be asked for as others come: enough until the next plan."""
     give_us: int = 250_000
     """and as much as the line carries in this time: a recall comes behind what is on its way."""
     give_bytes: tuple[int, int] = (64 * 1024, 1024 * 1024)

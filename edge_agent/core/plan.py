@@ -121,7 +121,7 @@ def next_look_us(seen: Observation, policy: Policy) -> int:
     if seen.link.state == "away":
         moments.append(seen.link.next_attempt_us)
     if seen.link.given:
-        moments.append(seen.now_us + policy.give_us)
+        moments.append(seen.now_us + policy.progress_us)
     if seen.next_moment_us is not None:
         moments.append(seen.next_moment_us)
     return max(seen.now_us, min(moments))

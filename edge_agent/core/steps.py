@@ -100,6 +100,10 @@ class AskFor(Step, frozen=True):
 
     digests: tuple[str, ...]
     sizes_bytes: tuple[int, ...]
+    behind: tuple[tuple[str, int], ...] = ()
+    """Then these, digest and size, as others come: with no more than"""
+    bytes_max: int = 0
+    """on their way at once."""
 
 
 class Carry(Step, frozen=True):

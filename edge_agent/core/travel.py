@@ -69,7 +69,8 @@ def _fetches(seen: Observation, policy: Policy, room: Room, busy: Collection[str
         if giving_way is None:
             return
         batch = handing.batch(missing, room) if is_handed else _batch(missing, seen, policy, room)
-        if not batch:
+        behind = handing.behind(missing[len(batch) :], room) if is_handed else []
+        if not batch and not behind:
             return
         for each in giving_way:
             # What the hub was asked for in the session comes anyway; it is little.
@@ -79,7 +80,9 @@ def _fetches(seen: Observation, policy: Policy, room: Room, busy: Collection[str
                 yield Stop(each.subjects)
         missing = _without(missing, batch)
         if is_handed:
-            yield AskFor(tuple(each.digest for each in batch), tuple(each.size_bytes for each in batch))
+            yield _ask_for(batch, behind, handing.bytes_max)
+            if behind:
+                return
             continue
         yield _fetch(seen, policy, batch)
         running.append(running_of(tuple(wanted.digest for wanted in batch), named, batch[0].deadline_us))
@@ -93,6 +96,12 @@ def _fetch(seen: Observation, policy: Policy, batch: list[Wanted]) -> Step:
         return Base(first.digest, first.base)
     digests = tuple(wanted.digest for wanted in batch)
     return Fetch(digests, speed(seen, policy, batch), first.has_basis and first.staged_bytes < 0)
+
+
+def _ask_for(batch: list[Wanted], behind: list[Wanted], bytes_max: int) -> AskFor:
+    digests, sizes_bytes = tuple(each.digest for each in batch), tuple(each.size_bytes for each in batch)
+    following = tuple((each.digest, each.size_bytes) for each in behind)
+    return AskFor(digests, sizes_bytes, following, bytes_max if following else 0)
 
 
 def _batch(missing: list[Wanted], seen: Observation, policy: Policy, room: Room) -> list[Wanted]:

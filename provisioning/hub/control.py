@@ -44,7 +44,9 @@ class Control:
     def __init__(self, conversation: Conversation, presence: Presence, watch: Watch) -> None:
         self.conversation, self.presence, self.watch = conversation, presence, watch
         self.outgoing = bytearray()
-        self.began_s = self.looked_s = time.monotonic()
+        self.began_s = self.looked_s = self.news_s = time.monotonic()
+        self.is_news = True
+        """Somebody has spoken, or a journal has grown; else assets alone are given, a handful a turn."""
 
     def run(self) -> int:
         os.set_blocking(STDOUT, False)
@@ -58,7 +60,12 @@ class Control:
                 self.looked_s = now_s
                 if not self._may_go_on(now_s):
                     return self._last_words(1)
-            self.conversation.turn(may_give=self._has_room())
+            is_due = now_s - self.news_s >= LOOK_EVERY_S
+            if is_due or self.is_news:
+                self.news_s, self.is_news = now_s, False
+                self.conversation.turn(may_give=self._has_room())
+            else:
+                self.conversation.turn(may_give=self._has_room(), may_be_news=False)
 
     def _read_and_write(self) -> bool:
         """Wait for something to do; False when the line is gone."""
@@ -69,6 +76,7 @@ class Control:
         readable, writable, _ = select.select(awaited, wanted, [], timeout_s)
         if self.watch.fileno() in readable:
             self.watch.drain()
+            self.is_news = True
         if writable and not self._write():
             return False
         if STDIN in readable:
@@ -76,6 +84,7 @@ class Control:
             if not data:
                 return False
             self.conversation.receive(data)
+            self.is_news = True
         return len(self.outgoing) <= OUTGOING_BYTES_MAX
 
     def _has_room(self) -> bool:

@@ -30,7 +30,7 @@ from appliance.core.events import (
 )
 from appliance.core.judge import Verdict
 from appliance.core.session import ProtocolError, Session, batch_of
-from appliance.core.wire import GIVEN_BYTES_MAX
+from appliance.core.wire import BATCH_BYTES, GIVEN_BYTES_MAX
 from provisioning.hub.acknowledged import WRITTEN_EVERY_US, note
 from provisioning.hub.beginnings import snapshot_records
 from provisioning.hub.folder import HubFolder
@@ -106,8 +106,14 @@ class Conversation:
             asked = data[:200].decode(errors="replace")
             log_refusal(self.folder, self.site, "session", asked, error.problems[0])
 
-    def turn(self, *, may_give: bool = True) -> None:
-        """Do one step of what takes long, and say what there is to say."""
+    def turn(self, *, may_give: bool = True, may_be_news: bool = True) -> None:
+        """Do one step of what takes long, and say what there is to say. `may_be_news`: somebody may have written to a
+        journal or spoken since the last turn."""
+        if not may_be_news:
+            self._check_files()
+            if may_give:
+                self.giving.step()
+            return
         if self.greeted and (self.recovery.is_outdated() or self.journals.signs() != self.signs):
             self.session.bye(_CHANGED)
             return
@@ -247,7 +253,7 @@ class Conversation:
                 self._push_snapshot(stream)
                 continue
             kept = self.journals.stream(stream)
-            page = kept.page(self.places[stream])
+            page = kept.page(self.places[stream], bytes_max=BATCH_BYTES)
             if page:
                 kept.make_durable()
             if self.way is not None:

@@ -1,17 +1,18 @@
 """Small assets that a box asks for in its session: read from what the site may read, a few at a time."""
 
 import os
+import stat
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from appliance.core.asset import hex_of
-from appliance.core.errors import SongshanError, Text
+from appliance.core.errors import Text
 from appliance.core.session import Session
-from appliance.durable import disk_errors, regular_file
 from provisioning.hub.folder import SiteFolder
 
+_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 STEP_BYTES: Final = 64 * 1024
 """Queued at a time: so much a recall that is written now may have to wait for, at this end."""
 
@@ -27,6 +28,9 @@ class Giving:
     session: Session
     bytes_max: int
     _waiting: deque[str] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        self._readable = os.fspath(self.site.readable)
 
     @property
     def is_busy(self) -> bool:
@@ -51,10 +55,16 @@ class Giving:
 
     def _content(self, digest: str) -> bytes | None:
         """What a link of the site's leads to; None where there is none, or not so small a file."""
-        path = self.site.readable / hex_of(digest)
+        # Of ten thousand captions each microsecond counts: no path is made of parts, no error is put into words.
         try:
-            with regular_file(path) as descriptor, disk_errors(path):
-                is_small = os.fstat(descriptor).st_size <= self.bytes_max
-                return os.read(descriptor, self.bytes_max) if is_small else None
-        except SongshanError:
+            descriptor = os.open(f"{self._readable}/{hex_of(digest)}", _FLAGS)
+        except OSError:
             return None
+        try:
+            facts = os.fstat(descriptor)
+            is_small = stat.S_ISREG(facts.st_mode) and facts.st_size <= self.bytes_max
+            return os.read(descriptor, self.bytes_max) if is_small else None
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)

@@ -146,6 +146,13 @@ class Rsync(OneShot):
         return ["rsync", "--archive", "--delete", "--rsh", " ".join(shell), source, f"{self.box}/"]
 
 
+class Durable(Rsync):
+    """The same, each file on the disk before the next: since rsync 3.2.4."""
+
+    def argv(self) -> list[str]:
+        return ["rsync", "--fsync", *super().argv()[1:]]
+
+
 class Unison(OneShot):
     """Keeps both trees alike, both ways; archives of the last common state on either side."""
 

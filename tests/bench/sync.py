@@ -50,7 +50,24 @@ def few(folder: Path, *, quick: bool) -> Iterator[Row]:
     """10,000 small files."""
     corpus = small(folder / "corpus", 500 if quick else 10_000)
     for shape in (LOOPBACK, LINE):
-        yield from small_rows(table(folder, corpus, shape, Bounds(90, 60), quick=quick), corpus, shape)
+        found = table(folder, corpus, shape, Bounds(90, 60), quick=quick)
+        yield from small_rows(found, corpus, shape)
+        yield _durable(folder, found, corpus, shape)
+
+
+def _durable(folder: Path, found: Table, corpus: Corpus, shape: Shape) -> Row:
+    """Ours is on the disk when it says so; rsync's is where it is told to fsync each file."""
+    with account(folder / f"account-durable-{shape.name.split()[0]}") as ssh_account:
+        one = oneshot.Durable(ssh_account, folder / "durable", "rsync --fsync")
+        with (
+            own_folder(one.folder),
+            closing(one),
+            link(one.server_port, shape.round_trip_s, shape.rate_bytes_per_s) as line,
+        ):
+            one.connect(line.port)
+            one.stock(corpus)
+            first = {"ours": found["ours"], one.name: {"first": measured(line, partial(one.sync, 240))}}
+    return row(f"first copy that a power cut leaves whole, {corpus.count:,} files, {shape.name}", first, "first")
 
 
 def many(folder: Path, *, quick: bool) -> Iterator[Row]:

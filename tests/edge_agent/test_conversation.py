@@ -243,3 +243,22 @@ def test_the_status_is_told_while_the_hub_listens(tmp_path: Path) -> None:
         box.talk()
         assert box.hub.sites[SITE].statuses == [{"version": "2"}]
         assert box.line.fact.round_trip_ms is not None
+
+
+def test_as_small_assets_come_the_next_are_asked_for_without_a_plan(tmp_path: Path) -> None:
+    """A plan costs tens of milliseconds, in which the line would be idle; and no more is on its way than was said."""
+    with rig(tmp_path) as box:
+        box.talk()
+        contents = [b"caption %02d" % number for number in range(40)]
+        coming = [(box.hub.let_read(SITE, content), len(content)) for content in contents]
+        box.conversation.given.go_on_with(coming[3:], 33)
+        box.conversation.ask_for(*zip(*coming[:3], strict=True), box.now_us)
+        on_their_way = []
+        for _turn in range(60):
+            on_their_way.append(box.conversation.given.asked_bytes)
+            box.turn()
+        assert max(on_their_way) == 30
+        assert not box.conversation.given.is_under_way
+        assert sorted(box.conversation.given.take().items()) == sorted(
+            (digest, content) for (digest, _size_bytes), content in zip(coming, contents, strict=True)
+        )

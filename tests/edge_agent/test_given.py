@@ -136,7 +136,7 @@ def test_a_full_disk_leaves_nothing_half_and_the_assets_wait(config: Config, db:
 
 
 def test_what_comes_waits_for_company_but_not_long() -> None:
-    """A single caption is taken in at once, a flood in hundreds, and a trickle four times a second."""
+    """A single caption is taken in at once, a flood in hundreds, and a trickle twice a second."""
     given = Given()
     assert not given.is_due(AT_US)
     given.ask(["a", "b"], [1, 1], AT_US)
@@ -163,6 +163,66 @@ def test_a_session_that_ends_forgets_what_it_was_asked_for_and_keeps_what_came()
     given.begin()
     assert given.digests == {"a"}
     assert given.is_due(AT_US)
+
+
+def test_the_next_are_asked_for_as_others_come_and_no_more_is_on_its_way_than_may_be() -> None:
+    """The line must not be idle until the next plan; and a recall waits behind all that is on its way."""
+    given = Given()
+    given.go_on_with([(str(number), 10) for number in range(20)], 100)
+    first = given.next_to_ask(1000)
+    assert [digest for digest, _size_bytes in first] == [str(number) for number in range(10)]
+    given.ask(*zip(*first, strict=True), AT_US)
+    assert given.next_to_ask(1000) == ()
+    for number in range(2):
+        given.comes(str(number), b"x" * 10, AT_US)
+    assert given.next_to_ask(1000) == (), "not one by one"
+    given.comes("2", b"x" * 10, AT_US)
+    assert given.next_to_ask(2) == (("10", 10), ("11", 10)), "nor more than the session lets wait"
+    given.go_on_with((), 0)
+    assert given.next_to_ask(1000) == (), "each plan begins anew"
+    given.moves_on("3", AT_US)
+    assert given.asked_bytes == 60
+
+
+def test_what_is_larger_than_may_be_on_its_way_comes_alone() -> None:
+    """Else it would never come."""
+    given = Given()
+    given.go_on_with((("a", 500), ("b", 1)), 100)
+    assert given.next_to_ask(1000) == (("a", 500),)
+
+
+def test_a_flood_is_not_taken_in_because_there_was_a_pause_in_asking() -> None:
+    """As long as more is to be asked for, company is on its way."""
+    given = Given()
+    given.ask(["a"], [1], AT_US)
+    given.go_on_with((("b", 1),), 100)
+    given.comes("a", b"a", AT_US)
+    assert not given.is_due(AT_US)
+    given.go_on_with((), 0)
+    assert given.is_due(AT_US)
+
+
+def test_the_rate_is_that_of_the_line_and_not_of_what_kept_us_from_it() -> None:
+    """Counted while we listen all along: neither what came in one heap after a pause, nor the pause."""
+    given, now_us = Given(), AT_US
+    given.ask([str(number) for number in range(400)], [1000] * 400, now_us)
+    given.listened(now_us)
+    for number in range(100):
+        now_us += 10_000
+        given.comes(str(number), b"x" * 1000, now_us)
+        given.listened(now_us)
+    assert given.rate_bytes_per_s == 100_000
+    now_us += 700_000
+    for number in range(100, 300):
+        given.comes(str(number), b"x" * 1000, now_us)
+    given.listened(now_us)
+    for number in range(300, 340):
+        now_us += 10_000
+        given.comes(str(number), b"x" * 1000, now_us)
+        given.listened(now_us)
+    assert given.rate_bytes_per_s == 100_000
+    given.begin()
+    assert given.rate_bytes_per_s is None
 
 
 def test_a_hub_that_speaks_and_does_not_give_is_noticed() -> None:

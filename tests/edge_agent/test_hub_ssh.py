@@ -20,6 +20,7 @@ from appliance.config import HubAddress
 from appliance.core.errors import HubUnreachable, LockedOut
 from edge_agent.hub_ssh import READ_BYTES_MAX, HubLink
 from tests.ports import free_ports
+from tests.simulators.link import link as line_to
 from tests.simulators.sshd import Sshd, make_key, sshd
 
 TIMEOUT_S = 5.0
@@ -101,6 +102,19 @@ def test_more_than_any_buffer_holds_comes_through_in_order(server: Sshd) -> None
             got += piece
         sender.join(TIMEOUT_S)
     assert got == data
+
+
+@pytest.mark.parametrize("says", ["yes", "no"])
+def test_what_repeats_crosses_the_line_once_where_the_hub_compresses(tmp_path: Path, says: str) -> None:
+    """Records are full of the same words, and a county's line is thin. A hub that does not is reached all the same."""
+    data = b"sha256:" * 50_000
+    with sshd(tmp_path, "echo session; cat", f"Compression {says}") as hub, line_to(hub.port) as line:
+        found = address(hub, port=line.port)
+        with closing(HubLink.connect(found, hub.key_path, TIMEOUT_S)) as link:
+            assert read_until(link, b"session\n") == b"session\n"
+            link.write(data + b"\n")
+            assert read_until(link, b"\n") == data + b"\n"
+        assert (line.bytes_both < len(data) // 4) == (says == "yes")
 
 
 def test_another_host_key_is_locked_out_before_our_key_is_shown(server: Sshd, tmp_path: Path) -> None:

@@ -325,6 +325,40 @@ def test_small_assets_come_as_they_are_however_the_line_cuts_the_bytes(contents:
     assert box.session.giving.left() == hub.session.giving.left() == wire.OWED_MAX
 
 
+def test_what_is_given_in_the_order_in_which_it_was_asked_for_is_not_named_again() -> None:
+    """A name is half of what the line carries beside a caption; out of order, or to an older box, it is said."""
+    digests = [digest_of(b"%d" % number) for number in range(4)]
+    box, hub = greeted_pair()
+    box.session.giving.ask_for(digests)
+    hub.receive(box.session.data_to_send())
+    for number in (0, 2, 1, 3):
+        hub.session.giving.give(digests[number], b"%d" % number)
+    data = hub.session.data_to_send()
+    assert [json.loads(line).get("digest") for line in data.splitlines()[::2]] == [None, digests[2], None, None]
+    box.receive(data)
+    assert {each.digest: each.content for each in of_type(box, AssetGiven)} == {
+        digest: b"%d" % number for number, digest in enumerate(digests)
+    }
+    hub.session.receive(line_of(t="give", digests=digests[:1]))
+    hub.session.giving.give(digests[0], b"0")
+    assert json.loads(hub.session.data_to_send().splitlines()[0])["digest"] == digests[0]
+
+
+def test_one_that_does_not_come_moves_the_others_up() -> None:
+    """Said before them or after: each has the bytes that are its own."""
+    digests = [digest_of(b"%d" % number) for number in range(4)]
+    box, hub = greeted_pair()
+    box.session.giving.ask_for(digests)
+    hub.receive(box.session.data_to_send())
+    hub.session.giving.give(digests[0], b"0")
+    hub.session.giving.cannot_give(digests[1], WHY)
+    hub.session.giving.give(digests[2], b"2")
+    box.receive(hub.session.data_to_send())
+    hub.session.giving.give(digests[3], b"3")
+    box.receive(hub.session.data_to_send())
+    assert [each.digest for each in of_type(box, AssetGiven)] == [digests[0], digests[2], digests[3]]
+
+
 def test_a_recall_that_is_written_later_goes_before_small_assets_that_wait() -> None:
     """Else the session would be the worse place for them."""
     box, hub = greeted_pair()

@@ -13,7 +13,7 @@ from sqlite_utils import Database
 
 from appliance.core.errors import DiskFull, WorldError
 from appliance.store.database import first, open_for_writing, open_read_only, reading, rows, transaction, writing
-from appliance.store.migrations import migrations
+from appliance.store.later_migrations import migrations
 from tests.appliance.boxes import ROOT, run, small_disk
 
 DIE_WITH_A_LOG = """

@@ -144,13 +144,35 @@ def test_no_more_is_on_its_way_in_the_session_than_a_recall_may_wait_for() -> No
         [step] = plan(seen(link=GIVING, wanted=wanted, rate_bytes_per_s=rate), POLICY)
         assert isinstance(step, AskFor)
         assert bytes_max - 32 * KIB < sum(step.sizes_bytes) <= bytes_max
+        assert step.bytes_max == bytes_max
+        assert [*step.digests, *(each for each, _size_bytes in step.behind)] == [each.digest for each in wanted]
     under_way = frozenset(digest(n) for n in range(8))
     full = Link("connected", gives_bytes_max=32 * KIB, given=under_way, given_bytes=256 * KIB)
-    assert plan(seen(link=full, wanted=wanted), POLICY) == ()
+    behind = tuple((digest(n), 32 * KIB) for n in range(8, 100))
+    assert plan(seen(link=full, wanted=wanted), POLICY) == (AskFor((), (), behind, 256 * KIB),)
     some_came = msgspec.structs.replace(full, given_bytes=200 * KIB)
     assert asked(plan(seen(link=some_came, wanted=wanted), POLICY)) == [digest(8)]
     tiny = tuple(Wanted(digest(n), 1) for n in range(1000))
     assert len(asked(plan(seen(link=GIVING, wanted=tiny), POLICY))) == POLICY.give_files_max
+
+
+def test_what_comes_fast_now_counts_where_the_line_was_measured_as_slower() -> None:
+    """A box that was busy asked for little, measured little, and would ask for less each time."""
+    wanted = tuple(Wanted(digest(n), 32 * KIB) for n in range(100))
+    link = msgspec.structs.replace(GIVING, given_bytes_per_s=2_500_000.0)
+    for rate in (None, 100.0):
+        [step] = plan(seen(link=link, wanted=wanted, rate_bytes_per_s=rate), POLICY)
+        assert isinstance(step, AskFor)
+        assert step.bytes_max == 625_000
+
+
+def test_what_follows_ends_where_the_session_is_not_the_way() -> None:
+    """A large one in between has its turn by its deadline, not behind all captions of the queue."""
+    first = tuple(Wanted(digest(n), 32 * KIB, -1, NOW_US + n) for n in range(20))
+    large, last = Wanted(digest(20), 90 * MIB, -1, NOW_US + 20), Wanted(digest(21), 1, -1, NOW_US + 21)
+    [step] = plan(seen(link=GIVING, wanted=(*first, large, last)), POLICY)
+    assert isinstance(step, AskFor)
+    assert [*step.digests, *(each for each, _size_bytes in step.behind)] == [each.digest for each in first]
 
 
 def test_a_few_small_ones_stop_no_transfer_and_many_that_are_due_before_it_do() -> None:
