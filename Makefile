@@ -10,7 +10,8 @@ MADE_FROM := requirements-dev.lock pyproject.toml hatch_build.py package.json pa
 # command:package pairs; a command that is missing is installed from Debian (as root) or named (as anybody else).
 RUN_NEEDS := rsync:rsync sshd:openssh-server ssh:openssh-client ffmpeg:ffmpeg npm:npm setpriv:util-linux
 TEST_NEEDS := nginx:nginx-light chromium:chromium chromedriver:chromium-driver mpv:mpv cvlc:vlc-bin \
-              vlc-plugin:vlc-plugin-base systemd-analyze:systemd tmux:tmux strace:strace runuser:util-linux
+              vlc-plugin:vlc-plugin-base systemd-analyze:systemd tmux:tmux strace:strace runuser:util-linux \
+              console-fonts:console-setup-linux
 BENCH_NEEDS := wrk:wrk tc:iproute2
 # Compared with where they are there; without them their figures are missing and the table says so.
 BENCH_PEERS := unison:unison rclone:rclone syncthing:syncthing melt:melt gst-launch-1.0:gstreamer1.0-tools \

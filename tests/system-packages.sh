@@ -10,6 +10,7 @@ for pair in "$@"; do
     case $command in
         gst-plugins) ls /usr/lib/*/gstreamer-1.0/libgst*hls*.so >/dev/null 2>&1 && continue ;;
         gst-codecs) ls /usr/lib/*/gstreamer-1.0/libgstlibav.so >/dev/null 2>&1 && continue ;;
+        console-fonts) ls /usr/share/consolefonts/Lat15-*.psf.gz >/dev/null 2>&1 && continue ;;
         vlc-plugin) ls /usr/lib/*/vlc/plugins/demux >/dev/null 2>&1 && continue ;;
         *) PATH="$PATH:/usr/sbin:/sbin" command -v "$command" >/dev/null 2>&1 && continue ;;
     esac
