@@ -20,6 +20,7 @@ from tui.acting import Acting, Notice
 from tui.driver import TerminalDriver
 from tui.gather.door import Door
 from tui.look import Look as TheLook
+from tui.memory import trim
 from tui.messages import SeenAnew
 from tui.outcomes import Do, Look, OpenDoor, Outcome, Put, Quit, Redraw
 from tui.pages import PAGES, Page
@@ -127,7 +128,9 @@ class TechnicianApp(App[None], inherit_bindings=False):
 
     @work(thread=True, group="look", exit_on_error=True)
     def _look_now(self, page: Page, asked: Asked, followed: Collection[str]) -> None:
-        self.post_message(SeenAnew(page.name, self._look_at(page, asked, followed)))
+        seen = self._look_at(page, asked, followed)
+        trim()
+        self.post_message(SeenAnew(page.name, seen))
 
     @work(thread=True, group="act", exit_on_error=True)
     def _open(self, opening: OpenDoor) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from tui.cells import wrap
-from tui.keys import KEYS, bound
+from tui.keys import KEYS, bound, parts_of
 from tui.layers import Chosen, Closed
 from tui.look import Look
 from tui.rows import Fact, Level, Line, Row, Span, Tile, blank_filled, blank_row, draw, last_skip
@@ -23,7 +23,8 @@ class Help:
     skip: int = 0
 
     def press(self, key: str, _character: str) -> "Help | Chosen | Closed":
-        name, arguments = bound(key)
+        pressed = bound(key)
+        name, arguments = parts_of(pressed.action) if pressed is not None else ("", ())
         if name == "move":
             return replace(self, skip=max(0, min(len(KEYS) * 2, self.skip + arguments[0])))
         return Closed() if name in ("help", "back", "open") else self

@@ -51,13 +51,15 @@ KEYS: Final = (
 )
 
 
-def bound(key: str) -> tuple[str, tuple[int, ...]]:
-    """The action that a key of the frame is bound to, with its argument; ("", ()) for any other key."""
-    for each in KEYS:
-        if key in each.names:
-            name, _open, argument = each.action.partition("(")
-            return name, (int(argument.rstrip(")")),) if argument else ()
-    return "", ()
+def bound(key: str) -> Key | None:
+    """What a key is bound to in the frame."""
+    return next((each for each in KEYS if key in each.names), None)
+
+
+def parts_of(action: str) -> tuple[str, tuple[int, ...]]:
+    """The name of an action and its argument, if it has one."""
+    name, _open, argument = action.partition("(")
+    return name, (int(argument.rstrip(")")),) if argument else ()
 
 
 RESERVED: Final = frozenset(name for key in KEYS for name in key.names) | frozenset("1234567890")

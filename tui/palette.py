@@ -23,6 +23,13 @@ class Entry:
     aside: str = ""
 
 
+def entry(what: Any, message: str, aside: str, names: tuple[str, ...], look: Look, looks: tuple[Look, ...]) -> Entry:
+    """Something that an English text of the catalogue names: it is found by that in every language spoken here."""
+    return Entry(
+        what, look.say(message), tuple(sorted({message, *names, *(each.say(message) for each in looks)})), aside
+    )
+
+
 @dataclass(frozen=True)
 class Palette:
     """A line to type in, and under it what that finds, the best first."""

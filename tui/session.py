@@ -12,18 +12,18 @@ from appliance.core.errors import SongshanError
 from tui.acting import Acting, Notice
 from tui.form import Filled, Form
 from tui.help import Help
-from tui.keys import KEYS, bound
+from tui.keys import KEYS, Key, bound, parts_of
 from tui.layers import Chosen, Closed, Layer, typed
 from tui.look import Look
 from tui.outcomes import LOOK, NOTHING, QUIT, REDRAW, Do, OpenDoor, Outcome, Put
 from tui.pages import Page
-from tui.palette import Entry, Jump, Palette
-from tui.rows import Level, Row, safe
+from tui.palette import Entry, Jump, Palette, entry
+from tui.rows import Level
 from tui.seen import Seen
 from tui.view import frame
 from tui.view.acts import Act, Case, Weight
-from tui.view.draw import draw_sheet
 from tui.view.reading import Reading
+from tui.view.screen import Drawing, drawing, safely
 from tui.view.sheet import Asked, Sheet
 from tui.visit import Visit
 
@@ -129,29 +129,20 @@ class Session:
         act = next((act for act in self.acts if act.key == key), None)
         if act is not None:
             return self._begin(act)
-        name, arguments = bound(key)
-        return self._actions[name](*arguments) if name else NOTHING
+        pressed = bound(key)
+        return self._acted(pressed.action) if pressed is not None else NOTHING
 
-    def drawing(self, panel: str) -> Callable[[int, int], tuple[Row, ...]]:
+    def _acted(self, action: str) -> Outcome:
+        name, arguments = parts_of(action)
+        return self._actions[name](*arguments)
+
+    def drawing(self, panel: str) -> Drawing:
         """How one of the four parts of the screen is drawn."""
-        drawn, look = self._drawing(panel), self.look
-        return lambda cells, lines: tuple(safe(row, look) for row in drawn(cells, lines))
-
-    def _drawing(self, panel: str) -> Callable[[int, int], tuple[Row, ...]]:
-        look, reading, standing = self.look, self.reading, self._standing()
-        match panel:
-            case "header":
-                return lambda cells, _lines: (frame.header(reading, standing, cells, look),)
-            case "notice":
-                return lambda cells, _lines: (frame.notice(standing, cells, look),)
-            case "footer":
-                acts = self.acts
-                return lambda cells, _lines: (frame.footer(acts, KEYS, cells, look),)
-        layer = self._layer
-        if layer is not None:
-            return lambda cells, lines: layer.rows(cells, lines, look)
+        look, layer = self.look, self._layer
+        if panel == "body" and layer is not None:
+            return safely(lambda cells, lines: layer.rows(cells, lines, look), look)
         sheet, place = self.sheet, self._visit.place
-        return lambda cells, lines: draw_sheet(sheet, place, cells, lines, look)
+        return drawing(panel, frame.Around(self.reading, self._standing(), self.acts), sheet, place, look)
 
     @property
     def _visit(self) -> Visit:
@@ -169,8 +160,6 @@ class Session:
             notice_level=self._notice.level,
         )
 
-    # Layers: the palette, the list of pages, forms.
-
     def _lay(self, layer: Layer, then: Callable[[Any], Outcome]) -> Outcome:
         self._layer, self._then = layer, then
         return NOTHING
@@ -187,28 +176,27 @@ class Session:
         return NOTHING
 
     def _open_palette(self) -> Outcome:
-        pages = [self._entry(page, page.title, page.key) for page in self._pages]
-        acts = [self._entry(act, act.message, act.key) for act in self.acts]
-        keys = [self._entry(key.action, key.message, key.shown) for key in KEYS if key.footer]
-        return self._lay(Palette((*acts, *pages, *keys)), self._chosen)
+        acts = tuple(self._entry(act, act.message, act.key) for act in self.acts)
+        keys = tuple(self._entry(key, key.message, key.shown) for key in KEYS)
+        return self._lay(Palette((*acts, *self._places(), *keys)), self._chosen)
 
     def _open_jump(self) -> Outcome:
-        return self._lay(Jump(tuple(self._entry(page, page.title, page.key) for page in self._pages)), self._chosen)
+        return self._lay(Jump(self._places()), self._chosen)
 
-    def _entry(self, what: Any, message: str, key: str) -> Entry:
-        said = {look.say(message) for look in self._looks.values()} | {message}
-        return Entry(what, self.look.say(message), tuple(sorted(said)), key)
+    def _places(self) -> tuple[Entry, ...]:
+        return tuple(self._entry(page, page.title, page.key, page.name) for page in self._pages)
 
-    def _chosen(self, what: Page | Act | str) -> Outcome:
+    def _entry(self, what: Page | Act | Key, message: str, aside: str, *names: str) -> Entry:
+        return entry(what, message, aside, names, self.look, tuple(self._looks.values()))
+
+    def _chosen(self, what: Page | Act | Key) -> Outcome:
         match what:
             case Page():
                 return self._go(what)
             case Act():
                 return self._begin(what)
-            case str():
-                return self._actions[what]()
-
-    # Acts.
+            case Key():
+                return self._acted(what.action)
 
     def _begin(self, act: Act) -> Outcome:
         """Begin something that can be done here: who are you, what exactly, do you mean it."""
@@ -256,8 +244,6 @@ class Session:
         if not self.acting.by:
             return self._elevate(act)
         return self._lay(Form(act, replace(case, values=None)), self._through)
-
-    # Moving about.
 
     def ask(self, asked: Asked) -> None:
         """Ask something else of the page on top."""

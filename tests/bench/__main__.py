@@ -38,6 +38,7 @@ from tests.bench import (
     readying,
     relay,
     restored,
+    screens,
     serving,
     starts,
     sync,
@@ -65,7 +66,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="figures, side by side")
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="PART", help=", ".join(names))
     parser.add_argument("--quick", action="store_true", help="small sizes: to see that it runs")
-    parser.add_argument("--minutes", type=float, default=30, help="how long the modulator's output is heard")
+    parser.add_argument("--minutes", type=float, default=30, help="how long output is heard and screens watched")
     asked = parser.parse_args()
     _asked_minutes.append(asked.minutes)
     compared = sync.installed()
@@ -144,6 +145,7 @@ PARTS = {
     "channels": Part(lambda folder, quick: channels.rows(folder, quick=quick), 200),
     "readiness": Part(lambda folder, quick: readying.rows(folder, quick=quick), 40),
     "starts": Part(lambda folder, quick: starts.rows(folder, quick=quick), 60),
+    "tui": Part(lambda folder, quick: screens.rows(folder, quick=quick, minutes=_asked_minutes[-1]), 1900),
     "kills": Part(lambda folder, quick: kills.rows(folder, quick=quick), 190),
 }
 

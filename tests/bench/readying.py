@@ -35,7 +35,7 @@ def rows(folder: Path, *, quick: bool) -> Iterator[Row]:
     channels = tuple(ChannelConfig(each, each) for each in CHANNELS)
     config = Config(home=folder, run=folder / "run", site="dengfeng", name="登封", zone=ZONE, channels=channels)
     with writing(config.database) as db:
-        now_us = _made(db, config, number)
+        now_us = made(db, config, number)
         count, ready_s = _cpu_s(lambda: len(readiness_of(db, config, CHANNELS, now_us, now_us + 25 * 3600 * US)))
         _alarms, told_s = _cpu_s(lambda: len(facts.snapshot(db, config, now_us).alarms))
     policy = Policy()
@@ -53,7 +53,7 @@ def rows(folder: Path, *, quick: bool) -> Iterator[Row]:
     )
 
 
-def _made(db: Database, config: Config, number: int) -> int:
+def made(db: Database, config: Config, number: int) -> int:
     """A box with two full days; a tenth of the assets is not ready."""
     now_us = time.time_ns() // 1000
     today = day_of(now_us, ZONE)

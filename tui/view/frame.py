@@ -29,6 +29,15 @@ class Standing:
     is_typing: bool = False
 
 
+@dataclass(frozen=True)
+class Around:
+    """What the lines around a page are made from."""
+
+    reading: Reading | None
+    standing: Standing
+    acts: tuple[Act, ...] = ()
+
+
 def header(reading: Reading | None, standing: Standing, cells: int, look: Look) -> Row:
     """Who we are and which page at the left; who acts, what waits, link, the time and the version at the right."""
     snapshot = reading.snapshot if reading is not None else None

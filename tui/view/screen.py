@@ -1,0 +1,31 @@
+"""The whole screen: the line about the box, the page, the line of what just happened, the keys. PURE."""
+
+from collections.abc import Callable
+
+from tui.keys import KEYS
+from tui.look import Look
+from tui.rows import Row, safe
+from tui.view import frame
+from tui.view.draw import Place, draw_sheet
+from tui.view.sheet import Sheet
+
+Drawing = Callable[[int, int], tuple[Row, ...]]
+"""(cells, lines) -> exactly that many rows of exactly that width."""
+
+
+def drawing(panel: str, around: frame.Around, sheet: Sheet, place: Place, look: Look) -> Drawing:
+    """How one of the parts of the screen is drawn: `header`, `body`, `notice` or `footer`."""
+    match panel:
+        case "header":
+            return safely(lambda cells, _: (frame.header(around.reading, around.standing, cells, look),), look)
+        case "notice":
+            return safely(lambda cells, _: (frame.notice(around.standing, cells, look),), look)
+        case "footer":
+            return safely(lambda cells, _: (frame.footer(around.acts, KEYS, cells, look),), look)
+        case _:
+            return safely(lambda cells, lines: draw_sheet(sheet, place, cells, lines, look), look)
+
+
+def safely(drawn: Drawing, look: Look) -> Drawing:
+    """The same with nothing in it that the terminal cannot draw."""
+    return lambda cells, lines: tuple(safe(row, look) for row in drawn(cells, lines))
