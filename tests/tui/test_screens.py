@@ -118,9 +118,9 @@ def test_all_alarms_can_be_reached_by_keys() -> None:
     drive(
         app(STUCK, "en"),
         ("down", lambda shown: "A 2 records could not" not in text_of(shown, "body")),
-        *[("j", lambda _shown: True)] * 30,
+        *[("j", lambda _shown: True)] * 8,
         ("j", lambda shown: "songshan answer" in text_of(shown, "body")),
-        *[("up", lambda _shown: True)] * 40,
+        *[("up", lambda _shown: True)] * 10,
         ("k", lambda shown: "A 2 records could not" in text_of(shown, "body")),
     )
 
