@@ -7,11 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from appliance import spool
+from appliance import files, spool
 from appliance.core.backup import BackupFact
 from appliance.core.command import Did
 from appliance.core.errors import Text, WorldError
-from tests.tui.boxes import make_box
+from provisioning import identity
+from tests.tui.boxes import make_box, run_agent_once
 from tests.tui.looks import Before, seen
 from tests.tui.readings import (
     AGENT_DEAD,
@@ -190,8 +191,17 @@ def test_looks_make_a_history_that_ends(tmp_path: Path) -> None:
 
 
 def test_a_backup_is_made_by_the_program_and_its_complaint_is_told(tmp_path: Path) -> None:
-    """With no keys there is nothing to back up: the words are the program's own."""
-    make_box(tmp_path)
+    """By hand as by night; with no keys there is nothing to back up, and the words are the program's own."""
+    config = make_box(tmp_path)
+    here = where(tmp_path, {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"})
     with pytest.raises(WorldError, match="not backed up") as failed:
-        back_up(where(tmp_path, {"PATH": str(Path(sys.executable).parent), "SONGSHAN_LANG": "en"}), case())
-    assert "Traceback" not in str(failed.value)
+        back_up(here, case())
+    assert "Usage" not in str(failed.value) and "Traceback" not in str(failed.value)
+    files.make_folders(config)
+    for key in (config.ssh_key, config.sign_key):
+        identity.make_key_files(key, key.name)
+    run_agent_once(config)
+    back_up(here, case())
+    (made,) = config.backups.glob("*.backup")
+    found = gather(here, Asked(tab=BACKUP)).backup
+    assert found is not None and found.count == 1 and found.size_bytes == made.stat().st_size

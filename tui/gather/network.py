@@ -24,6 +24,8 @@ ROUTES_MAX: Final = 8
 STEP_TIMEOUT_S: Final = 5.0
 BANNER_BYTES: Final = 64
 LINES_MAX: Final = 4096
+CARDS: Final = Path("/sys/class/net")
+"""A card has a device there; what is made by programs has none."""
 ROUTE: Final = Path("/proc/net/route")
 ROUTE6: Final = Path("/proc/net/ipv6_route")
 RESOLVERS: Final = (Path("/run/systemd/resolve/resolv.conf"), Path("/etc/resolv.conf"))
@@ -138,12 +140,12 @@ def _blob(line: str) -> bytes:
 
 
 def _cards() -> Iterator[Card]:
-    """Every card but the loopback, those with a link first."""
+    """Every card but the loopback, and what is no card and not in use; those with a link first."""
     stats, addresses, counters = psutil.net_if_stats(), psutil.net_if_addrs(), psutil.net_io_counters(pernic=True)
     found = []
     for name, state in list(stats.items())[:CARDS_MAX]:
         flags = set(state.flags.split(","))
-        if "loopback" in flags:
+        if "loopback" in flags or ("running" not in flags and not (CARDS / name / "device").exists()):
             continue
         counted = counters.get(name)
         found.append(

@@ -194,9 +194,10 @@ def _members(group: str) -> set[str]:
 
 
 def _first(said: Said) -> str:
-    """The first line of what a program said, of its complaint before its answer."""
+    """What a program complains of, else what it answers, in one line; of a wrong use the last, which says what."""
     text = said.err.strip() if said.status != 0 and said.err.strip() else said.out.strip()
-    return (text.splitlines() or ["-"])[0][:200]
+    lines = text.splitlines() or ["-"]
+    return lines[-1 if lines[0].startswith("Usage:") else 0][:200]
 
 
 def _number(text: str) -> int:

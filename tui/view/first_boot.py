@@ -236,7 +236,12 @@ def _summary(found: Found, now_us: int, look: Look) -> Tile:
         )
         return Tile(look.say("Joined"), look.say("done"), Level.GOOD, facts)
     if offer is None:
-        return Tile(look.say("Summary"), look.say("no bundle yet"), Level.NOTE, (Fact(look.say("County"), "-"),))
+        return Tile(
+            look.say("Summary"),
+            look.say("no bundle yet"),
+            Level.NOTE,
+            (Advice(Level.NOTE, look.say("Step 2 comes first: the bundle says where the hub is.")),),
+        )
     lines: list[Line] = [
         Fact(look.say("Language"), look.say("English")),
         Fact(look.say("County"), _place(offer, look)),

@@ -177,9 +177,9 @@ def _disks(found: Found, reading: Reading | None, look: Look) -> Table:
     pull = to_pull(found, reading)
     columns = (
         Column(look.say("Bay"), 8),
-        Column(look.say("Disk"), 9),
+        Column(look.say("Disk"), 8),
         Column(look.say("Size"), 7, is_right=True),
-        Column(look.say("Holds"), 14),
+        Column(look.say("Holds"), 18),
         Column("SMART", 12),
         Column(look.say("Serial number"), 0),
         Column(look.say("Model"), 24, from_cells=100),
@@ -212,7 +212,7 @@ def _smart(health: Health, look: Look) -> str:
 def _systems(found: Found, look: Look) -> Table:
     columns = (
         Column(look.say("Mounted at"), 0),
-        Column(look.say("Holds"), 14),
+        Column(look.say("Holds"), 18),
         Column(look.say("Disk"), 8),
         Column(look.say("Kind"), 8, from_cells=100),
         Column(look.say("Size"), 7, is_right=True),
@@ -255,6 +255,8 @@ def _steps(found: Found, look: Look) -> Iterator[str]:
     """What to do, in order; what is done already says so. The air goes on by the slate while there is no disk."""
     path = look.data(found.media_path, "/var/lib/songshan/media")
     yield look.say("Only for the disk of the media. For the disk of the system see the operating guide: restore.")
+    if any({"media", "system"} <= set(each.roles) for each in found.systems):
+        yield look.say("On this box the media lie on the disk of the system, so these steps are not for it.")
     done, now = look.say("done"), look.say("now")
     marks = {"here": ("", "", "", ""), "away": (done, now, "", ""), "foreign": (done, done, now, "")}
     one, two, three, four = (

@@ -97,6 +97,8 @@ def sheet(found: Found | None, reading: Reading | None, look: Look, asked: Asked
     )
     blocks: tuple[Block, ...]
     match asked.tab:
+        case "services" if found.no_services is not None:
+            blocks = (Prose((look.of(found.no_services),)),)
         case "services":
             blocks = (_services(found, now_us, look),)
         case "users":
@@ -204,12 +206,7 @@ def _services(found: Found, now_us: int, look: Look) -> Table:
         )
         for each in found.services
     )
-    empty = (
-        look.of(found.no_services)
-        if found.no_services is not None
-        else look.say("no service of the box is set up here")
-    )
-    return Table(columns, rows, empty, is_searchable=False)
+    return Table(columns, rows, look.say("no service of the box is set up here"), is_searchable=False)
 
 
 def state_of(service: Unit, look: Look) -> str:
