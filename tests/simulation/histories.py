@@ -49,7 +49,8 @@ class Histories:
                 continue
             there = {record.hash for record in at_hub} | {_again(record) for record in at_hub}
             for digest, record in self._promised[name].items():
-                if there.isdisjoint((digest, _again(record) or digest)):
+                # One whose words were redacted on a branch that was given up has nothing to say again.
+                if record.body is not None and there.isdisjoint((digest, _again(record) or digest)):
                     yield f"{name}: {record.header.kind} {record.header.key} is lost"
 
     def _promise(self, name: str, records: list[Record]) -> None:

@@ -145,7 +145,7 @@ class Sticks:
         found = [path for path in found if path.name != carry.LABEL]
         if not found:
             return
-        path = self.chance.choice(found)
+        path = self.chance.choices(found, [each.stat().st_size for each in found])[0]
         content = bytearray(path.read_bytes())
         content[self.chance.randrange(len(content))] ^= 1 << self.chance.randrange(8)
         rewrite(path, bytes(content))
