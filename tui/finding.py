@@ -6,6 +6,7 @@ the few of our words that are read otherwise than they are placed there, the oth
 
 from bisect import bisect_right
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 _FIRST: Final = (
@@ -81,6 +82,7 @@ def initials(text: str) -> tuple[frozenset[str], ...]:
     return tuple(found)
 
 
+@lru_cache(maxsize=8192)
 def initial(character: str) -> str:
     """The letter with which the pinyin of a common Chinese character begins; "" for any other character."""
     try:

@@ -129,7 +129,7 @@ PAGES: Final = (
         market.sheet,
         say(
             "Stories that the hub offers, what this site took and how far it is, what was sent up and what became of"
-            " it. / finds words and sections: news, government, service, shop."
+            " it. / finds words, initials of a title's pinyin, and sections: news, government, service, shop."
         ),
         gather_market.gather,
         market.ACTS,

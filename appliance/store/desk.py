@@ -19,6 +19,9 @@ from appliance.store.database import Row, first, reason_of, rows, text_json, tex
 
 LISTED_MAX = 200
 
+Sounds = Callable[[str], bool]
+"""Whether a title sounds like what was typed, by somebody who cannot type Chinese: the initials of its pinyin."""
+
 SubmissionState = Literal["waiting", "sending", "sent", "accepted", "refused"]
 
 
@@ -126,14 +129,26 @@ def submissions(db: Database, limit: int = LISTED_MAX) -> tuple[SubmissionFact, 
     return tuple(msgspec.convert({**row, "reason": text_of(row["reason"])}, SubmissionFact) for row in found)
 
 
+def in_no_way(_title: str) -> bool:
+    """Only what is written counts."""
+    return False
+
+
 def submissions_page(
-    db: Database, words: str = "", after: tuple[int, str] = (2**62, ""), limit: int = LISTED_MAX
+    db: Database,
+    words: str = "",
+    after: tuple[int, str] = (2**62, ""),
+    limit: int = LISTED_MAX,
+    sounds: Sounds = in_no_way,
 ) -> tuple[SubmissionFact, ...]:
-    """What was sent up, newest first, behind a moment and id; those whose title or file name has `words` in it."""
+    """What was sent up, newest first, behind a moment and id; those whose title or file name has `words` in it, or
+    whose title `sounds` so."""
+    db.conn.create_function("sounds", 1, sounds)
     found = rows(
         db,
         "SELECT * FROM submissions WHERE (created_at_us < :at_us OR (created_at_us = :at_us AND id > :id))"
-        " AND (:words = '' OR instr(lower(title), lower(:words)) OR instr(lower(file_name), lower(:words)))"
+        " AND (:words = '' OR instr(lower(title), lower(:words)) OR instr(lower(file_name), lower(:words))"
+        " OR sounds(title))"
         " ORDER BY created_at_us DESC, id LIMIT :limit",
         {"at_us": after[0], "id": after[1], "words": words, "limit": limit},
     )
@@ -193,13 +208,20 @@ def orders(db: Database, limit: int = LISTED_MAX) -> tuple[OrderFact, ...]:
 
 
 def orders_page(
-    db: Database, words: str = "", after: tuple[int, int, str] = (-1, 2**62, ""), limit: int = LISTED_MAX
+    db: Database,
+    words: str = "",
+    after: tuple[int, int, str] = (-1, 2**62, ""),
+    limit: int = LISTED_MAX,
+    sounds: Sounds = in_no_way,
 ) -> tuple[OrderFact, ...]:
-    """Orders in that order, behind one: 1 where it needs no answer any more else 0, when it came, its id."""
+    """Orders in that order, behind one: 1 where it needs no answer any more else 0, when it came, its id. Those with
+    `words` in title, text or id, or whose title `sounds` so."""
+    db.conn.create_function("sounds", 1, sounds)
     found = rows(
         db,
         "SELECT * FROM orders WHERE (state != 'new', -received_at_us, id) > (:rank, :minus_us, :id)"
-        " AND (:words = '' OR instr(lower(title || char(10) || body || char(10) || id), lower(:words)))"
+        " AND (:words = '' OR instr(lower(title || char(10) || body || char(10) || id), lower(:words))"
+        " OR sounds(title))"
         " ORDER BY state != 'new', received_at_us DESC, id LIMIT :limit",
         {"rank": after[0], "minus_us": -after[1], "id": after[2], "words": words, "limit": limit},
     )

@@ -13,6 +13,7 @@ from appliance.core.asset import Asset
 from appliance.core.item import Item
 from appliance.core.market import Part, Side, Story
 from appliance.store.database import first, rows, text_of
+from appliance.store.desk import Sounds, in_no_way
 
 _OF_SIDE: Final[dict[Side, str]] = {
     "offered": "items.state = 'offered'",
@@ -33,16 +34,25 @@ _STORY: Final = """
 
 
 def stories(
-    db: Database, side: Side, section: str = "", words: str = "", after: str = "", limit: int = 200
+    db: Database,
+    side: Side,
+    section: str = "",
+    words: str = "",
+    after: str = "",
+    limit: int = 200,
+    sounds: Sounds = in_no_way,
 ) -> tuple[Story, ...]:
-    """A page of one side; of a section where one is named, and with `words` in title, summary or text."""
+    """A page of one side; of a section where one is named, and with `words` in title, summary or text, or a title that
+    `sounds` so."""
     shown_at_us, identity = _place(after)
+    db.conn.create_function("sounds", 1, sounds)
     # The page is found first: what is counted is counted of its rows alone.
     found = rows(
         db,
         f"{_STORY} WHERE items.id IN (SELECT id FROM items WHERE {_OF_SIDE[side]}"  # noqa: S608  # a text of our own
         " AND (shown_at_us < :shown_at_us OR (shown_at_us = :shown_at_us AND id > :id))"
-        " AND :section IN ('', section) AND instr(search, :words) ORDER BY shown_at_us DESC, id LIMIT :limit)"
+        " AND :section IN ('', section) AND (instr(search, :words) OR sounds(title))"
+        " ORDER BY shown_at_us DESC, id LIMIT :limit)"
         " GROUP BY items.id ORDER BY shown_at_us DESC, items.id",
         {
             "shown_at_us": shown_at_us,

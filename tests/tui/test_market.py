@@ -199,6 +199,21 @@ def test_each_side_is_read_a_page_at_a_time(tmp_path: Path) -> None:
     assert gather(where(tmp_path, {}), Asked(tab=TAKEN)).stories == ()
 
 
+def test_a_title_is_found_by_the_initials_of_its_pinyin(tmp_path: Path) -> None:
+    """On the bare console nobody can type 防汛; a word with a figure in it is meant as it is written."""
+    offered(tmp_path, 3)
+    config, now_us = make_box(tmp_path), time.time_ns() // 1000
+    sent = msgspec.structs.replace(item("i1", title="防汛演练"), assets=())
+    with writing(config.database) as db, transaction(db):
+        items.keep(db, item("flood", title="防汛值守"), "offered", now_us)
+        desk.add_submission(db, "s1", sent, "a.mp4", now_us)
+    assert [each.id for each in gather(where(tmp_path, {}), Asked(words="fxzs")).stories] == ["flood"]
+    assert [each.id for each in gather(where(tmp_path, {}), Asked(words="xw fxz")).stories] == ["flood"]
+    assert [each.id for each in gather(where(tmp_path, {}), Asked(tab=SENT, words="fxyl")).sent] == ["s1"]
+    for words in ("fxzy", "f", "fx9", "fx zs"):
+        assert gather(where(tmp_path, {}), Asked(words=words)).stories == ()
+
+
 def test_a_story_is_read_and_followed_and_a_recalled_one_is_gone(tmp_path: Path) -> None:
     """What is opened is looked at anew each time."""
     offered(tmp_path, 1)

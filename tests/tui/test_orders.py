@@ -82,6 +82,10 @@ def test_orders_are_read_a_page_at_a_time_and_searched(tmp_path: Path) -> None:
     assert [each.id for each in (*first.orders, *second.orders)] == expected
     assert [each.id for each in gather(where(tmp_path, {}), Asked(words="第 7 号")).orders] == ["o0007"]
     assert [each.id for each in gather(where(tmp_path, {}), Asked(opened="o0099")).orders] == ["o0099"]
+    with writing(config.database) as db, transaction(db):
+        desk.receive_order(db, Order("flood", "防汛值守", "", None), now_us)
+    assert [each.id for each in gather(where(tmp_path, {}), Asked(words="fxzs")).orders] == ["flood"]
+    assert gather(where(tmp_path, {}), Asked(words="fxz9")).orders == ()
 
 
 (ANSWER,) = ACTS
