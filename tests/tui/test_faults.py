@@ -1,4 +1,4 @@
-"""Every side of the pages of the desk on a box that is broken: no crash, what is wrong, and what to do."""
+"""Every side of the pages of desk and machine on a box that is broken: no crash, what is wrong, and what to do."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -69,8 +69,11 @@ OPENED = {
 """Keys of rows as their pages make them, where they read them apart."""
 
 
+MACHINE = ("network", "storage", "upgrade", "doctor", "audit", "system", "first-boot")
+
+
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
-@pytest.mark.parametrize("name", ["sync", "market", "orders", "usb", "cache"])
+@pytest.mark.parametrize("name", ["sync", "market", "orders", "usb", "cache", *MACHINE])
 def test_a_broken_box_is_looked_at_and_the_next_step_is_said(
     tmp_path: Path, name: str, fault: Callable[[Path], None]
 ) -> None:
@@ -109,7 +112,7 @@ def test_a_database_that_somebody_holds_is_unknown_too(tmp_path: Path, monkeypat
 
 def assert_unknown(home: Path) -> None:
     """Each page says what is wrong, and of what it lists that it is not known."""
-    for name in ("sync", "market", "orders", "cache"):
+    for name in ("sync", "market", "orders", "cache", "audit"):
         page = next(page for page in PAGES if page.name == name)
         seen = look_at(home, {}, page, Asked())
         assert seen.found is None, name

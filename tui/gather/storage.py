@@ -27,6 +27,8 @@ DISKS_MAX: Final = 64
 SYSTEMS_MAX: Final = 100
 SMART_DISKS_MAX: Final = 16
 SMART_TIMEOUT_S: Final = 5.0
+SMART_S_MAX: Final = 10.0
+"""For all disks together: a shelf full of failing ones must not keep the page away."""
 SMART_KEPT_S: Final = 600.0
 """A disk is asked again after so long: asking wakes one that sleeps."""
 DEPTH_MAX: Final = 5
@@ -180,7 +182,11 @@ def _smart_of(notes: dict[str, Any]) -> Mapping[str, Health]:
         return dict(kept[1])
     found: dict[str, Health] = {}
     names = [path.name for path in sorted((HERE.sys / "block").iterdir()) if not path.name.startswith(NO_DISKS)]
+    began_s = time.monotonic()
     for name in names[:SMART_DISKS_MAX]:
+        if time.monotonic() - began_s > SMART_S_MAX:
+            found[name] = Health(note=Text("来不及查问", "there was no time left to ask it"))
+            continue
         try:
             said = ask(("smartctl", "-j", "-H", "-A", "-n", "standby", f"/dev/{name}"), SMART_TIMEOUT_S)
             found[name] = health_of(said.out, said.status)

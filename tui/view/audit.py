@@ -65,13 +65,13 @@ class Found:
 
 def sheet(found: Found | None, reading: Reading | None, look: Look, asked: Asked) -> Sheet:
     """The trail, the chains, or one command opened."""
-    found = found or Found()
+    is_known, found = found is not None, found or Found()
     now_us = reading.at_us if reading is not None else 0
     if asked.opened is not None:
         return Sheet(_opened(found, now_us, look, asked.opened))
     tabs = (Tab("", look.say("Who did what")), Tab(CHAINS, look.say("Chains")))
     blocks: tuple[Block, ...]
-    blocks = _chains(found.verdict, now_us, look) if asked.tab == CHAINS else (_trail(found, now_us, look),)
+    blocks = _chains(found.verdict, now_us, look) if asked.tab == CHAINS else (_trail(found, is_known, now_us, look),)
     return Sheet(blocks, tabs=tabs, tab=asked.tab)
 
 
@@ -98,7 +98,7 @@ def kind_of(kind: str, look: Look) -> str:
     return kinds.get(kind, look.data(kind))
 
 
-def _trail(found: Found, now_us: int, look: Look) -> Table:
+def _trail(found: Found, is_known: bool, now_us: int, look: Look) -> Table:
     columns = (
         Column(look.say("When"), 11),
         Column(look.say("Who"), 18),
@@ -121,7 +121,8 @@ def _trail(found: Found, now_us: int, look: Look) -> Table:
         for each in found.trail
     )
     following = found.trail[-1].name if len(found.trail) >= PAGE_ROWS else ""
-    return Table(columns, rows, look.say("nobody did anything yet"), next=following)
+    empty = look.say("nobody did anything yet") if is_known else look.say("unknown")
+    return Table(columns, rows, empty, next=following)
 
 
 def _why(each: Done, look: Look) -> str:
