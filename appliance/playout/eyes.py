@@ -7,6 +7,7 @@ listen. Where there is no ffmpeg, or it ends, the probe goes on blind, and tries
 import fcntl
 import os
 import subprocess
+from contextlib import suppress
 from typing import Final
 
 from appliance.core.pictures import HEIGHT, PICTURE_BYTES, WIDTH, Looking
@@ -88,7 +89,8 @@ class Eyes:
         except OSError:
             return None
         assert process.stdin is not None and process.stdout is not None
-        fcntl.fcntl(process.stdin, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        with suppress(OSError):
+            fcntl.fcntl(process.stdin, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         for stream in (process.stdin, process.stdout):
             os.set_blocking(stream.fileno(), False)
         self._process = process

@@ -296,8 +296,9 @@ def _ffmpeg_copy(folder: Path, seconds: float) -> tuple[Analysis, float]:
 
 
 def _cpu_s(process: subprocess.Popen[bytes]) -> float:
-    times = psutil.Process(process.pid).cpu_times()
-    return times.user + times.system
+    """Of a process and of what it started and still runs: the probe's decoder."""
+    parts = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    return sum(sum(part.cpu_times()[:2]) for part in parts)
 
 
 @contextmanager
