@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from appliance.core.errors import Text
@@ -26,6 +27,12 @@ _AGENT = {
 }
 _SEVERITY = {"red": Text("紧急", "RED"), "amber": Text("注意", "AMBER"), "info": Text("提示", "info")}
 _PHASES = {"listening": Text("测响度", "listening"), "coding": Text("转换", "coding")}
+_NOT_READY = {
+    "late_by": Text("赶不上", "comes too late"),
+    "cannot": Text("来不了", "cannot come"),
+}
+NOT_READY_SHOWN: Final = 20
+"""Of entries that will be missing so many are named; the count stands before them."""
 _GIB = 1024**3
 _MIB = 1024**2
 
@@ -47,11 +54,7 @@ def lines(seen: Snapshot) -> tuple[Text, ...]:
         _queue(seen.sync.up, Text("上行", "up")),
         *_carrying(seen),
         *_packaging(seen),
-        Text(
-            f"待发记录 {seen.sync.unsent_records}，搁置 {seen.sync.parked_records}，收件箱 {seen.sync.spool_waiting}",
-            f"records to send {seen.sync.unsent_records}, parked {seen.sync.parked_records},"
-            f" spool {seen.sync.spool_waiting}",
-        ),
+        _records(seen),
         *_storage(seen),
         _time(seen),
         _agent(seen),
@@ -83,6 +86,10 @@ def _on_air(channel: OnAir, zone: str) -> Text:
     kind = KIND_NAMES.get(channel.kind, Text(channel.kind, channel.kind))
     zh, en = (channel.title, channel.title) if channel.title else (kind.zh, kind.en)
     mark = ("", "") if channel.planned else ("（计划外）", " (not planned)")
+    if channel.insert is not None:
+        mark = ("（应急插播）", " (emergency insertion)")
+    if channel.reason is not None:
+        mark = (f"{mark[0]}（{channel.reason.zh}）", f"{mark[1]} ({channel.reason.en})")
     plan = plan_of(channel, zone)
     by = (f"；{plan.zh}", f"; {plan.en}") if plan is not None else ("", "")
     return Text(
@@ -127,6 +134,13 @@ def _coming(seen: Snapshot) -> Iterator[Text]:
             f"24 小时备播：不足 {len(missing)} 条，传输中 {under_way} 条",
             f"next 24 h: {len(missing)} entries will not be ready, {under_way} are on their way",
         )
+    for entry in missing[:NOT_READY_SHOWN]:
+        word, at = _NOT_READY[entry.state], f"{_local(entry.start_us, seen.zone):%m-%d %H:%M}"
+        because = (f"：{entry.reason.zh}", f": {entry.reason.en}") if entry.reason else ("", "")
+        yield Text(
+            f"备播不足 {entry.channel} {at}《{entry.title}》{word.zh}{because[0]}",
+            f"not ready {entry.channel} {at} {entry.title}: {word.en}{because[1]}",
+        )
 
 
 def _link(seen: Snapshot) -> Text:
@@ -144,6 +158,19 @@ def _queue(queue: Queue, name: Text) -> Text:
     return Text(
         f"{name.zh} 传输 {queue.running}，等待 {queue.waiting}，失败 {queue.failed}，剩余 {left}{rate}",
         f"{name.en} running {queue.running}, waiting {queue.waiting}, failed {queue.failed}, left {left}{rate}",
+    )
+
+
+def _records(seen: Snapshot) -> Text:
+    """What is still to be told, and how old the newest word is that the hub signed."""
+    sync = seen.sync
+    newest_us = max((stream.checkpoint_at_us or 0 for stream in sync.streams), default=0)
+    signed = f"{(seen.now_us - newest_us) / US:.0f} s" if newest_us else "-"
+    return Text(
+        f"待发记录 {sync.unsent_records}，搁置 {sync.parked_records}，暂缓 {sync.held_records}，"
+        f"收件箱 {sync.spool_waiting}，嵩山云签名 {signed} 前",
+        f"records to send {sync.unsent_records}, parked {sync.parked_records}, held {sync.held_records},"
+        f" spool {sync.spool_waiting}, signed by the hub {signed} ago",
     )
 
 
@@ -180,10 +207,12 @@ def _storage(seen: Snapshot) -> Iterator[Text]:
     if disk is None:
         return
     free, total, media = (each / _GIB for each in (disk.free_bytes, disk.total_bytes, disk.media_bytes))
+    reserve = disk.reserve_bytes / _GIB
     yield Text(
-        f"磁盘 剩余 {free:.1f}/{total:.1f} GiB，媒资 {disk.assets_here} 个 {media:.1f} GiB，待取 {disk.assets_wanted}",
-        f"disk {free:.1f} of {total:.1f} GiB free, {disk.assets_here} assets {media:.1f} GiB,"
-        f" {disk.assets_wanted} to come",
+        f"磁盘 剩余 {free:.1f}/{total:.1f} GiB，预留 {reserve:.1f} GiB，媒资 {disk.assets_here} 个 {media:.1f} GiB，"
+        f"待取 {disk.assets_wanted}，损坏 {disk.assets_bad}",
+        f"disk {free:.1f} of {total:.1f} GiB free, {reserve:.1f} GiB reserved, {disk.assets_here} assets"
+        f" {media:.1f} GiB, {disk.assets_wanted} to come, {disk.assets_bad} damaged",
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.cells import cell_len
 
-from tests.tui import test_playout, test_storage, test_sync
+from tests.tui import test_playout, test_sync
 from tests.tui.looks import seen
 from tests.tui.readings import ALL, LOOKS, PLAIN
 from tui.app import TechnicianApp
@@ -45,11 +45,9 @@ class Picture:
 def pictures() -> tuple[Picture, ...]:
     return (
         Picture("overview", "overview", seen(None, ALL["missing-tonight"]), LOOKS["zh"]),
-        Picture("overview-en", "overview", seen(None, ALL["stuck"]), LOOKS["en"]),
         Picture("console", "overview", seen(None, ALL["agent-dead"]), PLAIN),
         Picture("playout", "playout", next(iter(test_playout.STATES.values())), LOOKS["zh"]),
         Picture("sync", "sync", next(iter(test_sync.STATES.values())), LOOKS["zh"]),
-        Picture("storage", "storage", next(iter(test_storage.STATES.values())), LOOKS["zh"]),
     )
 
 

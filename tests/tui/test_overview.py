@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from appliance.commands.overview import lines
 from appliance.core.errors import Text
 from appliance.core.health import Alarm
 from tests.tui.looks import Before, seen
@@ -250,3 +251,23 @@ def test_scrolling_ends_at_the_last_line() -> None:
     rows = text_of(draw(tile, 39, 9, EN, last))
     assert last > 0
     assert rows[-1].strip() == "songshan orders, songshan answer"
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("name", [name for name, reading in ALL.items() if reading.snapshot is not None])
+def test_status_says_what_the_overview_says(name: str, language: str) -> None:
+    """Who cannot see the screens, or has them read out, is told no less: names, reasons, counts."""
+    seen_now = ALL[name].snapshot
+    assert seen_now is not None
+    told = "\n".join(line.in_language(language) for line in lines(seen_now))
+    texts = [alarm.text for alarm in seen_now.alarms] + [alarm.hint for alarm in seen_now.alarms]
+    texts += [each.reason for each in (*seen_now.coming, *seen_now.on_air, seen_now.link) if each.reason is not None]
+    words = {text.in_language(language) for text in texts}
+    words |= {channel.title for channel in seen_now.on_air} | {channel.next_title for channel in seen_now.on_air}
+    words |= {entry.title for entry in seen_now.coming if entry.state != "ready_by"}
+    assert {word for word in words if word not in told} == set()
+    sync, disk = seen_now.sync, seen_now.storage
+    counts = (sync.unsent_records, sync.parked_records, sync.spool_waiting, sync.down.failed, sync.up.failed)
+    assert disk is not None
+    for count in (*counts, disk.assets_here, disk.assets_wanted, disk.assets_bad):
+        assert re.search(rf"\b{count}\b", told)
