@@ -10,18 +10,22 @@ import fcntl
 import mmap
 import os
 import secrets
-import struct
 from pathlib import Path
 from typing import Final
 
 from appliance.durable import disk_errors, make_folder
 
+_OWNER, _BEAT_US, _SLOT, _LOCKED = range(4)
+"""Owner, running clock in microseconds, slot, whether the owner has the lock: 64 bits each.
+
+Each is read and written by itself, which a processor does in one piece. `struct.pack_into` does not: it clears all of
+them first, and whoever looked at that moment took a lead that had been sent up to slot 0.
+"""
 STALE_US: Final = 150_000
 """A sender that has not said for so long that it lives is stuck. Less than is made up for without loss."""
 PATIENCE_US: Final = 1_000_000
 """A standby leaves a box that has just started to the other one for so long."""
-_FIELDS: Final = struct.Struct("<QQQQ")
-"""Owner, running clock in microseconds, slot, whether the owner has the lock."""
+_BYTES: Final = 32
 
 
 class Lead:
@@ -35,45 +39,47 @@ class Lead:
         with disk_errors(path):
             make_folder(path.parent)
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
-            os.ftruncate(self._descriptor, _FIELDS.size)
-            self._memory = mmap.mmap(self._descriptor, _FIELDS.size)
+            os.ftruncate(self._descriptor, _BYTES)
+            self._memory = mmap.mmap(self._descriptor, _BYTES)
+        self._fields = memoryview(self._memory).cast("Q")
 
     @property
     def slot(self) -> int:
         """Up to where the output was sent, by whomever."""
-        return int(_FIELDS.unpack_from(self._memory)[2])
+        return self._fields[_SLOT]
 
     def is_ours(self, running_us: int) -> bool:
         """Whether this sender is to send now; asked before each batch."""
-        owner, beat_us, slot, is_locked = _FIELDS.unpack_from(self._memory)
         if self._is_ours:
-            if owner != self._owner:
+            if self._fields[_OWNER] != self._owner:
                 self._is_ours = False
                 self._unlock()
             return self._is_ours
-        if 0 <= running_us - beat_us <= STALE_US:
+        # It may have sent since our clock was read. What is far ahead was written before this machine was started.
+        if abs(running_us - self._fields[_BEAT_US]) <= STALE_US:
             # Whoever leads without the lock took the lead from one that is stuck and has it still.
-            if not is_locked or not self._lock():
+            if not self._fields[_LOCKED] or not self._lock():
                 return False
         elif running_us < self._patient_until_us:
             return False
         self._is_ours = True
-        self._write(running_us, slot)
+        self._fields[_OWNER] = self._owner
+        self.beat(running_us, self.slot)
         return True
 
     def beat(self, running_us: int, slot: int) -> None:
         """The slots up to this one are sent."""
-        if _FIELDS.unpack_from(self._memory)[0] == self._owner:
-            self._write(running_us, slot)
+        if self._fields[_OWNER] == self._owner:
+            self._fields[_SLOT] = slot
+            self._fields[_BEAT_US] = running_us
+            self._fields[_LOCKED] = int(self._lock())
 
     def close(self) -> None:
         """Let the next one send."""
         self._unlock()
+        self._fields.release()
         self._memory.close()
         os.close(self._descriptor)
-
-    def _write(self, running_us: int, slot: int) -> None:
-        _FIELDS.pack_into(self._memory, 0, self._owner, running_us, slot, int(self._lock()))
 
     def _lock(self) -> bool:
         if not self._is_locked:
