@@ -2,18 +2,21 @@
 
 import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import click
 
-from appliance import nights
+from appliance import nights, spool
 from appliance.alone import only_one
 from appliance.backup import read_header, recovery_seed, write
 from appliance.command import Box, now_us, pass_box, say, say_json
+from appliance.commands.desk import when, who
 from appliance.config import INSTALLED_HOME, INSTALLED_RUN, Config
 from appliance.core import seal
-from appliance.core.backup import Head, behind, nightly_name, superfluous
+from appliance.core.backup import Head, Manifest, behind, nightly_name, superfluous
+from appliance.core.command import Did
 from appliance.core.errors import OperatorError, SongshanError, Text
 from appliance.core.facts import as_facts
 from appliance.core.moment import to_text
@@ -81,7 +84,8 @@ def restore(box: Box, file: Path, code_file: Path | None, as_json: bool) -> None
         say(Text(f"{header.site} {header.made_at} 的备份", f"a backup of {header.site}, made {header.made_at}"))
     before = _heads_now(root)
     with only_one(run, root):
-        made = put_back(box.home, file, _seed(root, file, code_file))
+        made = put_back(box.home, file, _seed(root, code_file))
+        _record(box, made)
     lost = behind(made.heads, before)
     if as_json:
         say_json({"made_at": made.made_at, "site": made.site, "behind": [{"stream": s, "records": n} for s, n in lost]})
@@ -125,7 +129,14 @@ def _show_code(config: Config, as_json: bool) -> None:
     )
 
 
-def _seed(root: Path, file: Path, code_file: Path | None) -> bytes:
+def _record(box: Box, made: Manifest) -> None:
+    """Into the audit trail of the box that comes back."""
+    what = f"restore {made.made_at}"
+    with suppress(SongshanError):
+        spool.put(box.config, Did(what=what, by=who(), via="cli", at=when(), reason=""))
+
+
+def _seed(root: Path, code_file: Path | None) -> bytes:
     """The recovery code: given, else this box's own where it opens the file, else typed."""
     given = os.environ.get(ENVIRON)
     if code_file is not None:

@@ -222,16 +222,20 @@ def test_a_restore_that_is_killed_anywhere_leaves_the_old_state_or_the_new(confi
     path, seed = back_up(config)
     old = made(tmp_path / "old")
     shutil.copy(config.keys / "recovery", old.keys / "recovery")
-    with writing(old.database) as db, transaction(db):
-        desk.add_tip(db, "t9", TIP, "", 9)
+    (old.home / "appliance.toml").write_text(render(replace(old, limits=Limits(catchup_days=3))))
+    pristine = tmp_path / "pristine"
+    with writing(old.database) as db:
+        with transaction(db):
+            desk.add_tip(db, "t9", TIP, "", 9)
+        # As after a power cut: the last words stand in the log beside the database alone.
+        shutil.copytree(old.home, pristine)
+    assert (pristine / "state/box.db-wal").stat().st_size
     states = {"old": (state_of(old.home), ["t1", "t9"]), "new": (state_of(config.home), ["t1"])}
-    pristine, seen, step = tmp_path / "pristine", [], 0
-    shutil.copytree(old.home, pristine)
+    seen, step = [], 0
     while True:
         step += 2
         shutil.rmtree(old.home)
         shutil.copytree(pristine, old.home)
-        (old.database.with_name("box.db-wal")).write_bytes(b"")
         killed = dies(lambda: restoring.restore(old.home, path, seed) and None, step)
         finish_restore(old.home)
         found = state_of(old.home), tips(old)

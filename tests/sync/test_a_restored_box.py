@@ -7,9 +7,10 @@ import pytest
 
 from appliance import backup, restoring
 from appliance.config import Config, render
-from appliance.store import histories
+from appliance.core import records
+from appliance.store import histories, journals, redactions
 from provisioning.identity import private_text
-from tests.sync.pair import KEY, ONE, OTHER, SITE, World, world
+from tests.sync.pair import KEY, ONE, OTHER, SITE, County, World, world
 
 REPORT = f"{SITE}/report"
 
@@ -77,3 +78,27 @@ def test_a_box_and_its_hub_that_both_come_back_from_before_lose_nothing_that_eit
         box.talk()
         assert pair.hub.keys(REPORT) == box.said() == ["a", "b", "d"]
         assert box.alarms() == {}
+
+
+def test_words_that_were_removed_since_the_backup_are_removed_again(pair: World) -> None:
+    """They come back with the file, and the hub's word that they must go comes after them."""
+    with pair.box() as box:
+        box.say("a", "b")
+        box.talk()
+        path, seed = back_up(box.config)
+        body = records.Redact(REPORT, 1, 1, "含个人信息", "2026-11-24T06:00:00Z")
+        pair.hub.write(f"{SITE}/control", "redact", f"{REPORT} 1:1", body)
+        box.talk()
+        assert is_blank(box) == [True, False]
+    restoring.restore(pair.root / "box", path, seed)
+    with pair.box(is_up=False) as box:
+        assert is_blank(box) == [False, False]
+        box.is_connected = True
+        box.talk()
+        assert is_blank(box) == [True, False]
+        redactions.wipe(box.db)
+        assert "路灯 a".encode() not in box.config.database.read_bytes()
+
+
+def is_blank(box: County) -> list[bool]:
+    return [record.body is None for record in journals.read_from(box.db, REPORT, (1, 0))]
