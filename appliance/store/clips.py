@@ -5,12 +5,14 @@ clip_of                        on disk, in house format, travelling, why and by 
 insertions                     what breaks in, or waits to
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 from sqlite_utils import Database
 
 from appliance.core.clip_facts import AirClip, ClipFacts, Insertion
+from appliance.core.rundown import tick_of
 from appliance.core.stock import Transfer
 from appliance.core.ts import HOUSE_PROFILE
 from appliance.store.assets import holding, rendition
@@ -69,16 +71,30 @@ def clip_of(db: Database, digest: str) -> ClipFacts:
     )
 
 
-def insertions(db: Database, channel: str, limit: int = 50) -> tuple[Insertion, ...]:
+def insertions(db: Database, channel: str, now_us: int, limit: int = 50) -> tuple[Insertion, ...]:
     """What breaks into a channel or waits to, in the order in which it came; without what a person has ended."""
     found = rows(
         db,
-        "SELECT id, inserts.digest, coalesce(name, '') AS name, at_us, until_us, start_tick, end_tick, inserts.state"
-        " FROM inserts LEFT JOIN assets USING (digest) WHERE channel = ? AND inserts.state IN ('waiting', 'placed')"
-        " AND NOT stopped ORDER BY received_at_us, id LIMIT ?",
-        (channel, limit),
+        "SELECT id, digest, '' AS name, at_us, until_us, start_tick, end_tick, state FROM inserts"
+        " WHERE channel = ? AND state IN ('waiting', 'placed') AND NOT stopped AND coalesce(end_tick, ?) >= ?"
+        " ORDER BY received_at_us, id LIMIT ?",
+        (channel, tick_of(now_us), tick_of(now_us), limit),
     )
-    return tuple(msgspec.convert(row, Insertion) for row in found)
+    called = names(db, [row["digest"] for row in found])
+    return tuple(msgspec.convert({**row, "name": called.get(row["digest"], "")}, Insertion) for row in found)
+
+
+def names(db: Database, digests: Iterable[str]) -> dict[str, str]:
+    """What the files of assets are called, their own or those of their renditions; without what has no name."""
+    listed = msgspec.json.encode(sorted(set(digests))).decode()
+    found = rows(
+        db,
+        "SELECT value AS digest, coalesce((SELECT nullif(name, '') FROM assets WHERE assets.digest = value),"
+        " (SELECT name FROM renditions JOIN assets ON assets.digest = renditions.digest WHERE source = value LIMIT 1))"
+        " AS name FROM json_each(?)",
+        (listed,),
+    )
+    return {row["digest"]: row["name"] for row in found if row["name"]}
 
 
 _OF: Final = {"profile": HOUSE_PROFILE}

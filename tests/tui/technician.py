@@ -65,11 +65,12 @@ class Technician:
         self.pressed = before + 1
 
     def confirm(self) -> None:
-        """The reason and the site's id that whatever touches the air wants, and the yes."""
+        """The reason and the site's id that whatever touches the air wants, and the yes: only the Enters count."""
         self.type("防汛")
         self.keys("enter")
         self.type("dengfeng")
         self.keys("enter", "enter")
+        self.pressed -= 2
 
     def agent(self) -> None:
         """The agent comes by, does what lies in the spool, and the screen looks again."""

@@ -58,10 +58,11 @@ OFF = aired(
 )
 PADDED = aired(
     5,
-    "垫片",
+    "",
     -1.5,
     95,
     kind="filler",
+    asset="sha256:" + "c" * 64,
     planned=False,
     status=("Missing Content",),
     reason=Text("素材未到", "its asset has not come"),
@@ -79,7 +80,8 @@ ROWS = (
     aired(1, "新闻联播（郑州转播）", -15, 1800, kind="live", status=("Joined in Progress",)),
 )
 TALLY = Tally(off_air=Count(1, 12.0), padded=Count(1, 95.0), accounted_s=50_580.0, unvouched_s=120.0)
-FOUND = Found(CHANNELS, "dengfeng-1", ROWS, day="2026-11-24", tally=TALLY)
+NAMES = {"sha256:" + "c" * 64: "农时农事.mp4"}
+FOUND = Found(CHANNELS, "dengfeng-1", ROWS, NAMES, day="2026-11-24", tally=TALLY)
 JUMPED = replace(
     FOUND, rows=ROWS[-1:], day="2026-11-23", tally=Tally(accounted_s=86_400.0), from_us=NOW_US - 19 * HOUR_US
 )

@@ -114,11 +114,12 @@ def test_insert_an_emergency_clip_and_return(li: Technician) -> None:
     begun_us = now_us()
     with li.database() as db:
         air.ensure_channel(db, CHANNEL, "Asia/Shanghai", begun_us)
+        for number, name in enumerate(("公益广告.mp4", "台标.mp4", "天气.mp4"), 2):
+            clip(db, number, name, 25 * 10)
         clip(db, 1, "汛情提示.mp4", 25 * 60)
         air.recompile(db, CHANNEL, begun_us, 1)
-    li.keys("2", "i", "enter", "enter")
+    li.keys("2", "i", "enter", "enter", "enter", "x", "enter")
     assert "立即中断，插播：汛情提示.mp4" in li.shown
-    li.keys("enter")
     li.confirm()
     assert li.pressed <= KEYS_MAX
     li.agent()

@@ -318,6 +318,15 @@ def test_a_clip_in_the_place_of_an_entry_has_exactly_its_time() -> None:
     assert now.at_air is None
 
 
+def test_a_red_clip_is_not_packaged_again() -> None:
+    """It would be red again; the key would only promise something."""
+    red = Check("2", (Fault("black_throughout", "red", Text("全黑", "black")),))
+    assert BROKEN.clip is not None and BROKEN.clip.rendition is not None
+    rendition = msgspec.structs.replace(BROKEN.clip.rendition, check=red)
+    found = replace(BROKEN, clip=msgspec.structs.replace(BROKEN.clip, rendition=rendition))
+    assert act("package").refusal(case(found, key_of(FILM_ROW), asked=ASKED_FILM)) is not None
+
+
 def test_what_will_be_missing_stands_first_and_then_the_day() -> None:
     """What matters tonight is not found on the third page."""
     assert [row.entry_id for row in in_order(ROWS, NOW_US)] == ["e3", "e4", "e5", "e8", "e1", "e2", "e6", "e7", "e9"]

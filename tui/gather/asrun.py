@@ -9,7 +9,7 @@ from appliance.config import Config
 from appliance.core.accidents import Accident, tally
 from appliance.core.moment import US, to_us
 from appliance.core.schedule import day_bounds_us, day_of
-from appliance.store import air, aired, asrun
+from appliance.store import air, aired, asrun, clips
 from tui.gather.where import Where
 from tui.view.asrun import ACCIDENT_DAYS, ACCIDENTS_SIDE, Found, moment_asked
 from tui.view.sheet import PAGE_ROWS, Asked
@@ -33,7 +33,10 @@ def gather(where: Where, asked: Asked) -> Found:
             return replace(bare, channel="", accidents=found[begin : begin + PAGE_ROWS], next=following)
         if asked.opened is not None:
             kept = aired.row_of(db, bare.channel, int(asked.opened))
-            return replace(bare, opened=kept.row, hash=kept.hash) if kept is not None else bare
+            if kept is None:
+                return bare
+            called = clips.names(db, [kept.row.asset] if kept.row.asset is not None else [])
+            return replace(bare, opened=kept.row, hash=kept.hash, names=called)
         return _channel(db, config, bare, asked, now_us)
 
 
@@ -49,6 +52,7 @@ def _channel(db: Database, config: Config, bare: Found, asked: Asked, now_us: in
     return replace(
         bare,
         rows=rows,
+        names=clips.names(db, [row.asset for row in rows if row.asset is not None and not row.title]),
         next=str(rows[-1].seq) if len(rows) >= PAGE_ROWS else "",
         day=day,
         tally=tally(asrun.aired(db, bare.channel, begin_us, end_us), begin_us, end_us),

@@ -58,7 +58,7 @@ def _channel(db: Database, bare: Found, rows: Sequence[Ready], asked: Asked, at:
         counts=tuple(Counter(row.state for row in rows if not row.is_dropped).items()),
         stretches=stretches_of(rows, now_us),
         tally=tally(not_as_planned(db, bare.channel, since_us, now_us), since_us, now_us),
-        insertions=clips.insertions(db, bare.channel),
+        insertions=clips.insertions(db, bare.channel, now_us),
         clips=clips.clips_that_air(db, limit=PAGE_ROWS),
     )
 

@@ -4,7 +4,8 @@ A side for each channel, one for the accidents of a week. Behind `/` stands a ti
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
@@ -33,6 +34,8 @@ class Found:
     channels: tuple[tuple[str, str], ...] = ()
     channel: str = ""
     rows: tuple[AiredRow, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Of files, by the digest of the asset: what no schedule gave a title to."""
     next: str = ""
     day: str = ""
     tally: Tally | None = None
@@ -135,7 +138,7 @@ def _rows(found: Found, look: Look) -> Table:
                 look.second(to_us(row.start)),
                 length(row.duration_s),
                 kind_word(row.kind, look),
-                look.data(row.title, row.entry or "-"),
+                _title(row, found.names, look),
                 _aired(row, look),
                 look.say(", ").join(evidence_words(row, look)) or look.say("none"),
             ),
@@ -144,6 +147,11 @@ def _rows(found: Found, look: Look) -> Table:
         for row in found.rows
     )
     return Table(columns, rows, look.say("nothing is logged for this time"), next=found.next)
+
+
+def _title(row: AiredRow, names: Mapping[str, str], look: Look) -> str:
+    """A filler and an insertion have none but that of their file."""
+    return look.data(row.title or names.get(row.asset or "", ""), row.entry or "-")
 
 
 def _level(row: AiredRow) -> Level:
@@ -216,7 +224,7 @@ def _opened(found: Found, look: Look) -> Tile | Prose:
         Fact(look.say("Hash"), found.hash),
         Fact(look.say("Before it"), row.prev),
     ]
-    title = look.data(row.title, kind_word(row.kind, look))
+    title = look.data(row.title or found.names.get(row.asset or "", ""), kind_word(row.kind, look))
     return Tile(title, _aired(row, look), _level(row), tuple(lines), scrolls=True)
 
 

@@ -72,8 +72,7 @@ def _what_to_do(row: Ready, clip: ClipFacts | None, at_us: int, look: Look) -> l
 
 
 def _airing(row: Ready, at_us: int, look: Look) -> list[Line]:
-    ends = look.clock(row.end_us, row.start_us)
-    airs = look.say("{start} to {end}").format(start=look.clock(row.start_us, at_us), end=ends)
+    airs = f"{look.second(row.start_us)} - {look.second(row.end_us)}"
     ahead = (row.start_us - at_us) / US
     left = look.say("in {duration}").format(duration=look.duration(ahead)) if ahead > 0 else look.say("on the air")
     lines: list[Line] = [Fact(look.say("Airs"), airs, left), Fact(look.say("Kind"), kind_word(row.kind, look))]

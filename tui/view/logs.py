@@ -48,7 +48,9 @@ def sheet(found: Found | None, _reading: Reading | None, look: Look, asked: Aske
 
 
 def _lines(found: Found, look: Look) -> Table:
-    columns = (Column(look.say("Time"), 14), Column(look.say("Part"), 12), Column(look.say("Line"), 0))
+    # A part's own file says no times.
+    times = Column(look.say("Time"), 14) if found.source == "journal" else Column("", 1)
+    columns = (times, Column(look.say("Part"), 12), Column(look.say("Line"), 0))
     rows = tuple(
         TableRow(
             line.key,

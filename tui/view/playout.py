@@ -191,7 +191,7 @@ def _timeline(found: Found, look: Look) -> Timeline:
 
 def _entries(found: Found, look: Look) -> Table:
     columns = (
-        Column(look.say("Start"), 11),
+        Column(look.say("Start"), 14),
         Column(look.say("Programme"), 0),
         Column(look.say("Readiness"), 30),
         Column(look.say("Kind"), 8, from_cells=100),
@@ -201,7 +201,7 @@ def _entries(found: Found, look: Look) -> Table:
         TableRow(
             key_of(row),
             (
-                look.clock(row.start_us, found.at_us),
+                look.second(row.start_us),
                 look.data(row.title, row.entry_id),
                 standing(row, found.at_us, look),
                 kind_word(row.kind, look),

@@ -247,7 +247,7 @@ def _replace_preview(case: Case) -> tuple[str, ...]:
     if row is None:
         return ()
     clip = next((clip_name(each, look) for each in found.like if each.digest == case.value(CLIP)), "-")
-    times = {"start": look.clock(row.start_us, found.at_us), "end": look.clock(row.end_us, row.start_us)}
+    times = {"start": look.second(row.start_us), "end": look.second(row.end_us)}
     return (
         look.say("From {start} to {end} plays: {clip}").format(clip=clip, **times),
         look.say("It is repeated until the time is full, and takes the place of: {title}").format(

@@ -118,6 +118,7 @@ def _kind(kind: str, look: Look) -> str:
         "live": look.say("live"),
         "test": look.say("test"),
         "slate": look.say("slate"),
+        "emergency": look.say("insertion"),
     }
     return words.get(kind, kind)
 

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlite_utils import Database
 
 from appliance.core.accidents import tally
 from appliance.core.moment import to_us
+from appliance.core.rundown import tick_of
 from appliance.store import aired, asrun
 from appliance.store.database import transaction, writing
 from tests.appliance.core.air_box import SECOND, clock, entry
@@ -15,6 +17,7 @@ from tests.appliance.store.test_air import recompile, schedule
 from tests.appliance.store.test_asrun import NOON, made
 
 UNTIL = clock("14:00:00")
+PLANNED = "Aired Without Discrepancy"
 
 
 @pytest.fixture
@@ -62,6 +65,16 @@ def test_every_accident_is_among_what_is_not_as_planned(db: Database) -> None:
     whole = asrun.aired(db, "ch-1", begin, end)
     assert 0 < len(short) < len(whole)
     assert tally(short, begin, end).accidents == tally(whole, begin, end).accidents != ()
+
+
+def test_a_filler_that_nobody_planned_is_among_them_whatever_its_status(db: Database) -> None:
+    """It counts as an accident by what it is."""
+    last = aired.aired_before(db, "ch-1", UNTIL, limit=1)[0]
+    row = msgspec.structs.replace(last, seq=last.seq + 1, kind="filler", planned=False, status=(PLANNED,), reason=None)
+    document = msgspec.json.encode(row)
+    tick = tick_of(to_us(row.start))
+    db.conn.execute("INSERT INTO asrun VALUES ('ch-1', ?, ?, ?, '', ?, 0)", (row.seq, tick, tick + 90, document))
+    assert row.seq in {each.seq for each in aired.not_as_planned(db, "ch-1", NOON, UNTIL)}
 
 
 def test_one_row_comes_with_the_hash_that_the_next_one_names(db: Database) -> None:

@@ -76,6 +76,9 @@ def test_all_that_is_known_of_a_clip_is_told(db: Database) -> None:
     assert found.made is not None and found.made.size_bytes == 800
     assert [(each.digest, each.attempts) for each in found.transfers] == [(made, 3)]
     assert found.reasons == (("air:dengfeng-1:2026-11-24", AT_US + 5),)
+    assert clips.names(db, [source, made, digest("f")]) == {source: "电影.mp4", made: "电影.mp4"}
+    db.conn.execute("DELETE FROM assets WHERE digest = ?", (source,))
+    assert clips.names(db, [source]) == {source: "电影.mp4"}
     assert clips.clip_of(db, digest("f")) == ClipFacts(source=None, rendition=None, made=None)
 
 
@@ -85,8 +88,11 @@ def test_insertions_are_told_until_they_are_over_or_ended(db: Database) -> None:
     with transaction(db):
         air.ensure_channel(db, "ch", "Asia/Shanghai", AT_US)
         air.add_insert(db, "i-1", "ch", digest("a"), AT_US, at="2026-11-24T12:00:00Z")
-    (found,) = clips.insertions(db, "ch")
+    (found,) = clips.insertions(db, "ch", AT_US)
     assert (found.name, found.state, found.until_us) == ("汛情提示.mp4", "waiting", None)
+    db.conn.execute("UPDATE inserts SET state = 'placed', start_tick = 1, end_tick = 2")
+    assert clips.insertions(db, "ch", AT_US) == ()
+    db.conn.execute("UPDATE inserts SET end_tick = NULL")
     with transaction(db):
         air.resume(db, "ch")
-    assert clips.insertions(db, "ch") == ()
+    assert clips.insertions(db, "ch", AT_US) == ()
