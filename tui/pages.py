@@ -207,7 +207,7 @@ PAGES: Final = (
         ),
         gather_upgrade.gather,
         upgrade.ACTS,
-        {"rollback": gather_upgrade.roll_back, "apply": gather_upgrade.apply},
+        {"rollback": gather_upgrade.roll_back, "apply": gather_upgrade.apply, "stage": gather_upgrade.stage},
     ),
     Page(
         "given",

@@ -103,11 +103,11 @@ def test_nothing_is_changed_but_by_the_last_step_and_that_asks() -> None:
     assert act("choose").refusal(case(MANY, NONE.path)) == NONE.problem
 
 
-def test_whether_a_bundle_has_run_out_no_wrong_clock_can_tell() -> None:
-    """A machine with an empty battery wakes up in 1970, or in 2037 after a spark."""
+def test_a_bundle_that_has_run_out_is_told_and_the_hub_has_the_word() -> None:
+    """A machine with an empty battery wakes up in 1970, or in 2037 after a spark: its clock must not keep it away."""
     assert has_run_out(OTHER, NOW_US)
     assert not has_run_out(OFFER, NOW_US)
-    assert not has_run_out(OTHER, 0)
+    assert act("join").refusal(case(OVER)) is None
 
 
 def test_from_the_language_to_the_yes_by_keys_alone(tmp_path: Path) -> None:

@@ -23,13 +23,13 @@ from tests.tui.readings import (
     NOW_US,
     OFFLINE,
 )
-from tui.gather.upgrade import gather, roll_back
+from tui.gather.upgrade import gather, roll_back, stage
 from tui.gather.where import where
 from tui.rows import Level
 from tui.view.acts import Act, Case
 from tui.view.reading import Trouble
 from tui.view.sheet import Asked
-from tui.view.upgrade import ACTS, Found, level_of
+from tui.view.upgrade import ACTS, BUNDLES, Brought, Found, level_of
 
 GOOD = (
     Signal(name="air", good=True, found=Text("2 个频道如常", "2 channels as before")),
@@ -99,6 +99,7 @@ WENT_BACK = Found(
 WAITING = Found(software(waiting=(Request(do="rollback", by="张工", reason="画面异常", at_us=NOW_US),)), "0.2.0")
 BROKEN = Found(software(problem=Text("现用版本 0.2.0 不完整", "the release in use, 0.2.0, is not whole")), "0.2.0")
 BY_HAND = Found(Releases(), "0.1.0", is_installed=False)
+BROUGHT = (Brought("/media/usb/songshan-0.3.0.bundle", 84_000_000, NOW_US - 30 * HOUR_US),)
 STATES = {
     "healthy": seen(FOUND),
     "staged": seen(STAGED),
@@ -113,6 +114,8 @@ STATES = {
     "no configuration": seen(None, NO_CONFIG, Trouble(NO_CONFIG.problems[0], NO_CONFIG.hint)),
     "one opened": seen(FOUND, asked=Asked(opened="1")),
     "gone since": seen(FOUND, asked=Asked(opened="7")),
+    "bundles": seen(replace(FOUND, brought=BROUGHT), asked=Asked(tab=BUNDLES)),
+    "no bundle": seen(FOUND, asked=Asked(tab=BUNDLES)),
 }
 
 
@@ -166,3 +169,21 @@ def test_a_box_without_releases_says_so(tmp_path: Path) -> None:
     """A home of one's own has none."""
     make_box(tmp_path)
     assert not gather(where(tmp_path, {}), Asked()).is_installed
+
+
+def test_a_bundle_on_a_stick_is_found_and_asked_to_be_staged(tmp_path: Path) -> None:
+    """A county without a line is upgraded by stick; what is in the file is for root's unit to judge."""
+    config = make_box(tmp_path / "box")
+    file = tmp_path / "songshan-0.3.0.bundle"
+    file.write_bytes(b"x")
+    (tmp_path / "dengfeng.bundle").write_bytes(b"{}")
+    here = where(config.home, {"HOME": str(tmp_path)})
+    assert gather(here, Asked()).brought == ()
+    found = gather(here, Asked(tab=BUNDLES))
+    assert str(file) in [each.path for each in found.brought]
+    assert str(tmp_path / "dengfeng.bundle") not in [each.path for each in found.brought]
+    stage(here, replace(case(found), row=str(file)))
+    ((_path, asked),) = releases.waiting(config)
+    assert isinstance(asked, Request) and (asked.do, asked.bundle) == ("stage", str(file))
+    assert act("stage").refusal(case(ON_TRIAL)) is not None
+    assert act("stage").refusal(case(FOUND)) is None

@@ -4,17 +4,16 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from appliance.command import Box
 from appliance.commands.checks import Check, all_checks
 from appliance.commands.doctor import bundle_of, phone_code
-from appliance.core.errors import OperatorError, SongshanError, Text
+from appliance.core.errors import OperatorError, Text
 from appliance.core.moment import US, to_text
 from appliance.durable import write_atomically
-from appliance.mounts import mounts
+from tui.gather.brought import sticks
 from tui.gather.where import Where
 from tui.view.acts import Case
 from tui.view.doctor import Checked, Found
@@ -22,9 +21,6 @@ from tui.view.sheet import Asked
 
 KEPT_US: Final = 60 * US
 """Checks are made anew after so long: they dial the hub and read all of the database."""
-STICKS: Final = ("/media/*", "/media/*/*", "/mnt", "/mnt/*", "/run/media/*", "/run/media/*/*")
-"""Where sticks are mounted, by hand and by desktops."""
-FOLDERS_MAX: Final = 12
 NOTE: Final = "doctor"
 
 
@@ -63,11 +59,7 @@ def bundle(where: Where, case: Case) -> Text:
 
 def folders(where: Where) -> Iterator[str]:
     """Where a file may be put: a stick that is in, the person's own folder, that of passing files."""
-    sticks: list[Path] = []
-    with suppress(SongshanError):
-        points = [Path(mount.point) for mount in mounts() if not mount.is_read_only]
-        sticks = [point for point in points if any(point.match(stick) for stick in STICKS)][:FOLDERS_MAX]
-    for path in (*sticks, Path(where.environ.get("HOME", "/nowhere")), Path(tempfile.gettempdir())):
+    for path in (*sticks(to_write=True), Path(where.environ.get("HOME", "/nowhere")), Path(tempfile.gettempdir())):
         if path.is_dir() and os.access(path, os.W_OK | os.X_OK):
             yield str(path)
 

@@ -7,7 +7,6 @@ import pwd
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +15,7 @@ from appliance.core.errors import OperatorError, SongshanError, Text, WorldError
 from appliance.core.moment import to_us
 from appliance.joining import BUNDLE_BYTES_MAX, read_bundle
 from appliance.mounts import mounts
+from tui.gather.brought import files_called
 from tui.gather.network import tried
 from tui.gather.programs import ask
 from tui.gather.storage import HERE, read_disks
@@ -26,10 +26,7 @@ from tui.view.first_boot import Found, Joined, Offer
 from tui.view.network import LineTest
 from tui.view.sheet import Asked
 
-STICKS: Final = ("/media/", "/mnt", "/run/media/")
 ENDING: Final = "*.bundle"
-OFFERS_MAX: Final = 50
-LOOKED_AT_MAX: Final = 500
 JOIN_TIMEOUT_S: Final = 90.0
 START_TIMEOUT_S: Final = 60.0
 OWNER: Final = "songshan"
@@ -42,7 +39,7 @@ TESTED: Final = "bundle-line"
 
 def gather(where: Where, _asked: Asked) -> Found:
     """Everything; it is little, and the box does nothing else yet."""
-    offers = tuple(islice(_offers(where), OFFERS_MAX))
+    offers = tuple(_offer(path) for path in files_called(where, ENDING, (INSTALLED_CONFIG.parent,)))
     good = [each.path for each in offers if each.problem is None]
     chosen = where.notes.get(CHOSEN, "")
     test = where.notes.get(TESTED)
@@ -94,22 +91,6 @@ def join(where: Where, case: Case) -> Text:
         "已入网，请把指纹报给嵩山云运维" + ("" if started else "；服务须以 root 启动"),
         "joined: read the fingerprint to the hub's operator" + ("" if started else "; root has to start the services"),
     )
-
-
-def _offers(where: Where) -> Iterator[Offer]:
-    """Every file that is called like a bundle where one would put it; two folders deep on sticks."""
-    places: list[Path] = []
-    with suppress(SongshanError):
-        places = [Path(mount.point) for mount in mounts() if mount.point.startswith(STICKS)]
-    home = [Path(where.environ["HOME"])] if where.environ.get("HOME", "").startswith("/") else []
-    with suppress(OSError):
-        home.append(Path.cwd())
-    for place in dict.fromkeys((*places, INSTALLED_CONFIG.parent, *home)):
-        found: list[Path] = []
-        with suppress(OSError):
-            found = sorted(islice((*place.glob(ENDING), *place.glob(f"*/{ENDING}")), LOOKED_AT_MAX))
-        for path in dict.fromkeys(found):
-            yield _offer(path)
 
 
 def _offer(path: Path) -> Offer:

@@ -12,9 +12,19 @@ from tui.look import Look
 from tui.rows import Advice, Fact, Level, Line, Tile
 from tui.view.acts import Act, Case, Field, Weight
 from tui.view.reading import Reading
-from tui.view.sheet import Asked, Beside, Column, Prose, Sheet, Table, TableRow
+from tui.view.sheet import Asked, Beside, Column, Prose, Sheet, Tab, Table, TableRow
 
 OTHER: Final = "other"
+BUNDLES: Final = "bundles"
+
+
+@dataclass(frozen=True)
+class Brought:
+    """A file that may be a bundle of software: what the hub signed, its own unit finds out."""
+
+    path: str
+    size_bytes: int
+    changed_us: int
 
 
 @dataclass(frozen=True)
@@ -24,6 +34,7 @@ class Found:
     releases: Releases
     version: str
     is_installed: bool = True
+    brought: tuple[Brought, ...] = ()
 
 
 def sheet(found: Found | None, reading: Reading | None, look: Look, asked: Asked) -> Sheet:
@@ -33,8 +44,25 @@ def sheet(found: Found | None, reading: Reading | None, look: Look, asked: Asked
     now_us = reading.at_us if reading is not None else 0
     if asked.opened is not None:
         return Sheet((_opened(found, now_us, look, asked.opened),))
-    blocks = [Beside((_running(found, look), _gate(found.releases.upgrade, now_us, look)))]
-    return Sheet((*blocks, _past(found, now_us, look)))
+    tabs = (Tab("", look.say("Releases")), Tab(BUNDLES, look.say("Upgrade bundles")))
+    if asked.tab == BUNDLES:
+        about = look.say("Found by name, on sticks and in the home folder. The signature is checked on staging.")
+        return Sheet((_brought(found, now_us, look), Prose((about,))), tabs=tabs, tab=asked.tab)
+    head = Beside((_running(found, look), _gate(found.releases.upgrade, now_us, look)))
+    return Sheet((head, _past(found, now_us, look)), tabs=tabs, tab=asked.tab)
+
+
+def _brought(found: Found, now_us: int, look: Look) -> Table:
+    columns = (
+        Column(look.say("File"), 0),
+        Column(look.say("Size"), 8, is_right=True),
+        Column(look.say("Age"), 14, is_right=True),
+    )
+    rows = tuple(
+        TableRow(each.path, (look.data(each.path), look.size(each.size_bytes), look.ago(each.changed_us, now_us)))
+        for each in found.brought
+    )
+    return Table(columns, rows, look.say("no file songshan-VERSION.bundle was found"), is_searchable=False, opens=False)
 
 
 def level_of(found: Found) -> Level:
@@ -217,6 +245,25 @@ def _cannot_roll_back(case: Case) -> Text | None:
     return None
 
 
+def _cannot_stage(case: Case) -> Text | None:
+    found = case.found
+    if not isinstance(found, Found) or not found.is_installed:
+        return Text(
+            "本机不是按版本安装的，请按运维手册手工升级", "this box was not installed as releases: upgrade it by hand"
+        )
+    if found.releases.waiting or found.releases.upgrade.state in UNDER_WAY:
+        return Text("已有请求在等待或正在处理", "something waits or is under way already")
+    return None
+
+
+def _preview_stage(case: Case) -> tuple[str, ...]:
+    look = case.look
+    return (
+        look.say("{path}: checked, and installed beside what runs.").format(path=look.data(case.row)),
+        look.say("Nothing is switched by that: key a does, once it is staged."),
+    )
+
+
 def _cannot_apply(case: Case) -> Text | None:
     found = case.found
     if not isinstance(found, Found) or not found.releases.can_apply:
@@ -259,6 +306,7 @@ ACTS: Final = (
         fields=lambda case: _fields(case, reasons(case.look)),
         preview=_preview_roll_back,
         refusal=_cannot_roll_back,
+        tabs=("",),
     ),
     Act(
         "apply",
@@ -268,5 +316,16 @@ ACTS: Final = (
         fields=lambda case: _fields(case, reasons_to_go_on(case.look)),
         preview=_preview_apply,
         refusal=_cannot_apply,
+        tabs=("",),
+    ),
+    Act(
+        "stage",
+        "s",
+        say("Stage it"),
+        Weight.BOX,
+        preview=_preview_stage,
+        refusal=_cannot_stage,
+        needs_row=True,
+        tabs=(BUNDLES,),
     ),
 )
