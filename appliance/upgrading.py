@@ -139,6 +139,7 @@ def begin_rollback(config: Config, by: str, reason: str, now_us: int) -> None:
         began_us=now_us,
         changed_us=now_us,
         why=None,
+        restored=False,
     )
     releases.keep(config, begun)
 

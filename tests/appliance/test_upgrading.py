@@ -15,7 +15,7 @@ from appliance.config import Config
 from appliance.core.errors import Refused, Text, WorldError
 from appliance.core.gate import Policy
 from appliance.core.health import Agent
-from appliance.core.release import ATTEMPTS_MAX, Release, Upgrade
+from appliance.core.release import ATTEMPTS_MAX, Release, Undo, Upgrade
 from appliance.store import at_rest, desk, facts, histories
 from appliance.store.database import connect, reading, rows, transaction, writing
 from appliance.upgrading import AGENT, Machine
@@ -134,15 +134,18 @@ def test_a_release_that_does_not_run_goes_back_by_itself_and_the_database_stays(
 
 
 def test_a_bad_release_does_not_take_away_the_way_back_from_the_good_one_before(config: Config) -> None:
-    """1.1 stays, 1.2 goes; then somebody finds 1.1 wanting."""
-    shutil.copytree(releases.folder_of(config, "1.2-broken"), config.home / "copy")
+    """1.1 stays, the next one goes and takes its database with it; then somebody finds 1.1 wanting."""
+    bad = "1.3-broken-and-changes-tables"
+    shutil.copytree(releases.folder_of(config, bad), config.home / "copy")
     upgraded(config, "1.1")
-    shutil.copytree(config.home / "copy", releases.folder_of(config, "1.2-broken"))
-    assert upgraded(config, "1.2-broken").state == "rolled_back"
-    assert links(config) == ("1.1", "1.0", "1.1")
+    shutil.copytree(config.home / "copy", releases.folder_of(config, bad))
+    done = upgraded(config, bad)
+    assert (done.state, done.restored, links(config)) == ("rolled_back", True, ("1.1", "1.0", "1.1"))
+    said = tips(config)
     upgrading.begin_rollback(config, "李工", "画面异常", config.clock.wall_us())
-    assert upgrading.carry_on(config, machine(config)).state == "rolled_back"
-    assert links(config) == ("1.0", "", "1.0")
+    done = upgrading.carry_on(config, machine(config))
+    assert (done.state, done.restored, links(config)) == ("rolled_back", False, ("1.0", "", "1.0"))
+    assert tips(config) == said + 1, "1.1 had changed no table: the database stays"
 
 
 def test_a_release_that_changed_the_tables_leaves_the_database_of_before(config: Config) -> None:
@@ -255,6 +258,22 @@ def test_killed_anywhere_it_finishes_or_goes_back_by_itself(config: Config, tmp_
         step += stride
     assert {"staged", "preparing", "backed_up", "verifying", expected[0]} <= seen
     assert expected[0] == "committed" or "rolling_back" in seen
+
+
+def test_there_is_a_database_wherever_the_exchange_is_killed(config: Config) -> None:
+    """An agent that found none would make one, and the box would begin from nothing."""
+    upgrading._copy_database(config, "before-1.1.db")
+    undo = Undo(new="1.1", old="1.0", database="before-1.1.db", steps=at_rest.steps_of(config.database))
+    seen = set()
+    for step in range(1, 200):
+        changes_tables(config)
+        killed = dies(lambda: upgrading._put_database_back(config, undo, machine(config)), step)
+        assert config.database.exists(), f"killed at step {step}"
+        assert at_rest.faults_of(config.database) == ()
+        seen.add("of_tomorrow" in at_rest.steps_of(config.database))
+        if not killed:
+            break
+    assert seen == {True, False} and "of_tomorrow" not in at_rest.steps_of(config.database)
 
 
 def _apply(config: Config) -> None:
