@@ -7,8 +7,10 @@ python -m appliance.manifest PATH  the same as JSON, in a process of its own: a 
 
 import os
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 import msgspec
 from sqlite_utils import Database
@@ -23,6 +25,10 @@ from appliance.core.manifest import Manifest
 from appliance.stick import FOLDERS, NOTE, Stick
 from appliance.store import hub_keys, journals, kept
 from appliance.store.database import reading
+
+COUNTING_S: Final = 4.0
+COUNTED_MAX: Final = 20_000
+"""A stick that is slow, or holds a library, is ours all the same: what could not be counted is said to be more."""
 
 
 def look(config: Config, path: Path) -> Manifest:
@@ -64,7 +70,8 @@ def _what_comes(config: Config, db: Database, stick: Stick, label: carry.Label, 
             note = carry.parse_note(data, label, "hub", (key,))
         except Refused as error:
             problem = error.problems[0]
-    sizes = pieces.listed(stick, "hub")
+    until_s = time.monotonic() + COUNTING_S
+    sizes, is_counted = pieces.listed(stick, "hub", lambda found: found >= COUNTED_MAX or time.monotonic() >= until_s)
     new = sizes.keys() - kept.here_among(db, sizes)
     return msgspec.structs.replace(
         found,
@@ -75,6 +82,7 @@ def _what_comes(config: Config, db: Database, stick: Stick, label: carry.Label, 
         assets=len(sizes),
         new_assets=len(new),
         new_bytes=sum(sizes[digest] for digest in new),
+        is_counted=is_counted,
     )
 
 

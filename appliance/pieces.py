@@ -27,8 +27,6 @@ from appliance.stick import FOLDERS, PART, Parts, Stick, regular_below, sync_ope
 Progress = Callable[[int], None]
 """Told how many bytes have been dealt with since it was last told."""
 
-LISTED_MAX: Final = 20_000
-"""Assets of a stick that are counted for people: each costs a question to the stick."""
 _HEX: Final = re.compile(r"[0-9a-f]{64}")
 _CHUNK_BYTES: Final = 1024 * 1024
 _SYNC_BYTES: Final = 64 * 1024 * 1024
@@ -135,22 +133,24 @@ def keep_only_assets(stick: Stick, side: Side, digests: Collection[str]) -> None
             stick.keep_only((*top, shelf), {name.removesuffix(PART) for name in there if name[:64] in kept})
 
 
-def listed(stick: Stick, side: Side, assets_max: int = LISTED_MAX) -> dict[str, int]:
-    """The assets that lie there by their names, with the bytes of their pieces; whether they are whole or right is not
-    asked. At most `assets_max` of them."""
+def listed(stick: Stick, side: Side, enough: Callable[[int], bool]) -> tuple[dict[str, int], bool]:
+    """The assets that lie there by their names, with the bytes of their pieces; and whether that is all of them.
+
+    Whether they are whole or right is not asked. `enough` is told how many were found, and says when to stop: each
+    costs a question to the stick.
+    """
     top, found = (FOLDERS[side], "assets"), dict[str, int]()
     for shelf in stick.names(top):
         for name in stick.names((*top, shelf)) if len(shelf) == 2 else ():
             hexed, _dot, number = name.partition(".")
-            digest = f"sha256:{hexed}"
             if _HEX.fullmatch(hexed) is None or not (number == "" or number.isdecimal()):
                 continue
-            if digest not in found and len(found) >= assets_max:
-                return found
-            parts = (*top, shelf, name)
+            if enough(len(found)):
+                return found, False
+            parts, digest = (*top, shelf, name), f"sha256:{hexed}"
             with stick.errors(parts), stick.folder(parts[:-1]) as folder:
                 found[digest] = found.get(digest, 0) + (_size_of(folder, name) or 0)
-    return found
+    return found, True
 
 
 @dataclass(frozen=True)

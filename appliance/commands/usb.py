@@ -154,6 +154,7 @@ def _of_stick(found: Manifest) -> list[Text]:
     if found.loaded_at is not None:
         told.append(Text(f"嵩山云写于 {found.loaded_at}", f"the hub wrote it at {found.loaded_at}"))
     size, free = f"{found.new_bytes / MIB:.1f} MiB", f"{found.free_bytes / MIB:.1f} MiB"
+    size += "" if found.is_counted else "+"
     told.append(
         Text(
             f"导入会收下约 {found.records} 条记录、{found.new_assets} 个媒资（{size}）；盘上空闲 {free}",

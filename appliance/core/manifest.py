@@ -32,6 +32,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     assets: int = 0
     new_assets: int = 0
     new_bytes: int = 0
+    is_counted: bool = True
+    """False where there are more assets than could be counted in the time that there was."""
 
 
 class Exported(msgspec.Struct, frozen=True, kw_only=True):

@@ -48,6 +48,21 @@ def test_what_an_import_would_bring_is_said_and_then_brought(ends: Pair) -> None
     assert tree(ends.stick) == before
 
 
+def test_a_stick_with_more_than_can_be_counted_is_ours_all_the_same(
+    ends: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A whole library on a slow disk must not look like a stick that does not answer."""
+    ends.run_agent()
+    for number in range(3):
+        ends.publish(bytes([number]) * 100, f"i{number}")
+    ends.export()
+    monkeypatch.setattr(manifest, "COUNTED_MAX", 2)
+    found = manifest.look(ends.config, ends.stick)
+    assert (found.whose, found.assets, found.new_bytes, found.is_counted) == ("ours", 2, 200, False)
+    monkeypatch.setattr(manifest, "COUNTING_S", -1.0)
+    assert manifest.look(ends.config, ends.stick).assets == 0
+
+
 def test_each_stick_that_is_not_ours_says_why(ends: Pair, tmp_path: Path) -> None:
     """A wrong one must be told from an empty one: only the latter may be written to."""
     empty, used, away = tmp_path / "empty", tmp_path / "used", tmp_path / "away"

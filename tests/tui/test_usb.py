@@ -56,6 +56,7 @@ OURS = Manifest(
 PROBLEM = Text("没有标签，盘上另有 照片", "no label, and other things on it: 照片")
 WRONG = Text("此盘属于 songshan 与 zhongmu", "this stick goes between songshan and zhongmu")
 STICK = Plugged("/media/usb", "sdb1", is_read_only=False, manifest=OURS)
+LIBRARY = msgspec.structs.replace(OURS, assets=20_000, new_assets=19_000, new_bytes=410 * GB, is_counted=False)
 STICKS = (
     STICK,
     Plugged("/media/usb2", "sdc1", False, Manifest(whose="empty", total_bytes=64 * GB, free_bytes=64 * GB)),
@@ -108,6 +109,8 @@ STATES = {
     "no database": seen(Found((STICK,)), NO_DATABASE),
     "no configuration": seen(None, NO_CONFIG, Trouble(NO_CONFIG.problems[0], NO_CONFIG.hint)),
     "opened": seen(FOUND, asked=Asked(opened="/media/usb")),
+    "a library": seen(Found((Plugged("/media/usb", "sdb1", False, LIBRARY),))),
+    "a library opened": seen(Found((Plugged("/media/usb", "sdb1", False, LIBRARY),)), asked=Asked(opened="/media/usb")),
     "an empty one opened": seen(FOUND, asked=Asked(opened="/media/usb2")),
     "other things opened": seen(FOUND, asked=Asked(opened="/media/sd")),
     "a foreign one opened": seen(FOUND, asked=Asked(opened="/mnt/x")),
@@ -153,6 +156,7 @@ def test_a_stick_is_found_by_how_it_is_plugged_in_and_says_what_it_has(
         "4 1 254:2 / /srv rw - ext4 /dev/vdb1 rw",
         "5 1 0:5 / /media/tmp rw - tmpfs tmpfs rw",
         "6 1 0:9 / /mnt/nas rw - nfs nas:/x rw",
+        f"7 1 8:17 / {ends.home} rw - ext4 /dev/sdb2 rw",
     )
     notes: dict[str, object] = {}
     found = gather(where(ends.home, {}, notes), Asked())

@@ -10,8 +10,10 @@ one can hold whoever reads it for minutes. What it said is kept for a while; not
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -42,6 +44,15 @@ SEEN: Final = "usb seen"
 LEFT: Final = "usb processes"
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What a stick said, when, and what had become of an export to it by then."""
+
+    at_us: int
+    mark: str
+    manifest: Manifest
+
+
 def gather(where: Where, _asked: Asked) -> Found:
     """Sticks first, then the folders that somebody named. Without a configuration there is nothing to compare with."""
     config, found = where.box, list[Plugged]()
@@ -49,11 +60,11 @@ def gather(where: Where, _asked: Asked) -> Found:
     with where.kept():
         table = mounts(MOUNTINFO)
         ours = {mount_of(path, table) for path in (Path("/"), config.home, config.media, config.run)}
-        found += [_plugged(each) for each in table if _is_stick(each) and each not in ours][:SHOWN_MAX]
+        found += [_plugged(each) for each in table if _is_stick(each) and each not in ours]
     known = {each.path for each in found}
     found += [Plugged(path, "", is_read_only=False) for path in _folders(where) if path not in known]
     exported = outbound.exported(config)
-    return Found(tuple(_looked_at(where, each, exported) for each in found[: 2 * SHOWN_MAX]), exported)
+    return Found(_looked_at(where, found[:SHOWN_MAX], exported), exported)
 
 
 def _is_stick(mount: Mount) -> bool:
@@ -75,28 +86,43 @@ def _folders(where: Where) -> tuple[str, ...]:
     return tuple(where.notes.get(FOLDERS, ()))
 
 
-def _looked_at(where: Where, plugged: Plugged, exported: Exported | None) -> Plugged:
-    """What it says, or for a while what it said, unless an export to it has begun or ended since."""
-    seen = where.notes.setdefault(SEEN, {})
-    mark = exported.state if exported is not None and exported.path == plugged.path else ""
-    at_us, before, manifest = seen.get((plugged.path, plugged.device), (0, "", None))
-    if before != mark or not 0 <= where.now_us - at_us < KEPT_US:
-        manifest = _ask(where, plugged.path)
-        seen[plugged.path, plugged.device] = (where.now_us, mark, manifest)
-    return replace(plugged, manifest=manifest)
+def _looked_at(where: Where, plugged: Sequence[Plugged], exported: Exported | None) -> tuple[Plugged, ...]:
+    """What each says, or for a while what it said, unless an export to it has begun or ended since.
+
+    All that have to be asked are asked together, and together have so long to answer.
+    """
+    seen: dict[tuple[str, str], _Seen] = where.notes.setdefault(SEEN, {})
+    asked: dict[tuple[str, str], subprocess.Popen[bytes]] = {}
+    for each in plugged:
+        known = seen.get(each.key)
+        if known is None or known.mark != _mark(each, exported) or not 0 <= where.now_us - known.at_us < KEPT_US:
+            asked[each.key] = _ask(where, each.path)
+    until_s = time.monotonic() + LOOK_LIMIT_S
+    for each in plugged:
+        if each.key in asked:
+            said = _heard(where, asked[each.key], until_s)
+            seen[each.key] = _Seen(where.now_us, _mark(each, exported), said)
+    return tuple(replace(each, manifest=seen[each.key].manifest) for each in plugged)
 
 
-def _ask(where: Where, path: str) -> Manifest:
-    """A process that does not answer is killed and not waited for: it may hang in the kernel."""
-    process = subprocess.Popen(
+def _mark(plugged: Plugged, exported: Exported | None) -> str:
+    return exported.state if exported is not None and exported.path == plugged.path else ""
+
+
+def _ask(where: Where, path: str) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
         [sys.executable, "-m", "appliance.manifest", path],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env=_environ(where),
     )
+
+
+def _heard(where: Where, process: "subprocess.Popen[bytes]", until_s: float) -> Manifest:
+    """What it said. One that does not answer is killed and not waited for: it may hang in the kernel."""
     try:
-        said, _ = process.communicate(timeout=LOOK_LIMIT_S)
+        said, _ = process.communicate(timeout=max(0.1, until_s - time.monotonic()))
         return msgspec.json.decode(said, type=Manifest)
     except subprocess.TimeoutExpired:
         process.kill()
@@ -113,7 +139,10 @@ def _environ(where: Where) -> dict[str, str]:
 
 def _bury(where: Where) -> None:
     """Processes that were left to themselves and have ended."""
-    where.notes[LEFT] = [each for each in where.notes.get(LEFT, []) if each.poll() is None]
+    left = where.notes.setdefault(LEFT, [])
+    for each in tuple(left):
+        if each.poll() is not None:
+            left.remove(each)
 
 
 def show_folder(where: Where, case: Case) -> Text:

@@ -28,6 +28,11 @@ class Plugged:
     is_read_only: bool
     manifest: Manifest | None = None
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """Another stick in the same place is another one."""
+        return self.path, self.device
+
 
 @dataclass(frozen=True)
 class Found:
@@ -60,11 +65,11 @@ def _table(found: Found | None, now_us: int, look: Look) -> Table:
     columns = (
         Column(look.say("Stick"), 0),
         Column(look.say("Device"), 9),
-        Column(look.say("Whose"), 12),
+        Column(look.say("Whose"), 11),
         Column(look.say("Loaded"), 11, is_right=True),
         Column(look.say("Records"), 7, is_right=True),
         Column(look.say("Files"), 6, is_right=True),
-        Column(look.say("Size"), 6, is_right=True),
+        Column(look.say("Size"), 7, is_right=True),
         Column(look.say("Free"), 6, is_right=True, from_cells=100),
     )
     rows = tuple(_row(each, now_us, look) for each in (found.sticks if found is not None else ()))
@@ -86,12 +91,17 @@ def _row(each: Plugged, now_us: int, look: Look) -> TableRow:
             whose(seen, look),
             look.clock(to_us(seen.loaded_at), now_us) if seen.loaded_at is not None else "-",
             str(seen.records) if is_ours else "-",
-            str(seen.new_assets) if is_ours else "-",
-            look.size(seen.new_bytes) if is_ours else "-",
+            f"{seen.new_assets}{more(seen)}" if is_ours else "-",
+            f"{look.size(seen.new_bytes)}{more(seen)}" if is_ours else "-",
             look.size(seen.free_bytes) if seen.total_bytes else "-",
         ),
         LEVELS.get(seen.whose, Level.NOTE),
     )
+
+
+def more(seen: Manifest) -> str:
+    """Behind a figure of which more lies there than was counted."""
+    return "" if seen.is_counted else "+"
 
 
 def whose(seen: Manifest, look: Look) -> str:
@@ -133,8 +143,8 @@ def _what_comes(seen: Manifest, now_us: int, look: Look) -> tuple[Line, ...]:
         Fact(look.say("Records"), look.say("about {n} that are not here").format(n=seen.records)),
         Fact(
             look.say("Files"),
-            look.say("{n} of {all} that are not here").format(n=seen.new_assets, all=seen.assets),
-            look.size(seen.new_bytes),
+            look.say("{n} of {all} that are not here").format(n=seen.new_assets, all=f"{seen.assets}{more(seen)}"),
+            f"{look.size(seen.new_bytes)}{more(seen)}",
         ),
     ]
     if seen.loaded_at is not None:
@@ -184,7 +194,7 @@ def _what_is_imported(case: Case) -> tuple[str, ...]:
         return ()
     seen = each.manifest
     told = look.say("Taken in: about {records} records and {files} files, {size}.").format(
-        records=seen.records, files=seen.new_assets, size=look.size(seen.new_bytes)
+        records=seen.records, files=f"{seen.new_assets}{more(seen)}", size=f"{look.size(seen.new_bytes)}{more(seen)}"
     )
     said = [told, look.say("Everything is checked like what comes over the line; nothing is written to the stick.")]
     snapshot = case.reading.snapshot
