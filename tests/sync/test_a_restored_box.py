@@ -1,14 +1,20 @@
 """A box that comes back from its backup, on its own machine or on a new one, ends with the hub in one history."""
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from appliance import backup, restoring
+from appliance import backup, releases, restoring, upgrading
 from appliance.config import Config, render
 from appliance.core import records
+from appliance.core.gate import Policy
+from appliance.core.release import Release, Upgrade
 from appliance.store import histories, journals, redactions
+from appliance.upgrading import AGENT, Machine
 from provisioning.identity import private_text
 from tests.sync.pair import KEY, ONE, OTHER, SITE, County, World, world
 
@@ -102,3 +108,37 @@ def test_words_that_were_removed_since_the_backup_are_removed_again(pair: World)
 
 def is_blank(box: County) -> list[bool]:
     return [record.body is None for record in journals.read_from(box.db, REPORT, (1, 0))]
+
+
+def test_what_a_release_said_that_was_rolled_back_with_its_database_is_not_lost(pair: World) -> None:
+    """The hub had acknowledged it; the order that came meanwhile is there again as well."""
+    with pair.box() as box:
+        box.say("a")
+        box.talk()
+        config = replace(box.config, web_bind="127.0.0.1:1")
+    for version in ("1.0", "1.1"):
+        releases.folder_of(config, version).mkdir(parents=True)
+        mark = msgspec.json.encode(Release(version=version))
+        (releases.folder_of(config, version) / releases.MARK).write_bytes(mark)
+    releases.point(config, "current", "1.0")
+    releases.keep(config, Upgrade(state="staged", new="1.1"))
+
+    def units(arguments: Sequence[str]) -> None:
+        if arguments == ["restart", AGENT] and releases.linked(config, "current") == "1.1":
+            with pair.box() as box:
+                box.say("b")
+                pair.hub.order(SITE, "o1")
+                box.talk()
+                step = {"migration_set": "songshan-edge", "name": "of_tomorrow", "applied_at": "2027"}
+                box.db["_sqlite_migrations"].insert(step)
+
+    upgrading.begin_apply(config, "王工", "x", config.clock.wall_us())
+    done = upgrading.carry_on(config, Machine(units, Policy(bound_s=0), pause=lambda _s: None))
+    assert (done.state, done.restored) == ("rolled_back", True)
+    with pair.box(is_up=False) as box:
+        box.say("c")
+        assert (box.said(), box.orders()) == (["a"], [])
+        box.is_connected = True
+        box.talk()
+        assert box.said() == pair.hub.keys(REPORT) == ["a", "b", "c"]
+        assert (box.orders(), box.position(REPORT).epoch, box.alarms()) == (["o1"], 1, {})
