@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.cells import cell_len
 
-from tests.tui import test_playout, test_sync
+from tests.tui import test_doctor, test_first_boot, test_playout, test_storage, test_sync
 from tests.tui.looks import seen
 from tests.tui.readings import ALL, LOOKS, PLAIN
 from tui.app import TechnicianApp
@@ -48,6 +48,9 @@ def pictures() -> tuple[Picture, ...]:
         Picture("console", "overview", seen(None, ALL["agent-dead"]), PLAIN),
         Picture("playout", "playout", next(iter(test_playout.STATES.values())), LOOKS["zh"]),
         Picture("sync", "sync", next(iter(test_sync.STATES.values())), LOOKS["zh"]),
+        Picture("storage", "storage", test_storage.STATES["a disk fails"], LOOKS["zh"]),
+        Picture("doctor", "doctor", test_doctor.STATES["everything"], LOOKS["zh"]),
+        Picture("first-boot", "first-boot", test_first_boot.STATES["one bundle, join"], LOOKS["zh"]),
     )
 
 
@@ -69,6 +72,7 @@ async def drawn(picture: Picture) -> str:
         terminal,
         start=picture.page,
     )
+    program.session.ask(picture.shown.asked)
     async with program.run_test(size=(80, 25)) as pilot:
         await program.workers.wait_for_complete()
         await pilot.pause()
