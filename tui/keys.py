@@ -34,7 +34,7 @@ KEYS: Final = (
     Key(("ctrl+o",), "^O", "jump", say("All pages"), all_shown="Ctrl+O"),
     Key(("slash",), "/", "search", say("Search"), 6, "/"),
     Key(("enter",), "Enter", "open", say("Open"), 5, "Enter"),
-    Key(("escape",), "Esc", "back", say("Back"), 3, "Esc"),
+    Key(("escape",), "Esc", "back", say("Back"), 1, "Esc"),
     Key(("down", "j"), "j", "move(1)", say("Down the list"), all_shown="Down j"),
     Key(("up", "k"), "k", "move(-1)", say("Up the list"), all_shown="Up k"),
     Key(("pagedown", "ctrl+f"), "PgDn", "move(20)", say("A page down"), all_shown="PgDn Ctrl+F"),
@@ -46,7 +46,7 @@ KEYS: Final = (
     Key(("ctrl+l",), "^L", "redraw", say("Draw all anew"), all_shown="Ctrl+L"),
     Key(("e",), "e", "elevate", say("Who are you"), 4, "e"),
     Key(("u",), "u", "undo", say("Take back"), all_shown="u"),
-    Key(("l",), "l", "language", say("中文"), 1, "l"),
+    Key(("l",), "l", "language", say("中文"), 3, "l"),
     Key(("q", "f10", "ctrl+c", "ctrl+q"), "q", "quit", say("Quit"), 7, "q F10 Ctrl+C"),
 )
 

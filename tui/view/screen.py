@@ -21,9 +21,18 @@ def drawing(panel: str, around: frame.Around, sheet: Sheet, place: Place, look: 
         case "notice":
             return safely(lambda cells, _: (frame.notice(around.standing, cells, look),), look)
         case "footer":
-            return safely(lambda cells, _: (frame.footer(around.acts, KEYS, cells, look),), look)
+            keys = tuple(key for key in KEYS if _does_something(key.action, sheet))
+            return safely(lambda cells, _: (frame.footer(around.acts, keys, cells, look),), look)
         case _:
             return safely(lambda cells, lines: draw_sheet(sheet, place, cells, lines, look), look)
+
+
+def _does_something(action: str, sheet: Sheet) -> bool:
+    """Whether a key of the frame would do anything here: only such a one stands at the foot."""
+    table = sheet.table
+    if action == "search":
+        return table is not None and table.is_searchable
+    return action != "open" or (table is not None and table.opens and bool(table.rows))
 
 
 def safely(drawn: Drawing, look: Look) -> Drawing:
