@@ -223,16 +223,16 @@ def test_what_will_come_too_late_is_said_before_it_is_late() -> None:
         (
             queued(1, due_us=NOW_US + HOUR_US, size_bytes=1_800_000_000),
             queued(2, due_us=NOW_US + 2 * HOUR_US, size_bytes=900_000_000),
-            queued(3, direction="up", due_us=NOW_US, size_bytes=1),
+            queued(3, direction="up", due_us=NEVER_US, size_bytes=360_000_000),
         ),
-        pace=Pace(1_000_000.0, ((NOW_US, Allowance()), (NOW_US + HOUR_US // 2, Allowance(500_000, 0)))),
+        pace=Pace(1_000_000.0, ((NOW_US, Allowance()), (NOW_US + HOUR_US // 2, Allowance(500_000, 0))), (), 200_000.0),
     )
     table = sheet(Found(queue), HEALTHY, LOOKS["en"], Asked()).table
     assert table is not None
     assert [(row.texts[6], row.level) for row in table.rows] == [
         ("14:33", Level.GOOD),
         ("15:03", Level.GOOD),
-        ("-", Level.GOOD),
+        ("14:33", Level.GOOD),
     ]
     slower = Found(replace(queue, pace=Pace(400_000.0)))
     late = sheet(slower, HEALTHY, LOOKS["en"], Asked()).table

@@ -46,6 +46,7 @@ def _queue(where: Where, asked: Asked) -> Found:
             rate_of(db, "down").now_bytes_per_s,
             where.box.allowances(where.now_us),
             tuple(carried.get(since_us + number * SLOT_US, 0) * US / SLOT_US for number in range(SPARK_SLOTS)),
+            rate_of(db, "up").now_bytes_per_s,
         )
         page, is_front = queue_page(db, asked.words, following, PAGE_ROWS), not (asked.after or asked.words)
         return Found(Queue(page, queue_count(db), is_front, pace))

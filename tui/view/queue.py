@@ -15,11 +15,12 @@ from tui.view.week import Allowed
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast the line is and may be. `carried`: bytes a second that came down in each ten minutes of a day."""
+    """How fast the line is and may be, each way. `carried`: bytes a second that came down, for each ten minutes."""
 
     bytes_per_s: float | None = None
     allowed: Allowed = ()
     carried: tuple[float, ...] = ()
+    up_bytes_per_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -51,26 +52,38 @@ def table(queue: Queue | None, reading: Reading | None, now_us: int, look: Look)
         Column(look.say("Done"), 4, is_right=True),
         Column(look.say("Size"), 6, is_right=True),
         Column(look.say("Needed by"), 11, is_right=True),
-        Column(look.say("Here at"), 11, is_right=True),
+        Column(look.say("Arrives"), 11, is_right=True),
         Column(look.say("Tries"), 5, is_right=True, from_cells=100),
     )
     if queue is None:
         return Table(columns, (), look.say("unknown"))
     here_us = _forecast(queue, reading, now_us)
-    rows = tuple(_queued(each, here_us.get(each.digest), now_us, look) for each in queue.rows)
+    rows = tuple(_queued(each, here_us.get(key_of(each)), now_us, look) for each in queue.rows)
     following = " ".join(map(str, queue.rows[-1].place)) if len(queue.rows) >= PAGE_ROWS else ""
     return Table(columns, rows, look.say("nothing waits"), total=queue.total, next=following)
 
 
 def _forecast(queue: Queue, reading: Reading | None, now_us: int) -> dict[str, int]:
-    """When each that comes down will be here, as readiness reckons it; {} while offline."""
-    snapshot = reading.snapshot if reading is not None else None
-    pace = queue.pace
-    if snapshot is None or snapshot.link.state != "connected" or pace is None or pace.bytes_per_s is None:
+    """When each will be here, or at the hub, as readiness reckons it; {} while offline. By the key of its row."""
+    snapshot, pace = reading.snapshot if reading is not None else None, queue.pace
+    if snapshot is None or snapshot.link.state != "connected" or pace is None or not queue.is_front:
         return {}
-    if not queue.is_front:
+    down = [(since_us, each.down_bytes_per_s) for since_us, each in pace.allowed]
+    up = [(since_us, each.up_bytes_per_s) for since_us, each in pace.allowed]
+    return {
+        **_arrivals(queue, "down", pace.bytes_per_s, down, now_us),
+        **_arrivals(queue, "up", pace.up_bytes_per_s, up, now_us),
+    }
+
+
+def _arrivals(
+    queue: Queue, direction: str, rate: float | None, allowed: list[tuple[int, int]], now_us: int
+) -> dict[str, int]:
+    """One way: the two do not hold each other up."""
+    if rate is None:
         return {}
-    coming = [
+    going = {each.digest: each for each in queue.rows if each.direction == direction}
+    transfers = [
         Transfer(
             digest=each.digest,
             direction="down",
@@ -79,12 +92,10 @@ def _forecast(queue: Queue, reading: Reading | None, now_us: int) -> dict[str, i
             deadline_us=each.due_us if each.due_us < NEVER_US else None,
             not_before_us=each.not_before_us,
         )
-        for each in queue.rows
-        if each.direction == "down"
+        for each in going.values()
     ]
-    allowed = [(since_us, each.down_bytes_per_s) for since_us, each in pace.allowed]
-    stock = Stock(now_us=now_us, transfers=coming, rate_bytes_per_s=pace.bytes_per_s, allowed=allowed)
-    return {digest: each.at_us for digest, each in arrivals_us(stock).items() if each.at_us is not None}
+    found = arrivals_us(Stock(now_us=now_us, transfers=transfers, rate_bytes_per_s=rate, allowed=allowed))
+    return {key_of(going[digest]): each.at_us for digest, each in found.items() if each.at_us is not None}
 
 
 def _queued(each: Queued, here_us: int | None, now_us: int, look: Look) -> TableRow:
