@@ -1,13 +1,18 @@
 """The page of the doctor: the worst first, digits for the telephone, a bundle; also of a box that is not there."""
 
+import socket
 import tarfile
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from appliance.commands import checks, machine_checks
+from appliance.config import config_path, render
 from appliance.core.errors import OperatorError, Text
 from appliance.core.phone import code_of, wrong_of
+from tests.appliance.boxes import HUB
 from tests.tui.boxes import make_box
 from tests.tui.looks import Before, seen
 from tests.tui.readings import AGENT_DEAD, DISK_FULL, HEALTHY, LOOKS, MIN_US, NO_CONFIG, NO_DATABASE, NOW_US, OFFLINE
@@ -67,7 +72,7 @@ STATES = {
     "disk full": seen(found(FULL), DISK_FULL),
     "no configuration": seen(Found((NOT_CONFIGURED,), NOW_US, code_of(["config"])), NO_CONFIG),
     "everything": seen(found(DEAD, AWAY, NO_BASE, FULL, LATER), AGENT_DEAD),
-    "not checked yet": seen(None),
+    "not checked yet": seen(Found(folders=("/tmp",))),
     "a fault opened": seen(found(DEAD), AGENT_DEAD, asked=Asked(opened="4")),
     "one in order opened": seen(found(), asked=Asked(opened="0")),
     "gone since": seen(found(), asked=Asked(opened="99")),
@@ -112,6 +117,26 @@ def test_checks_are_kept_for_a_minute_and_made_anew_when_asked(tmp_path: Path) -
     assert gather(where(tmp_path, {}, notes), Asked()).at_us == first.at_us
     again(where(tmp_path, {}, notes), Case(first, HEALTHY, LOOKS["en"], Asked()))
     assert gather(where(tmp_path, {}, notes), Asked()).at_us > first.at_us
+
+
+def test_checks_that_take_long_keep_nobody_waiting(tmp_path: Path) -> None:
+    """A hub whose packets are lost: the page says that it looks, the next page comes at once, a bundle can be made."""
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as silent:
+        config = make_box(tmp_path)
+        hub = replace(HUB, host="127.0.0.1", port=silent.getsockname()[1])
+        config_path(tmp_path).write_text(render(replace(config, hub=hub)))
+        notes: dict[str, object] = {}
+        first = gather(where(tmp_path, {"HOME": str(tmp_path)}, notes), Asked())
+        assert (first.at_us, first.checks) == (0, ())
+        assert str(tmp_path) in first.folders
+        threads = [thread for thread in threading.enumerate() if thread.name == "doctor"]
+        gather(where(tmp_path, {}, notes), Asked())
+        assert [thread for thread in threading.enumerate() if thread.name == "doctor"] == threads
+        for thread in threads:
+            thread.join(20)
+        assert "hub" in [
+            each.name for each in gather(where(tmp_path, {}, notes), Asked()).checks if each.state != "good"
+        ]
 
 
 def test_the_doctor_and_its_bundle_need_no_configuration(tmp_path: Path) -> None:

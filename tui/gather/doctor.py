@@ -1,11 +1,17 @@
-"""The checks of `songshan doctor`, made when the page is opened and once a minute: each connects and reads a little."""
+"""The checks of `songshan doctor`, made when the page is opened and once a minute: each connects and reads a little.
+
+Without a network they take many seconds. So they are made by a thread of their own: the page says that they are being
+made, and whoever goes on to another page does not wait for them.
+"""
 
 import os
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from appliance.command import Box
 from appliance.commands.checks import Check, all_checks
@@ -21,26 +27,37 @@ from tui.view.sheet import Asked
 
 KEPT_US: Final = 60 * US
 """Checks are made anew after so long: they dial the hub and read all of the database."""
+WAIT_S: Final = 0.7
 NOTE: Final = "doctor"
 
 
+@dataclass
+class Examination:
+    """The last checks, and the thread that makes the next ones. `fault` is a mistake of ours in there."""
+
+    at_us: int = 0
+    checks: tuple[Check, ...] = ()
+    thread: threading.Thread | None = None
+    fault: Exception | None = None
+
+
 def gather(where: Where, _asked: Asked) -> Found:
-    """What was found, now or within the last minute."""
-    at_us, checks = _checked(where.notes, where)
+    """What was found last; `at_us` 0 while nothing was yet."""
+    seen = _examined(where)
     return Found(
-        checks=tuple(Checked(each.name, each.state, each.found, each.hint) for each in checks),
-        at_us=at_us,
-        code=phone_code(checks),
+        checks=tuple(Checked(each.name, each.state, each.found, each.hint) for each in seen.checks),
+        at_us=seen.at_us,
+        code=phone_code(seen.checks),
         folders=tuple(folders(where)),
     )
 
 
 def again(where: Where, _case: Case) -> Text:
-    """Make all checks now."""
-    where.notes.pop(NOTE, None)
-    _at_us, checks = _checked(where.notes, where)
-    bad = sum(check.state == "bad" for check in checks)
-    return Text(f"共 {len(checks)} 项，{bad} 项故障", f"{len(checks)} checks, {bad} faults")
+    """Make all checks now, and wait for them."""
+    seen: Examination = where.notes.setdefault(NOTE, Examination())
+    _examine(where, seen)
+    bad = sum(check.state == "bad" for check in seen.checks)
+    return Text(f"共 {len(seen.checks)} 项，{bad} 项故障", f"{len(seen.checks)} checks, {bad} faults")
 
 
 def bundle(where: Where, case: Case) -> Text:
@@ -64,10 +81,27 @@ def folders(where: Where) -> Iterator[str]:
             yield str(path)
 
 
-def _checked(notes: dict[str, Any], where: Where) -> tuple[int, tuple[Check, ...]]:
-    kept = notes.get(NOTE)
-    if kept is not None and 0 <= where.now_us - kept[0] < KEPT_US:
-        return kept[0], kept[1]
-    checks = all_checks(Box(where.home, where.environ), where.now_us)
-    notes[NOTE] = (where.now_us, checks)
-    return where.now_us, checks
+def _examined(where: Where) -> Examination:
+    """What is known, new ones begun where it is old; those that take no time are waited for."""
+    seen: Examination = where.notes.setdefault(NOTE, Examination())
+    is_fresh = 0 <= where.now_us - seen.at_us < KEPT_US
+    if not is_fresh and (seen.thread is None or not seen.thread.is_alive()):
+        seen.thread = threading.Thread(target=_examine_kept, args=(where, seen), name="doctor", daemon=True)
+        seen.thread.start()
+    if seen.thread is not None:
+        seen.thread.join(WAIT_S)
+    if seen.fault is not None:
+        raise seen.fault
+    return seen
+
+
+def _examine_kept(where: Where, seen: Examination) -> None:
+    try:
+        _examine(where, seen)
+    except Exception as fault:  # noqa: BLE001  # raised again by whoever looks, where it is seen
+        seen.fault = fault
+
+
+def _examine(where: Where, seen: Examination) -> None:
+    seen.checks = all_checks(Box(where.home, where.environ), where.now_us)
+    seen.at_us = where.now_us

@@ -36,7 +36,7 @@ class Found:
 
 def sheet(found: Found | None, reading: Reading | None, look: Look, asked: Asked) -> Sheet:
     """The worst first; or one of them, opened."""
-    if found is None:
+    if found is None or not found.at_us:
         return Sheet((Prose((look.say("The box is being looked at; that takes some seconds."),)),))
     if asked.opened is not None:
         return Sheet(_opened(found, look, asked.opened))
