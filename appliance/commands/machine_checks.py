@@ -115,12 +115,13 @@ def web(config: Config) -> Iterator[Check]:
             line.request("GET", "/healthz")
             said = line.getresponse()
             is_ours = said.status == 200 and said.read(ANSWER_BYTES_MAX) == ALIVE
-    except http.client.HTTPException:
-        is_ours = False
     except OSError:
+        # Also one that hangs up without a word: ours does when it ends.
         text = Text(f"{config.web_bind} 无人应答", f"nothing answers on {config.web_bind}")
         yield wrong("web", "warning", text, Text("songshan web", "songshan web"))
         return
+    except http.client.HTTPException:
+        is_ours = False
     if is_ours:
         yield good("web", f"{config.web_bind} 有应答", f"{config.web_bind} answers")
     else:

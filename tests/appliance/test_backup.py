@@ -233,7 +233,7 @@ def test_a_restore_that_is_killed_anywhere_leaves_the_old_state_or_the_new(confi
     states = {"old": (state_of(old.home), ["t1", "t9"]), "new": (state_of(config.home), ["t1"])}
     seen, step = [], 0
     while True:
-        step += 2
+        step += 3
         shutil.rmtree(old.home)
         shutil.copytree(pristine, old.home)
         killed = dies(lambda: restoring.restore(old.home, path, seed) and None, step)

@@ -221,9 +221,9 @@ def test_two_do_not_upgrade_at_once(config: Config) -> None:
 
 
 STEPS = {
-    "1.1": (("committed", ("1.1", "1.0", "1.1"), False), 9),
-    "1.2-broken": (("rolled_back", ("1.0", "", "1.0"), False), 9),
-    "1.3-broken-and-changes-tables": (("rolled_back", ("1.0", "", "1.0"), True), 9),
+    "1.1": (("committed", ("1.1", "1.0", "1.1"), False), 13),
+    "1.2-broken": (("rolled_back", ("1.0", "", "1.0"), False), 13),
+    "1.3-broken-and-changes-tables": (("rolled_back", ("1.0", "", "1.0"), True), 13),
 }
 
 
