@@ -142,7 +142,9 @@ class Session:
         if panel == "body" and layer is not None:
             return safely(lambda cells, lines: layer.rows(cells, lines, look), look)
         sheet, place = self.sheet, self._visit.place
-        return drawing(panel, frame.Around(self.reading, self._standing(), self.acts), sheet, place, look)
+        return drawing(
+            panel, frame.Around(self.reading, self._standing(), self.acts, layer is not None), sheet, place, look
+        )
 
     @property
     def _visit(self) -> Visit:

@@ -36,6 +36,8 @@ class Around:
     reading: Reading | None
     standing: Standing
     acts: tuple[Act, ...] = ()
+    is_covered: bool = False
+    """Whether something lies over the page and takes the keys."""
 
 
 def header(reading: Reading | None, standing: Standing, cells: int, look: Look) -> Row:

@@ -22,7 +22,10 @@ def drawing(panel: str, around: frame.Around, sheet: Sheet, place: Place, look: 
             return safely(lambda cells, _: (frame.notice(around.standing, cells, look),), look)
         case "footer":
             keys = tuple(key for key in KEYS if _does_something(key.action, sheet))
-            return safely(lambda cells, _: (frame.footer(around.acts, keys, cells, look),), look)
+            acts = around.acts
+            if around.is_covered:
+                keys, acts = tuple(key for key in KEYS if key.action == "back"), ()
+            return safely(lambda cells, _: (frame.footer(acts, keys, cells, look),), look)
         case _:
             return safely(lambda cells, lines: draw_sheet(sheet, place, cells, lines, look), look)
 
