@@ -323,3 +323,13 @@ def test_no_row_of_keys_breaks_it_or_puts_a_command(seed: int) -> None:
         assert not isinstance(outcome, Put)
         assert number % 10 or len(screen(walked.session, 80, 25)) == 25
     assert walked.session.press("q", "", 78, 22) in (QUIT, NOTHING)
+
+
+def test_the_header_names_page_person_and_what_waits_before_the_site() -> None:
+    """A title that is cut because the county has a long name tells nobody which page this is."""
+    walked = walk(reading=AGENT_DEAD, language="zh")
+    walked.elevated(":", *"given", "enter")
+    head = walked.shown.splitlines()[0]
+    assert "待执行命令" in head
+    assert "admin" in head
+    assert "登封市融媒体中心" not in head

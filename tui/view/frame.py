@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from tui.cells import cut
 from tui.keys import Key
 from tui.look import Look
 from tui.rows import Level, Row, Span, blank_filled, row_width, spread
@@ -41,33 +42,51 @@ class Around:
 
 
 def header(reading: Reading | None, standing: Standing, cells: int, look: Look) -> Row:
-    """Who we are and which page at the left; who acts, what waits, link, the time and the version at the right."""
-    snapshot = reading.snapshot if reading is not None else None
-    left = [Span(" " + look.say("Songshan Edge"), "key")]
-    if snapshot is not None:
-        name = look.data(snapshot.name, "")
-        left.append(Span(f"  {name}" if name else f"  {snapshot.site}", "bar"))
-        if name and cells >= WIDE:
-            left.append(Span(f" {snapshot.site}", "bar"))
-    if standing.title:
-        left.append(Span(f"  {standing.title}", "key"))
+    """Who we are and which page at the left; who acts, what waits, link, the time and the version at the right.
+
+    Where not all of it fits the name of the site goes first: the page, and what waits, are looked for more often.
+    """
+    right = _right(reading, standing, cells, look)
+    name = _name(reading, cells, look)
+    short = [Span(" " + look.say("Songshan Edge"), "key"), *_title(reading, standing, look)]
+    full = [short[0], *name, *short[1:]]
+    is_long = row_width((*full, *right)) > cells
+    return spread(short if is_long else full, right, cells, look)
+
+
+def _name(reading: Reading | None, cells: int, look: Look) -> list[Span]:
+    """The site as people call it; its id where the terminal cannot draw that, and where there is room."""
+    if reading is None or reading.snapshot is None:
+        return []
+    name, site = look.data(reading.snapshot.name, ""), reading.snapshot.site
+    return [Span(f"  {name or site}", "bar"), *([Span(f" {site}", "bar")] if name and cells >= WIDE else [])]
+
+
+def _title(reading: Reading | None, standing: Standing, look: Look) -> list[Span]:
+    title = [Span(f"  {standing.title}", "key")] if standing.title else []
+    return title if reading is not None else [*title, Span("  " + look.say("looking"), "bar")]
+
+
+def _right(reading: Reading | None, standing: Standing, cells: int, look: Look) -> list[Span]:
     if reading is None:
-        return blank_filled([*left, Span("  " + look.say("looking"), "bar")], cells, look)
+        return []
     right: list[Span] = []
     if standing.by:
         left_for = look.duration(max(60.0, standing.left_s))
-        right.append(Span(f" {standing.by} {left_for}", "warn"))
+        right.append(Span(f" {cut(look.data(standing.by), BY_CELLS_MAX, look.ellipsis)} {left_for}", "warn"))
     if reading.waiting:
         right.append(Span(" " + look.say("{n} waiting").format(n=reading.waiting) + " I", "note"))
-    if snapshot is not None:
-        link = tiles.link(snapshot, reading.at_us, look)
+    if reading.snapshot is not None:
+        link = tiles.link(reading.snapshot, reading.at_us, look)
         right.append(Span(f" {link.word} {link.level.letter}", link.level.style))
     right.append(Span(f"  {look.clock(reading.at_us, reading.at_us)} ", "bar"))
-    if snapshot is not None and cells >= WIDE:
-        right.append(Span(f" {look.data(snapshot.version)} ", "bar"))
-    return spread(left, right, cells, look)
+    if reading.snapshot is not None and cells >= WIDE:
+        right.append(Span(f" {look.data(reading.snapshot.version)} ", "bar"))
+    return right
 
 
+BY_CELLS_MAX: Final = 16
+"""A long name and an account are cut in the header; in the audit trail they stand in full."""
 WIDE: Final = 100
 """From so many cells on there is room for what can be looked up elsewhere too."""
 

@@ -61,7 +61,7 @@ def _head(found: Found, reading: Reading | None, look: Look) -> tuple[Block, ...
         look.say("The agent does not run. Nothing is lost: they are done when it is back."),
         look.say("systemctl start songshan-agent, or see the page of the checks"),
     )
-    return (Tile("", "", Level.NOTE, (advice,)),)
+    return (Tile(look.say("Agent"), look.say("does not run"), Level.NOTE, (advice,)),)
 
 
 def _row(each: Waiting, now_us: int, look: Look) -> TableRow:
