@@ -69,11 +69,12 @@ OPENED = {
 """Keys of rows as their pages make them, where they read them apart."""
 
 
+AIR = ("playout", "asrun", "alarms", "logs")
 MACHINE = ("network", "storage", "upgrade", "doctor", "audit", "system", "first-boot")
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
-@pytest.mark.parametrize("name", ["sync", "market", "orders", "usb", "cache", *MACHINE])
+@pytest.mark.parametrize("name", ["sync", "market", "orders", "usb", "cache", *AIR, *MACHINE])
 def test_a_broken_box_is_looked_at_and_the_next_step_is_said(
     tmp_path: Path, name: str, fault: Callable[[Path], None]
 ) -> None:
@@ -112,10 +113,11 @@ def test_a_database_that_somebody_holds_is_unknown_too(tmp_path: Path, monkeypat
 
 def assert_unknown(home: Path) -> None:
     """Each page says what is wrong, and of what it lists that it is not known."""
-    for name in ("sync", "market", "orders", "cache", "audit"):
+    for name in ("sync", "market", "orders", "cache", "audit", "alarms"):
         page = next(page for page in PAGES if page.name == name)
-        seen = look_at(home, {}, page, Asked())
+        asked = Asked(tab="history" if name == "alarms" else "")
+        seen = look_at(home, {}, page, asked)
         assert seen.found is None, name
         assert seen.troubles, name
-        table = page.sheet(seen.found, seen.reading, SHOWN[1][1], Asked()).table
+        table = page.sheet(seen.found, seen.reading, SHOWN[1][1], asked).table
         assert table is not None and table.empty == "unknown", name

@@ -91,6 +91,9 @@ AMBER = ready(
 )
 DROPPED = ready(8, "旧闻重播", 11, 0, is_dropped=True, cut_s=600.0)
 TOMORROW = ready(9, "新闻联播（郑州转播）", 20, kind="live", asset=None)
+RELAY = msgspec.structs.replace(
+    TOMORROW, start_us=NOW_US + HOUR_US // 3, state="cannot", reason=Text("连不上", "no answer"), todo=TODO
+)
 ROWS = (NEWS, THEATRE, FILM_ROW, LATE, AT_RISK, COMING, AMBER, DROPPED, TOMORROW)
 WARNING = AirClip(digest="sha256:" + "c" * 64, name="汛情提示.mp4", frames=250, severity=None)
 SPOT = AirClip(digest="sha256:" + "d" * 64, name="公益广告.mp4", frames=375, severity="amber")
@@ -183,7 +186,14 @@ SENDS = OutputFact(
 ON_OUTPUT = changed(
     outputs=(SENDS,),
     on_air=(
-        msgspec.structs.replace(CHANNEL, plan="schedule", next_version=4, next_version_at_us=NOW_US + HOUR_US),
+        msgspec.structs.replace(
+            CHANNEL,
+            plan="schedule",
+            next_version=4,
+            next_version_at_us=NOW_US + HOUR_US,
+            next_day="2026-11-25",
+            next_day_plan="template",
+        ),
         SECOND,
     ),
     live=(
@@ -192,7 +202,9 @@ ON_OUTPUT = changed(
             entry_id="e9",
             title="新闻联播",
             url="http://example.org/live.m3u8",
-            state="reachable",
+            state="unreachable",
+            asked_us=NOW_US - MIN_US,
+            reason=Text("服务器返回 404", "the server says 404"),
             start_us=NOW_US + HOUR_US // 3,
             until_us=NOW_US + HOUR_US,
         ),
@@ -220,6 +232,9 @@ STATES = {
     "the film opened": seen(OPENED, asked=ASKED_FILM),
     "not packaged opened": seen(BROKEN, asked=ASKED_FILM),
     "amber opened": seen(CHECKED, asked=Asked(opened=key_of(AMBER))),
+    "live opened": seen(
+        Found(CHANNELS, "dengfeng-1", NOW_US, opened=RELAY), ON_OUTPUT, asked=Asked(opened=key_of(RELAY))
+    ),
     "gone since": seen(Found(CHANNELS), asked=Asked(opened="1 gone")),
 }
 

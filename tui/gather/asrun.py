@@ -32,7 +32,7 @@ def gather(where: Where, asked: Asked) -> Found:
             following = str(begin + PAGE_ROWS) if len(found) > begin + PAGE_ROWS else ""
             return replace(bare, channel="", accidents=found[begin : begin + PAGE_ROWS], next=following)
         if asked.opened is not None:
-            kept = aired.row_of(db, bare.channel, int(asked.opened))
+            kept = aired.row_of(db, bare.channel, int(asked.opened)) if asked.opened.isdecimal() else None
             if kept is None:
                 return bare
             called = clips.names(db, [kept.row.asset] if kept.row.asset is not None else [])

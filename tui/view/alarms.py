@@ -24,9 +24,8 @@ class Found:
 
 def sheet(found: Found | None, reading: Reading | None, look: Look, asked: Asked) -> Sheet:
     """What is wrong, or the history, or one of it that was opened."""
-    found = found or Found()
     if asked.opened is not None:
-        return Sheet(_opened(found, look, asked.opened))
+        return Sheet(_opened(found or Found(), look, asked.opened))
     tabs = (Tab("", look.say("Active")), Tab(HISTORY, look.say("History")))
     block: Block = _history(found, look) if asked.tab == HISTORY else _active(reading, look)
     return Sheet((block,), tabs=tabs, tab=asked.tab)
@@ -59,7 +58,7 @@ def _advice(alarm: Alarm, at_us: int, look: Look) -> Advice:
     return Advice(SEVERITIES[alarm.severity], look.of(alarm.text), hint)
 
 
-def _history(found: Found, look: Look) -> Table:
+def _history(found: Found | None, look: Look) -> Table:
     columns = (
         Column(look.say("Began"), 14),
         Column(look.say("Lasted"), 12, is_right=True),
@@ -67,6 +66,7 @@ def _history(found: Found, look: Look) -> Table:
         Column(look.say("What was wrong"), 0),
         Column(look.say("Times"), 6, is_right=True, from_cells=100),
     )
+    ended = found.ended if found is not None else ()
     rows = tuple(
         TableRow(
             _key(each),
@@ -78,11 +78,12 @@ def _history(found: Found, look: Look) -> Table:
                 str(each.times),
             ),
         )
-        for each in found.ended
+        for each in ended
     )
-    last = found.ended[-1].place if len(found.ended) >= PAGE_ROWS else None
+    last = ended[-1].place if len(ended) >= PAGE_ROWS else None
     following = f"{last[0]} {last[1]}" if last is not None else ""
-    return Table(columns, rows, look.say("nothing was wrong, as far back as is kept"), next=following)
+    empty = look.say("nothing was wrong, as far back as is kept") if found is not None else look.say("unknown")
+    return Table(columns, rows, empty, next=following)
 
 
 def _key(each: Ended) -> str:

@@ -116,7 +116,7 @@ def _evidence(found: Found, look: Look) -> Tile:
     facts: list[Line] = [
         Fact(look.say("Accounted for"), length(tally.accounted_s)),
         Fact(look.say("Unvouched"), length(tally.unvouched_s), level=unvouched),
-        Fact(look.say("From"), since, look.say("and before")),
+        Fact(look.say("Shown from"), since, look.say("and before")),
         Fact("/1903", look.say("at 19:03"), look.say("/-1903: yesterday")),
     ]
     return Tile(look.say("Evidence"), "", Level.GOOD, tuple(facts))

@@ -2,6 +2,7 @@
 
 from appliance.core import findings
 from appliance.core.clip_facts import ClipFacts
+from appliance.core.health import LIVE_STATES, LiveFact
 from appliance.core.moment import US
 from appliance.core.readiness import Ready
 from appliance.core.stock import Holding, Transfer
@@ -13,11 +14,15 @@ from tui.view.sheet import Block, Prose
 LEVELS = {"red": Level.BAD, "amber": Level.WARN, "info": Level.NOTE}
 
 
-def entry_blocks(row: Ready | None, clip: ClipFacts | None, at_us: int, look: Look) -> tuple[Block, ...]:
-    """The entry may have aired, or gone from the schedule, since the row was chosen."""
+def entry_blocks(
+    row: Ready | None, clip: ClipFacts | None, live: LiveFact | None, at_us: int, look: Look
+) -> tuple[Block, ...]:
+    """The entry may have aired, or gone from the schedule, since the row was chosen. `live`: of one that is near."""
     if row is None:
         return (Prose((look.say("This has aired, or is not in the schedule any more."),)),)
     facts: list[Line] = [*_what_to_do(row, clip, at_us, look), *_airing(row, at_us, look)]
+    if live is not None:
+        facts += _source(live, at_us, look)
     if clip is not None:
         facts += _clip(clip, at_us, look)
     facts += _check(row, clip, look)
@@ -84,6 +89,21 @@ def _airing(row: Ready, at_us: int, look: Look) -> list[Line]:
         said = look.say("{duration} before") if early >= 0 else look.say("{duration} late")
         beside = said.format(duration=look.duration(abs(early)))
         lines.append(Fact(look.say("Forecast"), look.clock(row.ready_at_us, at_us), beside, level_of(row, at_us)))
+    return lines
+
+
+def _source(live: LiveFact, at_us: int, look: Look) -> list[Line]:
+    """Where a live entry comes from, how that is, and how old that news is."""
+    behind = look.say("{n} s behind").format(n=round(live.delay_s)) if live.delay_s is not None else ""
+    level = Level.WARN if live.state in ("unreachable", "waiting", "lost") else None
+    lines: list[Line] = [
+        Fact(look.say("Live"), look.of(LIVE_STATES[live.state]), behind, level),
+        Fact(look.say("Signal"), look.data(live.url)),
+    ]
+    if live.asked_us is not None:
+        lines.append(Fact(look.say("Asked"), look.ago(live.asked_us, at_us)))
+    if live.reason is not None:
+        lines.append(Fact(look.say("Why"), look.of(live.reason), level=level))
     return lines
 
 
@@ -171,4 +191,4 @@ def _check(row: Ready, clip: ClipFacts | None, look: Look) -> list[Line]:
     if row.asset is None:
         return []
     checked = made is not None and made.check is not None
-    return [Fact(look.say("Check"), look.say("in order") if checked else look.say("not checked yet"))]
+    return [Fact(look.say("Technical"), look.say("in order") if checked else look.say("not checked yet"))]

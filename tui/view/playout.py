@@ -12,7 +12,7 @@ import msgspec
 from appliance.core.accidents import KIND_NAMES as ACCIDENTS
 from appliance.core.accidents import KINDS, Tally
 from appliance.core.clip_facts import AirClip, ClipFacts, Insertion
-from appliance.core.health import OutputFact, Snapshot
+from appliance.core.health import LiveFact, OnAir, OutputFact, Snapshot
 from appliance.core.moment import US
 from appliance.core.readiness import Ready
 from tui.look import Look
@@ -70,7 +70,7 @@ def sheet(found: Found | None, reading: Reading | None, look: Look, asked: Asked
     if found is None:
         return Sheet()
     if asked.opened is not None and asked.tab != CLIPS:
-        return Sheet(entry_blocks(found.opened, found.clip, found.at_us, look))
+        return Sheet(entry_blocks(found.opened, found.clip, _live(found, reading), found.at_us, look))
     if not found.channels:
         return Sheet((Prose((look.say("No channel is set up in appliance.toml."),)),))
     named = tuple(Tab(channel, look.data(name, channel)) for channel, name in found.channels)
@@ -82,6 +82,15 @@ def sheet(found: Found | None, reading: Reading | None, look: Look, asked: Asked
     if snapshot is not None:
         blocks.append(Beside((_now(found, snapshot, look), _today(found, snapshot, look))))
     return Sheet((*blocks, _timeline(found, look), _entries(found, look)), tabs=tabs, tab=found.channel)
+
+
+def _live(found: Found, reading: Reading | None) -> LiveFact | None:
+    """What the box knows of the source of the entry that is open, where it is live and near."""
+    snapshot, row = reading.snapshot if reading is not None else None, found.opened
+    if snapshot is None or row is None:
+        return None
+    alike = (each for each in snapshot.live if (each.channel, each.entry_id) == (row.channel, row.entry_id))
+    return next(alike, None)
 
 
 def in_order(rows: Sequence[Ready], at_us: int) -> list[Ready]:
@@ -121,8 +130,23 @@ def _now(found: Found, snapshot: Snapshot, look: Look) -> Tile:
     alone = msgspec.structs.replace(snapshot, on_air=(channel,))
     head, *lines = tiles.channel_lines(channel, alone, found.at_us, look)
     assert isinstance(head, Heading)
+    lines += _tomorrow(channel, snapshot, look)
     lines += [_insertion(each, found.at_us, look) for each in found.insertions]
     return Tile(look.say("On air"), head.word, head.level, tuple(lines))
+
+
+def _tomorrow(channel: OnAir, snapshot: Snapshot, look: Look) -> list[Line]:
+    """Who plans the day that comes."""
+    if not channel.next_day:
+        return []
+    words = {
+        "schedule": look.say("schedule is here"),
+        "template": look.say("by the template"),
+        "default": look.say("default programme only"),
+    }
+    level = tiles.level_of(snapshot, f"schedule:{channel.channel}")
+    planned = words.get(channel.next_day_plan, look.say("nobody has planned it"))
+    return [Fact(look.say("Next day"), planned, channel.next_day[5:], level or None)]
 
 
 def _insertion(each: Insertion, at_us: int, look: Look) -> Fact:

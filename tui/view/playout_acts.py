@@ -59,7 +59,10 @@ def _timed_fields(case: Case) -> tuple[Field, ...]:
         *_insert_fields(case),
         Field(AT, look.say("Begins at"), "time", hint=look.say("empty: at once")),
         Field(
-            UNTIL, look.say("Until"), "time", hint=look.say("empty: when the clip ends; else it is repeated until then")
+            UNTIL,
+            look.say("Ends at"),
+            "time",
+            hint=look.say("empty: when the clip ends; else it is repeated until then"),
         ),
     )
 

@@ -74,7 +74,11 @@ def channel_lines(channel: OnAir, snapshot: Snapshot, now_us: int, look: Look) -
             behind = look.say("{n} s behind").format(n=round(fact.delay_s)) if fact.delay_s is not None else ""
             yield Fact(look.say("Live"), look.of(LIVE_STATES[fact.state]), behind, level=wrong or None)
     if channel.plan and (channel.next_version is not None or len(snapshot.on_air) <= CHANNELS_IN_FULL):
-        yield Fact(look.say("Plan"), *_plan(channel, now_us, look))
+        plan, newer = _plan(channel, now_us, look)
+        yield Fact(look.say("Plan"), plan)
+        if newer:
+            # A line of its own: beside the plan there is no room for it.
+            yield Fact("", newer, level=Level.NOTE)
     if channel.next_at_us is not None and len(snapshot.on_air) <= CHANNELS_IN_FULL:
         following = look.data(channel.next_title, _kind(channel.next_kind, look))
         yield Fact(look.say("Next"), following, look.clock(channel.next_at_us, now_us), is_title=True)
