@@ -142,7 +142,8 @@ def test_every_page_is_walked_by_keys_and_resized_in_one_run(home: Path) -> None
                 taken.press(key, 0.02)
         for cells in (*range(79, 1, -6), 1, 200, 80):
             taken.resize(cells, 25 if cells == 80 else cells // 2 + 1)
-        taken.press(b"\x1b1\x0c", 1.5)
+        taken.press(b"\x1b", 0.3)
+        taken.press(b"1\x0c", 1.5)
         assert taken.process.poll() is None
         assert "Overview" in taken.shown
         taken.press(b"q")
