@@ -45,14 +45,19 @@ def journal(selected: Sequence[str], lines: int, after: str = "") -> tuple[LogLi
     """The newest lines that `selected` (options of journalctl) lets through. WorldError with the next step."""
     try:
         done = subprocess.run(
-            argv(selected, lines, after), capture_output=True, timeout=TIMEOUT_S, check=False, stdin=subprocess.DEVNULL
+            argv(selected, lines, after),
+            capture_output=True,
+            timeout=TIMEOUT_S,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "LC_ALL": "C"},
         )
     except subprocess.TimeoutExpired as error:
         raise WorldError(_SLOW, hint=_VACUUM) from error
     except OSError as error:
         raise WorldError(Text(f"journalctl：{error}", f"journalctl: {error}")) from error
     found = tuple(each for line in done.stdout.splitlines() if (each := of_journal(line)) is not None)
-    if not found and done.stderr.strip():
+    if not found and done.stderr.strip() and _NOTHING not in done.stderr:
         said = " ".join(done.stderr.decode(errors="replace").split())[:200]
         raise WorldError(Text(f"journalctl：{said}", f"journalctl: {said}"), hint=_GROUP)
     return found
@@ -88,6 +93,8 @@ def _tail(unit: str, path: Path) -> list[LogLine]:
     return found[::-1]
 
 
+_NOTHING: Final = b"No data available"
+"""What it says where no unit that was ever heard is called so."""
 _SLOW: Final = Text("journalctl 没有及时回答", "journalctl did not answer in time")
 _VACUUM: Final = Text(
     "日志太大：journalctl --disk-usage，journalctl --vacuum-time=30d",
