@@ -38,7 +38,7 @@ def reset(box: Box, level: Level, site: str | None, reason: str, with_media: boo
         unfinished = resetting.finish(box.home)
         here = None if unfinished else _site(box)
         if here is not None:
-            _confirm(root, level, site, here, with_media=with_media, as_json=as_json)
+            _confirm(box, root, level, site, here, with_media=with_media, as_json=as_json)
             _record(box, level, reason)
             if level == "config":
                 resetting.to_defaults(box.home)
@@ -64,9 +64,12 @@ def _site(box: Box) -> str:
         return found[1].decode()
 
 
-def _confirm(root: Path, level: Level, typed: str | None, site: str, *, with_media: bool, as_json: bool) -> None:
+def _confirm(
+    box: Box, root: Path, level: Level, typed: str | None, site: str, *, with_media: bool, as_json: bool
+) -> None:
     if not as_json:
-        for path in resetting.goes(root, level, with_media=with_media):
+        config = [] if level == "config" else [config_path(box.home)]
+        for path in (*config, *resetting.goes(root, level, with_media=with_media)):
             say(Text(f"将删除 {path}", f"{path} goes"))
     given = typed if typed is not None else click.prompt("站点编号 site id")
     if given != site:

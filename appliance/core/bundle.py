@@ -67,12 +67,11 @@ def parse_manifest(said: bytes, signature: bytes, key: Ed25519PublicKey) -> Mani
 
 
 def requirements(manifest: Manifest) -> str:
-    """What pip is told to install: all that was signed, each by its hash."""
+    """What pip is told to install: all that was signed, each by its hash; itself too, for there are libraries that ask
+    for it."""
     lines = []
     for wheel in manifest.files:
         match = WHEEL.fullmatch(wheel.name)
         assert match, "checked when it was read"
-        name, version = match[1], match[2]
-        if name != "pip":
-            lines.append(f"{name}=={version} --hash=sha256:{wheel.sha256}\n")
+        lines.append(f"{match[1]}=={match[2]} --hash=sha256:{wheel.sha256}\n")
     return "".join(lines)

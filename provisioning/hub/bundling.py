@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from appliance.command import say
-from appliance.core.bundle import MANIFEST, SIGNATURE, WHEEL, Manifest, V, Wheel, requirements, sign
+from appliance.core.bundle import MANIFEST, SIGNATURE, WHEEL, Manifest, V, Wheel, sign
 from appliance.core.errors import OperatorError, Text
 from appliance.core.moment import to_text
 from appliance.core.release import VERSION
@@ -49,7 +49,6 @@ def bundle(folder: HubFolder, wheels: Path, out: Path, version: str | None, pyth
         python=python,
         files=tuple(_wheel(path) for path in paths),
     )
-    assert requirements(manifest), "there is a wheel beside that of pip"
     said, signature = sign(manifest, HubJournals(folder).key)
     with disk_errors(out), staged_beside(out.absolute()) as (descriptor, staged):
         with (

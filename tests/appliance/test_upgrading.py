@@ -276,6 +276,18 @@ def test_there_is_a_database_wherever_the_exchange_is_killed(config: Config) -> 
     assert seen == {True, False} and "of_tomorrow" not in at_rest.steps_of(config.database)
 
 
+def test_what_stands_in_the_log_is_in_the_database_before_the_log_goes(config: Config) -> None:
+    """Killed between the two, a database would look as if the newer release had never been: the old one would write."""
+    writer = connect(f"file:{config.database}")
+    step = {"migration_set": "songshan-edge", "name": "of_tomorrow", "applied_at": "2027"}
+    Database(writer)["_sqlite_migrations"].insert(step)
+    assert config.database.with_name("box.db-wal").stat().st_size
+    upgrading._keep_newer(config, config.database.with_name("after-1.1.db"))
+    assert not config.database.with_name("box.db-wal").exists()
+    assert "of_tomorrow" in at_rest.steps_of(config.database)
+    writer.close()
+
+
 def _apply(config: Config) -> None:
     upgrading.begin_apply(config, "王工", "x", config.clock.wall_us())
     upgrading.carry_on(config, machine(config))
