@@ -186,7 +186,7 @@ def _line(found: Found, now_us: int, look: Look) -> Tile:
             Advice(Level.NOTE, look.say("not tested"), look.say("Key t reaches it: name, connection, host key."))
         )
         return Tile(title, look.say("not tested"), Level.NOTE, tuple(facts))
-    names = {"name": look.say("Name"), "tcp": look.say("TCP"), "key": look.say("Host key")}
+    names = {"name": look.say("Name lookup"), "tcp": look.say("TCP"), "key": look.say("Host key")}
     for step in found.test.steps:
         level = Level.GOOD if step.is_good else Level.WARN
         facts.append(

@@ -109,7 +109,7 @@ def _hub(found: Found, reading: Reading | None, look: Look) -> Tile:
 
 
 def _tested(test: LineTest, now_us: int, look: Look) -> list[Line]:
-    names = {"name": look.say("Name"), "tcp": look.say("TCP"), "key": look.say("Host key")}
+    names = {"name": look.say("Name lookup"), "tcp": look.say("TCP"), "key": look.say("Host key")}
     lines: list[Line] = [Fact(look.say("Tested"), look.ago(test.at_us, now_us))]
     for step in test.steps:
         level = {True: Level.GOOD, False: Level.WARN, None: None}[step.is_good]
