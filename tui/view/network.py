@@ -112,9 +112,12 @@ def _tested(test: LineTest, now_us: int, look: Look) -> list[Line]:
     names = {"name": look.say("Name lookup"), "tcp": look.say("TCP"), "key": look.say("Host key")}
     lines: list[Line] = [Fact(look.say("Tested"), look.ago(test.at_us, now_us))]
     for step in test.steps:
-        level = {True: Level.GOOD, False: Level.WARN, None: None}[step.is_good]
-        took = look.say("{n} ms").format(n=round(step.took_ms)) if step.is_good is not None else ""
-        lines.append(Fact(names[step.name], look.of(step.found), took, level))
+        if step.is_good is False:
+            # A fact is cut at the end of its line, and here the end says what is wrong.
+            lines.append(Advice(Level.WARN, f"{names[step.name]}: {look.of(step.found)}"))
+            continue
+        took = look.say("{n} ms").format(n=round(step.took_ms)) if step.is_good else ""
+        lines.append(Fact(names[step.name], look.of(step.found), took, Level.GOOD if step.is_good else None))
     return lines
 
 
