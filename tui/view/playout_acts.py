@@ -1,33 +1,21 @@
-"""What can be done to what is on the air or will be: break in, go back, mend an entry that is not ready. PURE."""
+"""What can be done to what is on the air: break in, at once or at a time, and go back. PURE."""
 
 from datetime import datetime, timedelta
 from typing import Final
 
-from appliance.core.clip_facts import AirClip
-from appliance.core.command import Command, Insert, Repackage, Resume, Retry
+from appliance.core.command import Insert, Resume
 from appliance.core.errors import OperatorError, Text
 from appliance.core.moment import US, to_text
-from appliance.core.readiness import Ready
 from tui.keys import say
 from tui.look import Look
 from tui.view.acts import Act, Case, Field, Weight
-from tui.view.entry import can_fetch, can_package
-from tui.view.playout import CLIPS, Found, find
+from tui.view.mending import CLIP, MENDING, choices, found_of, no
+from tui.view.playout import CLIPS
 from tui.view.readiness import clip_name
 
 CHANNEL: Final = "channel"
-CLIP: Final = "clip"
 AT: Final = "at"
 UNTIL: Final = "until"
-
-
-def _found(case: Case) -> Found:
-    return case.found if isinstance(case.found, Found) else Found()
-
-
-def _no(said: str) -> Text:
-    """A refusal, in the language of the screen."""
-    return Text(said, said)
 
 
 def _moment_us(text: str, after_us: int, look: Look) -> int:
@@ -41,14 +29,11 @@ def _moment_us(text: str, after_us: int, look: Look) -> int:
     return round(at.timestamp()) * US
 
 
-# Break into a channel.
-
-
 def _insert_fields(case: Case) -> tuple[Field, ...]:
     """Where a channel is on the screen it is that one; on the side of the clips the row is the clip."""
-    found, look = _found(case), case.look
+    found, look = found_of(case), case.look
     if case.asked.tab != CLIPS:
-        return (Field(CLIP, look.say("Clip"), "choice", _choices(found.clips, look)),)
+        return (Field(CLIP, look.say("Clip"), "choice", choices(found.clips, look)),)
     channels = tuple((channel, look.data(name, channel)) for channel, name in found.channels)
     return (Field(CHANNEL, look.say("Channel"), "choice", channels),) if len(channels) > 1 else ()
 
@@ -68,18 +53,14 @@ def _timed_fields(case: Case) -> tuple[Field, ...]:
 
 
 def _channel(case: Case) -> str:
-    return case.value(CHANNEL) or _found(case).channel
-
-
-def _choices(clips: tuple[AirClip, ...], look: Look) -> tuple[tuple[str, str], ...]:
-    return tuple((clip.digest, clip_name(clip, look)) for clip in clips)
+    return case.value(CHANNEL) or found_of(case).channel
 
 
 def _insert_refusal(case: Case) -> Text | None:
-    found = _found(case)
+    found = found_of(case)
     if case.asked.opened is not None and case.asked.tab != CLIPS:
-        return _no(case.look.say("Go back to the channel first, or put another clip in the place of this entry."))
-    return None if found.clips else _no(case.look.say("No clip can air now."))
+        return no(case.look.say("Go back to the channel first, or put another clip in the place of this entry."))
+    return None if found.clips else no(case.look.say("No clip can air now."))
 
 
 def _insert(case: Case) -> Insert:
@@ -99,12 +80,12 @@ def _insert(case: Case) -> Insert:
 def _digest(case: Case) -> str:
     digest = case.row if case.asked.tab == CLIPS else case.value(CLIP)
     if not digest:
-        raise OperatorError(_no(case.look.say("Choose a clip.")))
+        raise OperatorError(no(case.look.say("Choose a clip.")))
     return digest
 
 
 def _insert_preview(case: Case) -> tuple[str, ...]:
-    found, look, now_us = _found(case), case.look, case.reading.at_us
+    found, look, now_us = found_of(case), case.look, case.reading.at_us
     channel = _channel(case)
     digest = case.row if case.asked.tab == CLIPS else case.value(CLIP)
     name = next((clip_name(clip, look) for clip in found.clips if clip.digest == digest), digest[7:19])
@@ -131,19 +112,16 @@ def _back_to_schedule(case: Case) -> Resume:
     return Resume(channel=_channel(case), **case.asked_by)
 
 
-# End what breaks in.
-
-
 def _resume_fields(case: Case) -> tuple[Field, ...]:
     return _insert_fields(case) if case.asked.tab == CLIPS else ()
 
 
 def _resume_refusal(case: Case) -> Text | None:
-    found, snapshot = _found(case), case.reading.snapshot
+    found, snapshot = found_of(case), case.reading.snapshot
     on = snapshot is not None and any(each.insert is not None for each in snapshot.on_air)
     if on or found.insertions or case.reading.waiting or case.asked.tab == CLIPS:
         return None
-    return _no(case.look.say("Nothing breaks into this channel, now or later."))
+    return no(case.look.say("Nothing breaks into this channel, now or later."))
 
 
 def _resume_preview(case: Case) -> tuple[str, ...]:
@@ -154,114 +132,6 @@ def _resume_preview(case: Case) -> tuple[str, ...]:
     if playing is not None and playing.next_title:
         lines.append(look.say("Next on the schedule: {title}").format(title=look.data(playing.next_title)))
     return tuple(lines)
-
-
-# Mend an entry.
-
-
-def _row(case: Case) -> Ready | None:
-    found = _found(case)
-    return found.opened if case.asked.opened is not None else find(found.entries, case.row)
-
-
-def _only_opened(case: Case) -> Text | None:
-    if case.asked.tab == CLIPS:
-        return _no(case.look.say("Clips that can air need no mending."))
-    return None if case.asked.opened is not None else _no(case.look.say("Open the entry first: Enter."))
-
-
-def _fetch_refusal(case: Case) -> Text | None:
-    found = _found(case)
-    if (closed := _only_opened(case)) is not None:
-        return closed
-    if found.clip is None or can_fetch(found.clip, found.at_us) is None:
-        return _no(case.look.say("No transfer of this entry waits to be tried again."))
-    return None
-
-
-def _fetch(case: Case) -> Command:
-    found = _found(case)
-    waiting = can_fetch(found.clip, found.at_us) if found.clip is not None else None
-    if waiting is None:
-        raise OperatorError(_no(case.look.say("No transfer of this entry waits to be tried again.")))
-    return Retry(digest=waiting.digest, direction="down", **case.asked_by)
-
-
-def _fetch_preview(case: Case) -> tuple[str, ...]:
-    found, look = _found(case), case.look
-    waiting = can_fetch(found.clip, found.at_us) if found.clip is not None else None
-    if waiting is None:
-        return ()
-    left = look.size(max(0, waiting.size_bytes - waiting.done_bytes))
-    lines = [look.say("The transfer is tried at once: {size} left.").format(size=left)]
-    snapshot = case.reading.snapshot
-    if snapshot is not None and snapshot.link.state != "connected":
-        lines.append(look.say("There is no line to the hub now: it begins as soon as there is one."))
-    return tuple(lines)
-
-
-def _package_refusal(case: Case) -> Text | None:
-    found = _found(case)
-    if (closed := _only_opened(case)) is not None:
-        return closed
-    if found.opened is None or found.clip is None or not can_package(found.opened, found.clip):
-        return _no(case.look.say("This clip does not wait to be brought to house format here."))
-    return None
-
-
-def _package(case: Case) -> Command:
-    row = _row(case)
-    if row is None or row.asset is None:
-        raise OperatorError(_no(case.look.say("This has aired, or is not in the schedule any more.")))
-    return Repackage(digest=row.asset, **case.asked_by)
-
-
-def _package_preview(case: Case) -> tuple[str, ...]:
-    return (case.look.say("The clip is read and coded once more; that takes about as long as it plays."),)
-
-
-def _replace_refusal(case: Case) -> Text | None:
-    found = _found(case)
-    if (closed := _only_opened(case)) is not None:
-        return closed
-    if found.opened is None:
-        return _no(case.look.say("This has aired, or is not in the schedule any more."))
-    return None if found.like else _no(case.look.say("No clip can air now."))
-
-
-def _replace_fields(case: Case) -> tuple[Field, ...]:
-    like = _found(case).like
-    hint = case.look.say("those of nearest length first")
-    return (Field(CLIP, case.look.say("Clip"), "choice", _choices(like, case.look), hint=hint),)
-
-
-def _replace(case: Case) -> Command:
-    row, found = _row(case), _found(case)
-    if row is None:
-        raise OperatorError(_no(case.look.say("This has aired, or is not in the schedule any more.")))
-    begins = to_text(row.start_us) if row.start_us > case.reading.at_us else None
-    return Insert(
-        channel=found.channel, digest=case.value(CLIP), at_air=begins, until=to_text(row.end_us), **case.asked_by
-    )
-
-
-def _replace_preview(case: Case) -> tuple[str, ...]:
-    row, found, look = _row(case), _found(case), case.look
-    if row is None:
-        return ()
-    clip = next((clip_name(each, look) for each in found.like if each.digest == case.value(CLIP)), "-")
-    times = {"start": look.second(row.start_us), "end": look.second(row.end_us)}
-    return (
-        look.say("From {start} to {end} plays: {clip}").format(clip=clip, **times),
-        look.say("It is repeated until the time is full, and takes the place of: {title}").format(
-            title=look.data(row.title, row.entry_id)
-        ),
-        look.say("The schedule itself stays as it is: whoever makes it should be told."),
-    )
-
-
-def _take_back(case: Case) -> Command:
-    return Resume(channel=_found(case).channel, **case.asked_by)
 
 
 ACTS: Final = (
@@ -298,38 +168,5 @@ ACTS: Final = (
         _resume_preview,
         _resume_refusal,
     ),
-    Act(
-        "replace",
-        "c",
-        say("Replace"),
-        Weight.AIR,
-        _replace,
-        _replace_fields,
-        _replace_preview,
-        _replace_refusal,
-        undo=_take_back,
-        needs_row=True,
-    ),
-    Act(
-        "fetch",
-        "f",
-        say("Fetch again"),
-        Weight.BOX,
-        _fetch,
-        preview=_fetch_preview,
-        refusal=_fetch_refusal,
-        needs_row=True,
-        in_footer=False,
-    ),
-    Act(
-        "package",
-        "p",
-        say("Package again"),
-        Weight.BOX,
-        _package,
-        preview=_package_preview,
-        refusal=_package_refusal,
-        needs_row=True,
-        in_footer=False,
-    ),
+    *MENDING,
 )
