@@ -204,10 +204,15 @@ def segments_of(db: Database, digest: str) -> bytes | None:
 def set_transfer(db: Database, transfer: Transfer) -> None:
     """Where a transfer stands; the one row of its asset and direction."""
     db.conn.execute(
-        "INSERT OR REPLACE INTO transfers (digest, direction, state, deadline_us, size_bytes, done_bytes,"
+        # Not OR REPLACE: that deletes the row first, and with it goes why it comes.
+        "INSERT INTO transfers (digest, direction, state, deadline_us, size_bytes, done_bytes,"
         " rate_bytes_per_s, attempts, not_before_us, reason, replaces)"
         " VALUES (:digest, :direction, :state, :deadline_us, :size_bytes, :done_bytes,"
-        " :rate_bytes_per_s, :attempts, :not_before_us, :reason, :replaces)",
+        " :rate_bytes_per_s, :attempts, :not_before_us, :reason, :replaces)"
+        " ON CONFLICT (digest, direction) DO UPDATE SET state = excluded.state, deadline_us = excluded.deadline_us,"
+        " size_bytes = excluded.size_bytes, done_bytes = excluded.done_bytes,"
+        " rate_bytes_per_s = excluded.rate_bytes_per_s, attempts = excluded.attempts,"
+        " not_before_us = excluded.not_before_us, reason = excluded.reason, replaces = excluded.replaces",
         _columns(transfer),
     )
 

@@ -33,7 +33,7 @@ from appliance.core.rundown import Packed, tick_of
 from appliance.core.scrub import next_reading
 from appliance.core.stock import RenditionState
 from appliance.core.ts import HOUSE_PROFILE, SegmentInfo, pack_table
-from appliance.store import air, asrun, assets, cache, desk, items, journals, line_rates, needs, plans, work
+from appliance.store import air, asrun, assets, cache, desk, items, journals, line_rates, needs, plans, reasons, work
 from appliance.store.database import transaction
 from edge_agent import drop
 from edge_agent.apply import Applying
@@ -393,6 +393,18 @@ def test_a_clip_that_could_not_be_packaged_is_tried_at_once_when_a_person_asks(t
         recording.record(execute(TakeCommand(name), world, {}), AT_US, 0.5)
         assert world.memory.is_due(digest("a"), AT_US)
         assert [each.source for each in work.to_package(box.db, "2", AT_US)] == [digest("a")]
+
+
+@pytest.mark.parametrize("result", [Result.FAILED, Result.STOPPED, Result.LINE, Result.NO_ROOM])
+def test_why_an_asset_comes_outlives_each_way_in_which_its_transfer_ends(tmp_path: Path, result: Result) -> None:
+    """What the air waits for is exempt from the timetable, and preempts; broken off once it is so still."""
+    with agent_in(tmp_path, SimulatedHub()) as (box, _world, recording):
+        with transaction(box.db):
+            needs.need_item(box.db, asset("a"), "air", "dengfeng-1/2026-11-24", AT_US, AT_US)
+        recording.record([Ceased(digest("a"), False, result, Text("", "it ended"))], AT_US, 0.5)
+        (left,) = work.to_fetch(box.db)
+        assert (left.is_for_air, left.deadline_us) == (True, AT_US)
+        assert reasons.reasons_of(box.db, digest("a")) == (("air:dengfeng-1/2026-11-24", AT_US),)
 
 
 def test_a_parked_record_is_applied_once_a_person_has_mended_what_was_wrong(tmp_path: Path) -> None:
