@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
 
 import psutil
 
@@ -26,6 +25,7 @@ from tests.simulators.source import segments, source
 BEFORE_S = 40
 WELL_S = 120
 SILENT_S = 20
+SETTLED_S = 12
 LASTS_S = 260
 DELAY_S_MAX = 12
 US = 1_000_000
@@ -58,15 +58,18 @@ def rows(folder: Path, *, quick: bool) -> Iterator[Row]:
             back_us = time.time_ns() // 1000
             until("it is back", lambda: len(_chunks(config, start_us, end_us)) > len(gone) + 2, 120)
             found = rows_of(config, start_us, end_us)
+            time.sleep(SETTLED_S)
             delays = _delays(config)
             stop.set()
     first = found[0]
+    # The first chunks of a run hold the last pictures from before the silence, which were shown that long ago.
+    settled = [run[-1] for run in delays]
     yield Row(
-        "live source of 2 s segments: the air behind it",
-        f"{median(delays):.1f} s",
-        f"{min(delays):.1f} … {max(delays):.1f} s, {len(delays)} chunks",
-        f"<= {DELAY_S_MAX} s, and one delay for each run",
-        max(delays) <= DELAY_S_MAX + TARGET_DURATION_S,
+        "live source of 2 s segments: the air behind it, before and after a loss",
+        ", ".join(f"{each:.1f} s" for each in settled),
+        f"{len(delays)} runs of {', '.join(str(len(run)) for run in delays)} chunks",
+        f"<= {DELAY_S_MAX} s",
+        len(delays) == 2 and max(settled) <= DELAY_S_MAX,
         figures={"delay_s": delays},
     )
     yield Row(
@@ -109,15 +112,19 @@ def _chunks(config: Config, from_us: int, to_us: int) -> list[Stretch]:
     return [row for row in rows_of(config, from_us, to_us) if row.kind == "live"]
 
 
-def _delays(config: Config) -> list[float]:
+def _delays(config: Config) -> list[list[float]]:
+    """Of each run, chunk by chunk."""
+    runs: list[list[float]] = []
     with database.reading(config.database) as db:
-        found = database.rows(
+        for row in database.rows(
             db,
-            "SELECT start_tick, source_us FROM live_chunks WHERE channel = ? AND start_tick IS NOT NULL"
+            "SELECT start_tick, source_us, begins FROM live_chunks WHERE channel = ? AND start_tick IS NOT NULL"
             " AND source_us IS NOT NULL ORDER BY start_tick",
             (CHANNEL,),
-        )
-    return [round((us_of(row["start_tick"]) - row["source_us"]) / US, 2) for row in found]
+        ):
+            runs += [[]] if row["begins"] or not runs else []
+            runs[-1].append(round((us_of(row["start_tick"]) - row["source_us"]) / US, 2))
+    return runs
 
 
 def _cpu_s(pid: int) -> float:
