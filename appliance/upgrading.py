@@ -367,8 +367,10 @@ def _check_room(config: Config) -> None:
 
 def _restart(machine: Machine) -> None:
     for unit in (AGENT, WEB):
-        with suppress(WorldError):
-            machine.run(["restart", unit])
+        for verb in ("reset-failed", "restart"):
+            # A release that did not start was tried until systemd gave the unit up; it would refuse this start as well.
+            with suppress(WorldError):
+                machine.run([verb, unit])
 
 
 def _to(config: Config, upgrade: Upgrade, **changes: object) -> Upgrade:

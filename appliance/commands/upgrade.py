@@ -188,6 +188,15 @@ def _tell_end(config: Config, done: Upgrade, as_json: bool) -> None:
         return
     word = WORDS[done.state]
     say(Text(f"{word.zh}；现用与下次开机：{now}", f"{word.en}; runs now and after the next boot: {now}"))
+    channels = [channel.id for channel in config.channels if channel.udp]
+    if done.state == "committed" and channels:
+        names = " ".join(f"songshan-playout-standby@{channel}" for channel in channels)
+        say(
+            Text(
+                f"发送端仍是旧版本，请先后重启：systemctl restart {names}，再 songshan-playout@…",
+                f"senders run the old code still: systemctl restart {names}, then songshan-playout@…",
+            )
+        )
     if done.restored:
         say(
             Text(

@@ -56,11 +56,11 @@ def hub_runs(root: Path, *arguments: str) -> None:
 
 
 def make_wheel(folder: Path, version: str) -> None:
-    """What `pip wheel` would make of a program that says its version."""
+    """What `pip wheel` would make of a program that says its version; of its libraries one asks for pip."""
     info = f"songshan_edge-{version}.dist-info"
     contents = {
         "songshan_small.py": f"def main():\n    print('songshan {version}')\n",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: songshan-edge\nVersion: {version}\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: songshan-edge\nVersion: {version}\nRequires-Dist: pip\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/entry_points.txt": "[console_scripts]\nsongshan = songshan_small:main\n",
     }

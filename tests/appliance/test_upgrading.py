@@ -124,7 +124,12 @@ def test_a_release_that_is_well_stays(config: Config) -> None:
 def test_a_release_that_does_not_run_goes_back_by_itself_and_the_database_stays(config: Config) -> None:
     """It changed no table: all that was said meanwhile is still there, and nothing is doubted."""
     before = tips(config)
-    done = upgraded(config, "1.2-broken")
+    staged(config, "1.2-broken")
+    upgrading.begin_apply(config, "王工", "月度升级", config.clock.wall_us())
+    units = Units(config, [])
+    done = upgrading.carry_on(config, Machine(units, STRICT, pause=lambda _s: None))
+    again = [f"{verb} {unit}" for unit in (AGENT, upgrading.WEB) for verb in ("reset-failed", "restart")]
+    assert units.asked == [f"stop {AGENT}", *again, f"stop {AGENT}", *again], "also where systemd had given them up"
     assert (done.state, done.restored, links(config)) == ("rolled_back", False, ("1.0", "", "1.0"))
     assert done.why is not None and "sync tick" in done.why.en
     assert tips(config) == before + 1
