@@ -13,8 +13,8 @@ from tests.provisioning.live import LiveHub
 from tests.tui.boxes import make_box
 from tests.tui.looks import Before, seen, session_at
 from tests.tui.readings import DISK_FULL, HEALTHY, HOUR_US, LOOKS, MIN_US, NO_CONFIG, NO_DATABASE, NOW_US
-from tui.gather.first_boot import choose, gather, join, try_line
-from tui.gather.where import where
+from tui.gather.first_boot import UNITS, choose, gather, join, started, try_line
+from tui.gather.where import Where, where
 from tui.outcomes import Do
 from tui.view.acts import Act, Case, Weight
 from tui.view.first_boot import ACTS, BUNDLE, JOIN, LINE, TIME, Found, Joined, Offer, has_run_out
@@ -180,3 +180,18 @@ def test_what_the_program_complains_of_is_shown(tmp_path: Path) -> None:
     with pytest.raises(WorldError, match=r"not joined.*not a bundle"):
         join(where(tmp_path / "box", dict(os.environ)), case(BARE, bundle=str(tmp_path / "x.bundle")))
     assert not config_path(tmp_path / "box").exists()
+
+
+def test_the_units_that_are_started_are_those_of_the_box(tmp_path: Path) -> None:
+    """Each of them lies in systemd/, and an installed box has them started by the same yes, where that is allowed."""
+    assert all((Path(__file__).parents[2] / "systemd" / unit).exists() for unit in UNITS)
+    program = tmp_path / "systemctl"
+    program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\n')
+    program.chmod(0o755)
+    installed = Where(None, {"PATH": f"{tmp_path}:/usr/bin:/bin"}, NOW_US)
+    assert started(installed)
+    assert (tmp_path / "asked").read_text().split() == ["enable", "--now", "--no-ask-password", *UNITS]
+    program.write_text("#!/bin/sh\nexit 1\n")
+    assert not started(installed)
+    program.unlink()
+    assert started(Where(tmp_path, {"PATH": str(tmp_path)}, NOW_US)), "a box in a folder has no units"

@@ -32,7 +32,11 @@ START_TIMEOUT_S: Final = 60.0
 OWNER: Final = "songshan"
 SHARED_UMASK: Final = 0o007
 """What the services of the box share is for their group."""
-SERVICES: Final = ("songshan-agent.service", "songshan-web.service", "songshan-transcode.socket")
+UNITS: Final = (
+    *("songshan-agent.service", "songshan-web.service", "songshan-transcode.socket"),
+    *("songshan-backup.timer", "songshan-upgrade.path", "songshan-upgrade.service"),
+)
+"""What runs on a box from its first start on; the senders of a channel are for the one who sets the modulator."""
 CHOSEN: Final = "bundle-chosen"
 TESTED: Final = "bundle-line"
 
@@ -86,10 +90,10 @@ def join(where: Where, case: Case) -> Text:
         lines = (said.err.strip() or said.out.strip() or "-").splitlines()
         problem = "; ".join(lines[:3])[:300]
         raise WorldError(Text(f"未能入网：{problem}", f"not joined: {problem}"))
-    started = _start(where)
+    is_up = started(where)
     return Text(
-        "已入网，请把指纹报给嵩山云运维" + ("" if started else "；服务须以 root 启动"),
-        "joined: read the fingerprint to the hub's operator" + ("" if started else "; root has to start the services"),
+        "已入网，请把指纹报给嵩山云运维" + ("" if is_up else "；服务须以 root 启动"),
+        "joined: read the fingerprint to the hub's operator" + ("" if is_up else "; root has to start the services"),
     )
 
 
@@ -147,11 +151,11 @@ def _as_owner(where: Where) -> tuple[str, ...]:
     return ("runuser", "-u", OWNER, "--")
 
 
-def _start(where: Where) -> bool:
-    """Whether the services run from now on; a box in a folder has none."""
+def started(where: Where) -> bool:
+    """Start the services; whether they run from now on. A box in a folder has none."""
     if where.home is not None:
         return True
     with suppress(SongshanError):
-        argv = ("systemctl", "enable", "--now", "--no-ask-password", *SERVICES)
+        argv = ("systemctl", "enable", "--now", "--no-ask-password", *UNITS)
         return ask(argv, START_TIMEOUT_S, where.environ).status == 0
     return False
