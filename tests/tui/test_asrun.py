@@ -9,7 +9,7 @@ from appliance.core.asrun import AiredRow
 from appliance.core.errors import Text
 from appliance.core.moment import to_text, to_us
 from tests.tui.looks import Before, seen
-from tests.tui.readings import AGENT_DEAD, HOUR_US, MIN_US, NO_CONFIG, NO_DATABASE, NOW_US, ZONE
+from tests.tui.readings import AGENT_DEAD, DISK_FULL, HOUR_US, MIN_US, NO_CONFIG, NO_DATABASE, NOW_US, OFFLINE, ZONE
 from tests.tui.test_playout import CHANNELS, LOCKED
 from tui.view.asrun import ACCIDENTS_SIDE, Found, moment_asked
 from tui.view.reading import Trouble
@@ -98,6 +98,8 @@ STATES = {
     "healthy": seen(FOUND),
     "at a time": seen(JUMPED, asked=Asked(words="-1903")),
     "agent dead": seen(FOUND, AGENT_DEAD),
+    "offline": seen(FOUND, OFFLINE),
+    "disk full": seen(FOUND, DISK_FULL),
     "nothing logged": seen(Found(CHANNELS, "dengfeng-1", day="2026-11-24")),
     "database locked": seen(None, NO_DATABASE, LOCKED),
     "no configuration": seen(None, NO_CONFIG, Trouble(NO_CONFIG.problems[0], NO_CONFIG.hint)),

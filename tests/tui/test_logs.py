@@ -9,7 +9,7 @@ from appliance.core.errors import Text
 from appliance.core.log_line import LogLine
 from tests.tui.boxes import make_box
 from tests.tui.looks import Before, seen
-from tests.tui.readings import AGENT_DEAD, MIN_US, NO_CONFIG, NO_DATABASE, NOW_US
+from tests.tui.readings import AGENT_DEAD, DISK_FULL, MIN_US, NO_CONFIG, NO_DATABASE, NOW_US, OFFLINE
 from tui.gather import logs
 from tui.gather.where import where
 from tui.view.logs import WARNINGS, Found
@@ -36,6 +36,8 @@ NOT_ALLOWED = Trouble(
 STATES = {
     "healthy": seen(FOUND),
     "agent dead": seen(FOUND, AGENT_DEAD),
+    "offline": seen(FOUND, OFFLINE),
+    "disk full": seen(FOUND, DISK_FULL),
     "no database": seen(FOUND, NO_DATABASE),
     "no configuration": seen(FOUND, NO_CONFIG),
     "warnings": seen(Found("journal", LINES[1:3]), asked=Asked(tab=WARNINGS)),
