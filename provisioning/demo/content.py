@@ -117,10 +117,11 @@ def schedule_documents(
 
 def _day(channel: str, digests: Sequence[str], titles: Sequence[str], start: datetime, end: datetime) -> bytes:
     entries: list[dict[str, Any]] = []
-    block = start
-    while block < end:
+    block, length = start, timedelta(seconds=BLOCK_S)
+    # What the next day's hard start would drop is not planned; but a day has an entry.
+    while not entries or block + length <= end:
         entries += block_entries(len(entries), block, digests, titles)
-        block += timedelta(seconds=BLOCK_S)
+        block += length
     return _document(channel, start, 1, entries)
 
 
