@@ -2,9 +2,12 @@
 
 import os
 import shutil
+import sqlite3
 import stat
 import subprocess
 import sys
+import threading
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from appliance.alone import only_one
 from appliance.config import Config, Limits, render
 from appliance.core import seal
 from appliance.core.errors import Corrupt, OperatorError, Refused, SongshanError
+from appliance.core.records import Order
 from appliance.store import at_rest, desk, histories
 from appliance.store.database import reading, rows, transaction, writing
 from edge_agent.command import finish_restore
@@ -82,6 +86,40 @@ def test_a_backup_of_a_box_at_work_comes_back_on_an_empty_machine(config: Config
     assert {stat.S_IMODE((new.keys / key).stat().st_mode) for key in ("ssh", "sign", "recovery")} == {0o600}
     assert not (home / restoring.STAGE).exists()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_copy_is_of_one_moment_however_fast_the_agent_writes(config: Config, tmp_path: Path) -> None:
+    """What is one transaction in the database is whole or not there in the copy; and the copying comes to its end."""
+    over, written = threading.Event(), threading.Event()
+
+    def write() -> None:
+        number = 0
+        with writing(config.database) as db:
+            db.execute("PRAGMA synchronous = OFF")
+            while not over.is_set():
+                number += 1
+                with transaction(db):
+                    desk.add_tip(db, f"n{number}", TIP, "", 1)
+                    desk.receive_order(db, Order(id=f"o{number}", title=TIP), 1)
+                written.set()
+
+    agent = threading.Thread(target=write)
+    agent.start()
+    try:
+        counts = []
+        for number in range(5):
+            written.clear()
+            assert written.wait(60)
+            copy = tmp_path / f"copy{number}"
+            at_rest.copy_as_it_is(config.database, copy)
+            look = "SELECT (SELECT count(*) FROM tips WHERE id LIKE 'n%'), (SELECT count(*) FROM orders)"
+            with closing(sqlite3.connect(copy)) as db:
+                counts.append(db.execute(look).fetchone())
+    finally:
+        over.set()
+        agent.join()
+    assert [tips for tips, orders in counts if tips != orders] == []
+    assert counts[-1][0] > counts[0][0], "it was written meanwhile"
 
 
 def test_a_restored_box_says_nothing_before_the_hub_has_told_it_where_it_stands(config: Config) -> None:
