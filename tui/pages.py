@@ -44,9 +44,11 @@ from tui.view import (
     playout,
     playout_acts,
     storage,
+    storage_acts,
     sync,
     system,
     upgrade,
+    upgrade_acts,
     usb,
 )
 from tui.view.acts import Act, Case
@@ -194,7 +196,7 @@ PAGES: Final = (
             " and to the steps of replacing the disk of the media."
         ),
         gather_storage.gather,
-        storage.ACTS,
+        storage_acts.ACTS,
     ),
     Page(
         "upgrade",
@@ -206,7 +208,7 @@ PAGES: Final = (
             " gate while a release is on trial. The channels go on through an upgrade and through going back."
         ),
         gather_upgrade.gather,
-        upgrade.ACTS,
+        upgrade_acts.ACTS,
         {"rollback": gather_upgrade.roll_back, "apply": gather_upgrade.apply, "stage": gather_upgrade.stage},
     ),
     Page(

@@ -21,7 +21,8 @@ from tui.rows import Level
 from tui.view.acts import Case
 from tui.view.reading import Trouble
 from tui.view.sheet import Asked
-from tui.view.storage import ACTS, FILES, REPLACE, Disk, FileSystem, Found, Health, level_of, to_pull
+from tui.view.storage import FILES, REPLACE, Disk, FileSystem, Found, Health, level_of, to_pull
+from tui.view.storage_acts import ACTS
 
 MEDIA = "/var/lib/songshan/media"
 SYSTEM = Disk(

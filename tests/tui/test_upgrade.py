@@ -29,7 +29,8 @@ from tui.rows import Level
 from tui.view.acts import Act, Case
 from tui.view.reading import Trouble
 from tui.view.sheet import Asked
-from tui.view.upgrade import ACTS, BUNDLES, Brought, Found, level_of
+from tui.view.upgrade import BUNDLES, Brought, Found, level_of
+from tui.view.upgrade_acts import ACTS
 
 GOOD = (
     Signal(name="air", good=True, found=Text("2 个频道如常", "2 channels as before")),

@@ -14,7 +14,8 @@ from tui.gather.brought import files_called
 from tui.gather.where import Where
 from tui.view.acts import Case
 from tui.view.sheet import Asked
-from tui.view.upgrade import BUNDLES, Brought, Found, reason_of
+from tui.view.upgrade import BUNDLES, Brought, Found
+from tui.view.upgrade_acts import reason_of
 
 PATTERN: Final = "songshan-*.bundle"
 
