@@ -35,6 +35,7 @@ from tui.view import (
     cache,
     doctor,
     first_boot,
+    first_boot_acts,
     given,
     logs,
     market,
@@ -47,6 +48,7 @@ from tui.view import (
     storage_acts,
     sync,
     system,
+    system_acts,
     upgrade,
     upgrade_acts,
     usb,
@@ -245,7 +247,7 @@ PAGES: Final = (
             " takes away. A restart takes the channels off the air and wants the site's id and a reason."
         ),
         gather_system.gather,
-        system.ACTS,
+        system_acts.ACTS,
         {"backup": gather_system.back_up, "restart": gather_system.restart},
     ),
     Page(
@@ -258,7 +260,7 @@ PAGES: Final = (
             " line, the time, and one yes. Nothing is changed before that."
         ),
         gather_first_boot.gather,
-        first_boot.ACTS,
+        first_boot_acts.ACTS,
         {"choose": gather_first_boot.choose, "test": gather_first_boot.try_line, "join": gather_first_boot.join},
     ),
     Page(

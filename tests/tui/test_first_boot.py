@@ -17,7 +17,8 @@ from tui.gather.first_boot import UNITS, choose, gather, join, started, try_line
 from tui.gather.where import Where, where
 from tui.outcomes import Do
 from tui.view.acts import Act, Case, Weight
-from tui.view.first_boot import ACTS, BUNDLE, JOIN, LINE, TIME, Found, Joined, Offer, has_run_out
+from tui.view.first_boot import BUNDLE, JOIN, LINE, TIME, Found, Joined, Offer, has_run_out
+from tui.view.first_boot_acts import ACTS
 from tui.view.network import LineTest, Step
 from tui.view.reading import Reading
 from tui.view.sheet import Asked

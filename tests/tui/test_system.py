@@ -32,7 +32,8 @@ from tui.gather.where import Where, where
 from tui.rows import Level
 from tui.view.acts import Case, Weight
 from tui.view.sheet import Asked
-from tui.view.system import ACTS, BACKUP, RESET, SERVICES, USERS, Account, Found, Machine, Moment, Unit, level_of
+from tui.view.system import BACKUP, RESET, SERVICES, USERS, Account, Found, Machine, Moment, Unit, level_of
+from tui.view.system_acts import ACTS
 
 HISTORY = tuple(Moment(5 + 40 * (number % 7) / 7, 0.41 + number / 500, 48 + number % 5) for number in range(60))
 MACHINE = Machine(

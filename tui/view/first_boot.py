@@ -10,10 +10,8 @@ from typing import Final
 
 from appliance.core.alarms import YEAR_2025_US
 from appliance.core.errors import Text
-from tui.keys import say
 from tui.look import Look
 from tui.rows import Advice, Fact, Level, Line, Tile
-from tui.view.acts import Act, Case, Field, Weight
 from tui.view.network import LineTest
 from tui.view.reading import Reading
 from tui.view.sheet import Asked, Block, Column, Prose, Sheet, Tab, Table, TableRow
@@ -107,13 +105,13 @@ def _welcome(found: Found, now_us: int, look: Look) -> Prose:
         ),
     ]
     if found.joined is not None:
-        texts.insert(0, look.say("This box has joined already: {site}.").format(site=_place(found.joined, look)))
+        texts.insert(0, look.say("This box has joined already: {site}.").format(site=place_of(found.joined, look)))
     if now_us < YEAR_2025_US:
         texts.append(look.say("The clock of this machine is wrong: see step 4 first."))
     return Prose(tuple(texts), look.say("Welcome"))
 
 
-def _place(who: Offer | Joined, look: Look) -> str:
+def place_of(who: Offer | Joined, look: Look) -> str:
     """The county's name where it can be drawn, and its id."""
     name = look.data(who.name, "")
     return f"{name} ({look.data(who.site)})" if name else look.data(who.site)
@@ -132,7 +130,7 @@ def _offers(found: Found, now_us: int, look: Look) -> Table:
             each.path,
             (
                 "*" if each.path == found.chosen and each.problem is None else "",
-                _place(each, look) if each.problem is None else look.say("no bundle"),
+                place_of(each, look) if each.problem is None else look.say("no bundle"),
                 look.data(each.hub, "-"),
                 look.clock(each.expires_us, now_us) if each.expires_us is not None else "-",
                 look.data(each.path),
@@ -230,7 +228,7 @@ def _summary(found: Found, now_us: int, look: Look) -> Tile:
     if found.joined is not None:
         joined = found.joined
         facts: tuple[Line, ...] = (
-            Fact(look.say("County"), _place(joined, look)),
+            Fact(look.say("County"), place_of(joined, look)),
             Fact(look.say("Hub"), look.data(joined.hub, "-")),
             Fact(look.say("Fingerprint"), look.data(joined.fingerprint, "-")),
         )
@@ -244,7 +242,7 @@ def _summary(found: Found, now_us: int, look: Look) -> Tile:
         )
     lines: list[Line] = [
         Fact(look.say("Language"), look.say("English")),
-        Fact(look.say("County"), _place(offer, look)),
+        Fact(look.say("County"), place_of(offer, look)),
         Fact(look.say("Channels"), f"{offer.channels}"),
         Fact(look.say("Hub"), look.data(offer.hub)),
         Fact(
@@ -289,59 +287,10 @@ def _opened(offer: Offer | None, now_us: int, look: Look) -> Iterator[Block]:
         )
         return
     facts = (
-        Fact(look.say("County"), _place(offer, look)),
+        Fact(look.say("County"), place_of(offer, look)),
         Fact(look.say("Channels"), f"{offer.channels}"),
         Fact(look.say("Hub"), look.data(offer.hub)),
         Fact(look.say("Time zone"), look.data(offer.zone)),
         Fact(look.say("Good until"), look.day_and_clock(offer.expires_us) if offer.expires_us is not None else "-"),
     )
     yield Tile(look.data(offer.path), "", level_of(offer, now_us), facts)
-
-
-def _fields(case: Case) -> tuple[Field, ...]:
-    """The bundle that was chosen stands first; there is nothing to type."""
-    found = case.found if isinstance(case.found, Found) else Found()
-    good = sorted((each for each in found.offers if each.problem is None), key=lambda each: each.path != found.chosen)
-    choices = tuple((each.path, _place(each, case.look)) for each in good)
-    return (Field("bundle", case.look.say("Bundle"), "choice", choices, choices[0][0] if choices else ""),)
-
-
-def _preview(case: Case) -> tuple[str, ...]:
-    look = case.look
-    found = case.found if isinstance(case.found, Found) else Found()
-    offer = next((each for each in found.offers if each.path == case.value("bundle")), None)
-    if offer is None:
-        return ()
-    return (
-        look.say("This machine becomes the box of {site}.").format(site=_place(offer, look)),
-        look.say("It makes two keys, which never leave it, and shows them to {hub}.").format(hub=look.data(offer.hub)),
-        look.say("The bundle is spent by that: it cannot be used for another machine."),
-        look.say("The services are started, where this account may do that."),
-    )
-
-
-def _cannot_join(case: Case) -> Text | None:
-    found = case.found if isinstance(case.found, Found) else Found()
-    if found.joined is not None:
-        return Text(f"本机已入网：{found.joined.site}", f"this box has joined already: {found.joined.site}")
-    if found.offer is None and not any(each.problem is None for each in found.offers):
-        return Text("没有加入包：请插入移动盘，见第 2 步", "there is no bundle: put the stick in, see step 2")
-    return None
-
-
-def _cannot_test(case: Case) -> Text | None:
-    found = case.found if isinstance(case.found, Found) else Found()
-    return None if found.offer is not None else Text("先选加入包，见第 2 步", "the bundle comes first: step 2")
-
-
-def _cannot_choose(case: Case) -> Text | None:
-    found = case.found if isinstance(case.found, Found) else Found()
-    offer = next((each for each in found.offers if each.path == case.row), None)
-    return offer.problem if offer is not None else None
-
-
-ACTS: Final = (
-    Act("choose", "c", say("Choose it"), Weight.LOOK, refusal=_cannot_choose, needs_row=True, tabs=(BUNDLE,)),
-    Act("test", "t", say("Test the line"), Weight.LOOK, refusal=_cannot_test, tabs=(LINE,)),
-    Act("join", "o", say("Join"), Weight.LOOK, fields=_fields, preview=_preview, refusal=_cannot_join, tabs=(JOIN,)),
-)
