@@ -291,6 +291,7 @@ def test_import_from_a_stick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         table.write_text(f"1 0 254:1 / / rw - ext4 /dev/vda1 rw\n2 1 8:17 / {ends.stick} rw - vfat /dev/sdb1 rw\n")
         monkeypatch.setattr(gather_usb, "MOUNTINFO", table)
         monkeypatch.setattr(gather_usb, "PLACES", (str(tmp_path),))
+        monkeypatch.setattr(gather_usb, "LOOK_LIMIT_S", 60.0)
         li = Technician(ends.home)
         li.keys("5", "i", "enter", "enter")
         assert "将收下约 2 条记录、1 个媒资" in li.shown
