@@ -79,11 +79,15 @@ class Session:
         return self._seen.reading if self._seen is not None else None
 
     @property
+    def found(self) -> Any:
+        """What was read for what is asked now; None before."""
+        return shown.found if (shown := self._visit.shown) is not None else None
+
+    @property
     def sheet(self) -> Sheet:
         """What the page on top says now."""
         shown = self._visit.shown
-        found = shown.found if shown is not None else None
-        made = self.page.sheet(found, self.reading, self.look, self.asked)
+        made = self.page.sheet(self.found, self.reading, self.look, self.asked)
         return replace(made, troubles=(*shown.troubles, *made.troubles)) if shown is not None else made
 
     @property
@@ -202,12 +206,9 @@ class Session:
 
     def _begin(self, act: Act) -> Outcome:
         """Begin something that can be done here: who are you, what exactly, do you mean it."""
-        shown, reading = self._visit.shown, self.reading
-        if reading is None:
+        if (reading := self.reading) is None:
             return NOTHING
-        case = Case(
-            shown.found if shown is not None else None, reading, self.look, self.asked, self._visit.row(self.sheet)
-        )
+        case = Case(self.found, reading, self.look, self.asked, self._visit.row(self.sheet))
         if act.needs_row and not case.row:
             self._notice = Notice(self.look.say("There is no line to do it with."))
             return NOTHING

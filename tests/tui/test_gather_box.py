@@ -1,12 +1,14 @@
 """A reading comes from any box, however broken."""
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 from appliance.config import config_path
 from appliance.core.health import Snapshot
 from tests.tui.boxes import make_box, run_agent_once
 from tui.gather.box import look_at, zone_of
+from tui.gather.where import Where
 from tui.pages import PAGES
 from tui.view.reading import Reading
 from tui.view.sheet import Asked
@@ -78,6 +80,18 @@ def test_a_database_that_somebody_holds_is_a_reading(tmp_path: Path) -> None:
         assert alarm_ids(gather(tmp_path, {})) == ["database"]
     finally:
         holder.close()
+
+
+def test_what_a_page_cannot_read_is_a_trouble_of_the_page(tmp_path: Path) -> None:
+    """A folder that may not be looked into, a disk that gives an error: the page says so, the program goes on."""
+    run_agent_once(make_box(tmp_path))
+
+    def fails(_where: Where, _asked: Asked) -> None:
+        raise PermissionError(13, "Permission denied", "/var/log/journal")
+
+    shown = look_at(tmp_path, {}, replace(PAGES[0], gather=fails), Asked())
+    assert shown.found is None
+    assert "/var/log/journal" in shown.troubles[0].text.en
 
 
 def test_looking_leaves_no_trace(tmp_path: Path) -> None:

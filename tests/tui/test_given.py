@@ -78,12 +78,16 @@ def test_a_command_waits_while_the_agent_is_away_and_is_followed_until_it_is_don
 
 
 @pytest.mark.root
-def test_an_account_that_may_not_write_is_told_which_one_may() -> None:
+@pytest.mark.parametrize("mode", [0o750, 0o755], ids=["may not look", "may look"])
+def test_an_account_that_may_not_write_is_told_which_one_may(mode: int) -> None:
     """It is told before a form is filled in, not after."""
     with tempfile.TemporaryDirectory(prefix="songshan-door-") as folder:
         home = Path(folder)
         home.chmod(0o755)
-        spool.make_folders(make_box(home))
+        config = make_box(home)
+        spool.make_folders(config)
+        for folder in (config.spool, config.spool / "new"):
+            folder.chmod(mode)
         told = _as_nobody(lambda: Door(home, {}).open())
     assert "may not write into" in told
     assert "use an account of the group songshan" in told

@@ -333,3 +333,24 @@ def test_the_header_names_page_person_and_what_waits_before_the_site() -> None:
     assert "待执行命令" in head
     assert "admin" in head
     assert "登封市融媒体中心" not in head
+
+
+def test_what_is_asked_for_during_a_look_is_looked_at_next() -> None:
+    """A look that takes five seconds answers the page that was left; the one on top must not wait a round."""
+    walked = walk()
+    answered = seen(None)
+    assert not walked.session.wants("overview", answered)
+    walked.keys("3")
+    assert walked.session.wants("overview", answered)
+    walked.session.ask(Asked(tab="parked"))
+    assert walked.session.wants("sync", answered)
+
+
+def test_what_was_read_for_something_else_is_not_shown_for_it() -> None:
+    """The rows of one side of a page under the heads of another would be believed."""
+    walked = walk()
+    walked.keys("3")
+    walked.session.see("sync", seen("of the first side", asked=Asked()))
+    assert walked.session.found == "of the first side"
+    walked.session.ask(Asked(tab="parked"))
+    assert walked.session.found is None

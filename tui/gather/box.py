@@ -11,7 +11,7 @@ from appliance.store import desk, facts
 from tui.gather.where import Where, where
 from tui.pages import Page
 from tui.seen import Seen
-from tui.view.reading import Reading, Trouble, troubles_of
+from tui.view.reading import Reading
 from tui.view.sheet import Asked
 
 _NO_REASON: Final = Text("没有说明原因", "no reason was given")
@@ -31,13 +31,11 @@ def look_at(
     """
     here = where(home, environ, notes)
     reading = gather(here)
-    found, raised = None, tuple[Trouble, ...]()
+    found = None
     if page.gather is not None:
-        try:
+        with here.kept():
             found = page.gather(here, asked)
-        except SongshanError as error:
-            raised = troubles_of(error.problems, error.hint)
-    return Seen(reading, asked, found, (*raised, *here.troubles), _outcomes(here, followed))
+    return Seen(reading, asked, found, tuple(here.troubles), _outcomes(here, followed))
 
 
 def gather(here: Where) -> Reading:
