@@ -76,12 +76,13 @@ def _styles(row: Row) -> str:
 
 
 def faults_of(page: str, states: Mapping[str, Seen]) -> list[str]:
-    """What no page may do: a row of other cells than the screen's, a head cut, a sign that the terminal lacks."""
+    """What no page may do: rows of other cells than the screen's, words of ours cut, signs that the terminal lacks."""
     found: list[str] = []
     for name, shown in states.items():
         for words, look in (*SHOWN, *((f"{language} wide", look) for language, look in WIDE.items())):
             session = session_at(page, shown, look)
-            found += [f"{name}, {words}: {fault}" for fault in (*_bent(session, look), *_cut(session.sheet))]
+            faults = (*_bent(session, look), *_cut(session.sheet), *_shortened(session, look))
+            found += [f"{name}, {words}: {fault}" for fault in faults]
     return found
 
 
@@ -95,6 +96,14 @@ def _bent(session: Session, look: Look) -> Iterator[str]:
                 yield f"not ASCII: {text_of(row)!r}"
             if look.is_wide and (signs := {each for each in text_of(row) if east_asian_width(each) == "A"}):
                 yield f"of ambiguous width: {signs} in {text_of(row)!r}"
+
+
+def _shortened(session: Session, look: Look) -> Iterator[str]:
+    """Our own words: labels, titles and what stands at the right of a line have room at the design size."""
+    for row in screen(session, 80, 25):
+        for span in row:
+            if span.style in ("label", "aside", "title") and span.text.rstrip().endswith(look.ellipsis):
+                yield f"cut: {span.text!r}"
 
 
 def _cut(sheet: Sheet) -> Iterator[str]:

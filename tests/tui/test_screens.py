@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.tui.pictures import DOCS, Picture, drawn, pictures
 from tests.tui.readings import AGENT_DEAD, ALL, HEALTHY, LOOKS, MISSING_TONIGHT, NO_CONFIG, OFFLINE, PLAIN, STUCK
 from tui.app import TechnicianApp
 from tui.gather.door import Door
@@ -191,3 +192,9 @@ def test_a_box_that_takes_its_time_holds_up_neither_keys_nor_the_next_look() -> 
 def test_no_size_of_terminal_breaks_the_screen(size: tuple[int, int], reading: Reading) -> None:
     """A window dragged to nothing and back must leave the program running."""
     drive(app(reading), ("f1", lambda _shown: True), ("escape", lambda _shown: True), size=size)
+
+
+@pytest.mark.parametrize("picture", pictures(), ids=lambda picture: picture.name)
+def test_the_pictures_of_the_documents_are_of_this_program(picture: Picture) -> None:
+    """A picture of last year's screen in the manual is worse than none; python -m tests.tui.pictures makes them."""
+    assert asyncio.run(drawn(picture)) == (DOCS / f"screen-{picture.name}.svg").read_text()
