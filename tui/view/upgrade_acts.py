@@ -1,6 +1,5 @@
 """What can be done with the software: stage what was brought, switch over, go back with a reason. PURE."""
 
-from collections.abc import Iterator
 from typing import Final
 
 from appliance.core.errors import Text
@@ -97,7 +96,11 @@ def _preview_roll_back(case: Case) -> tuple[str, ...]:
     look, seen = case.look, case.found.releases
     return (
         look.say("From {new} back to {old}.").format(new=look.data(seen.current), old=look.data(seen.previous)),
-        *_what_happens(look),
+        look.say("Agent and web server start anew, in about a minute."),
+        look.say(
+            "Where the newer one changed the database, the copy from before comes back, and the hub gives the rest."
+        ),
+        look.say("The channels go on: senders and the air ledger are not touched."),
     )
 
 
@@ -106,14 +109,10 @@ def _preview_apply(case: Case) -> tuple[str, ...]:
     look, seen = case.look, case.found.releases
     return (
         look.say("From {old} to {new}.").format(old=look.data(seen.current), new=look.data(seen.upgrade.new)),
-        *_what_happens(look),
+        look.say("The database is copied first; agent and web server start anew, in about a minute."),
+        look.say("The channels go on: senders and the air ledger are not touched."),
         look.say("If one of the five signals is worse than before, the box goes back by itself."),
     )
-
-
-def _what_happens(look: Look) -> Iterator[str]:
-    yield look.say("The database is copied first; agent and web server start anew, in about a minute.")
-    yield look.say("The channels go on: senders and the air ledger are not touched.")
 
 
 ACTS: Final = (
