@@ -65,7 +65,7 @@ class TechnicianApp(App[None], inherit_bindings=False):
         pages: Sequence[Page] = PAGES,
         start: str = "",
     ) -> None:
-        super().__init__(driver_class=TerminalDriver, ansi_color=terminal.is_eco)
+        super().__init__(driver_class=TerminalDriver, ansi_color=terminal.few_colours)
         self._look_at = look_at
         self._door = door
         self._terminal = terminal

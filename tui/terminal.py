@@ -34,6 +34,8 @@ class Terminal:
     refresh_s: float
     is_wide: bool = False
     is_eco: bool = False
+    few_colours: bool = False
+    """The terminal's own background and its sixteen colours, or with NO_COLOR none."""
 
 
 def widths(columns: Sequence[int]) -> Widths:
@@ -67,7 +69,8 @@ def terminal(
     is_eco = is_remote if eco is None else eco
     first = asked or preferred
     languages = ("en",) if plain else (first, "zh" if first == "en" else "en")
-    return Terminal(languages, plain, REFRESH_ECO_S if is_eco else REFRESH_S, drawn.is_wide, is_eco)
+    few_colours = is_eco or bool(environ.get("NO_COLOR"))
+    return Terminal(languages, plain, REFRESH_ECO_S if is_eco else REFRESH_S, drawn.is_wide, is_eco, few_colours)
 
 
 def _is_plain(name: str, asked: str | None) -> bool:

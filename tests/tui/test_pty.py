@@ -121,6 +121,15 @@ def test_a_terminal_that_does_not_answer_is_not_waited_for(home: Path) -> None:
         assert "─" in taken.shown
 
 
+def test_without_colours_nothing_is_coloured(home: Path) -> None:
+    """NO_COLOR is how somebody says that colours are of no use to them; words and letters say the same."""
+    with seat(home, NO_COLOR="1") as taken:
+        taken.wait_for("登封市融媒体中心")
+        taken.press(b"7", 2.0)
+        assert set(re.findall(rb"\x1b\[([\d;]*)m", taken.written)) <= {b"0", b"0;1", b"0;7", b"0;1;7"}
+        assert ">" in taken.shown
+
+
 def test_every_page_is_walked_by_keys_and_resized_in_one_run(home: Path) -> None:
     """One program for a whole night, a window dragged to nothing and back, garbage between the keys."""
     with seat(home, "--lang", "en") as taken:

@@ -35,7 +35,9 @@ def test_the_saving_of_bytes_can_be_asked_for_and_refused() -> None:
     remote = {"SSH_TTY": "/dev/pts/0"}
     assert terminal("/dev/pts/0", remote, "zh").is_eco
     assert not terminal("/dev/pts/0", remote, "zh", eco=False).is_eco
-    assert terminal("/dev/ttyS0", {}, "zh", eco=True) == Terminal(("en",), True, REFRESH_ECO_S, is_eco=True)
+    assert terminal("/dev/ttyS0", {}, "zh", eco=True) == Terminal(
+        ("en",), True, REFRESH_ECO_S, is_eco=True, few_colours=True
+    )
 
 
 @pytest.mark.parametrize(
