@@ -37,6 +37,8 @@ class ComingEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A line of a schedule, when it starts and when it ends, as far as can be told."""
 
     channel: str
+    date: str
+    """The broadcast day, in which its id is the only one."""
     entry_id: str
     title: str
     kind: str
@@ -58,6 +60,8 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     """An entry and how ready it is. `late_by_s` is how much too late it will be ready; None unless late."""
 
     channel: str
+    date: str
+    """The broadcast day, in which its id is the only one."""
     entry_id: str
     title: str
     kind: str
@@ -222,6 +226,7 @@ def _row(entry: ComingEntry, stock: Stock, arrivals: Mapping[str, Forecast]) -> 
     return Ready(
         findings=_findings_of(entry, stock),
         channel=entry.channel,
+        date=entry.date,
         entry_id=entry.entry_id,
         title=entry.title,
         kind=entry.kind,

@@ -18,7 +18,6 @@ from appliance import slate
 from appliance.core import ts
 from appliance.core.air import FREEZE_TICKS, URGENT_TICKS, Wants, compile_ledger
 from appliance.core.airtime import is_plausible
-from appliance.core.entry import Entry
 from appliance.core.errors import Refused, Text
 from appliance.core.health import OnAir
 from appliance.core.insertion import Break, Placement
@@ -26,7 +25,7 @@ from appliance.core.ledger import PRE_ROLL_S, Channel, Stretch, with_slate
 from appliance.core.live import LOST
 from appliance.core.moment import to_us
 from appliance.core.readiness import ComingEntry
-from appliance.core.rundown import NOT_CONNECTED, SLATE, tick_of, us_of
+from appliance.core.rundown import NOT_CONNECTED, SLATE, Loss, Slot, tick_of, us_of
 from appliance.store import live
 from appliance.store.air_clock import absences_between as absences_between
 from appliance.store.air_clock import clock_mark as clock_mark
@@ -248,42 +247,37 @@ def coming_entries(db: Database, channel: str, at_us: int, until_us: int) -> tup
     found, lost = channel_rundown(db, channel, facts["zone"], at_us, until_us)
     cut_s = {(loss.date, loss.entry.id): loss.lost_frames / ts.FRAMES_PER_S for loss in lost if not loss.is_dropped}
     shown = [
-        _coming(channel, slot.entry, slot.start_tick, slot.end_tick, cut_s.get((slot.date, slot.entry.id), 0.0))
+        _coming(channel, slot, cut_s.get((slot.date, slot.entry.id), 0.0))
         for slot in found
         if slot.entry is not None and us_of(slot.end_tick) > at_us and us_of(slot.start_tick) < until_us
     ]
     dropped = [
-        _coming(
-            channel,
-            loss.entry,
-            loss.start_tick,
-            loss.start_tick,
-            loss.lost_frames / ts.FRAMES_PER_S,
-            is_dropped=True,
-        )
+        _coming(channel, loss, loss.lost_frames / ts.FRAMES_PER_S)
         for loss in lost
         if loss.is_dropped and at_us <= us_of(loss.start_tick) < until_us
     ]
     return tuple(sorted([*shown, *dropped], key=lambda entry: entry.start_us))
 
 
-def _coming(
-    channel: str, entry: Entry, start_tick: int, end_tick: int, cut_s: float, *, is_dropped: bool = False
-) -> ComingEntry:
+def _coming(channel: str, place: Slot | Loss, cut_s: float) -> ComingEntry:
+    """An entry that has a time of the channel, or one that has none: it ends where it would have begun."""
+    entry = place.entry
+    assert entry is not None, "a gap is not asked for"
     return ComingEntry(
         channel=channel,
+        date=place.date,
         entry_id=entry.id,
         title=entry.title,
         kind=entry.kind,
-        start_us=us_of(start_tick),
-        end_us=us_of(end_tick),
+        start_us=us_of(place.start_tick),
+        end_us=us_of(place.end_tick if isinstance(place, Slot) else place.start_tick),
         asset=entry.asset,
         url=entry.url,
         in_s=entry.in_s,
         out_s=entry.out_s,
         duration_s=entry.duration_s,
         cut_s=cut_s,
-        is_dropped=is_dropped,
+        is_dropped=isinstance(place, Loss),
     )
 
 

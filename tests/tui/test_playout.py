@@ -51,6 +51,7 @@ def ready(number: int, title: str, hours: float, minutes: int = 30, **facts: obj
     start_us = NOW_US + round(hours * HOUR_US)
     known = {
         "channel": "dengfeng-1",
+        "date": "2026-11-24",
         "entry_id": f"e{number}",
         "title": title,
         "kind": "programme",
@@ -353,6 +354,12 @@ def test_an_entry_that_is_open_is_found_where_its_time_has_moved(moved: int) -> 
     shifted = msgspec.structs.replace(FILM_ROW, start_us=FILM_ROW.start_us + moved)
     assert find((NEWS, shifted), key_of(FILM_ROW)) == shifted
     assert find((NEWS,), key_of(FILM_ROW)) is None
+
+
+def test_the_entry_of_tomorrow_that_is_called_alike_is_another_one() -> None:
+    """What has aired while it was open must not become the same programme of the next day: it would be replaced."""
+    tomorrow = msgspec.structs.replace(FILM_ROW, date="2026-11-25", start_us=FILM_ROW.start_us + 7 * HOUR_US)
+    assert find((NEWS, tomorrow), key_of(FILM_ROW)) is None
 
 
 def test_neighbours_that_stand_alike_are_one_stretch() -> None:

@@ -69,7 +69,8 @@ def _opened(db: Database, row: Ready | None) -> Found:
         return Found()
     known = clips.clip_of(db, row.asset) if row.asset is not None else None
     frames = round((row.end_us - row.start_us) / US * FRAMES_PER_S)
-    return Found(opened=row, clip=known, like=clips.clips_like(db, frames, LIKE_MAX))
+    like = tuple(each for each in clips.clips_like(db, frames, LIKE_MAX + 1) if each.digest != row.asset)
+    return Found(opened=row, clip=known, like=like[:LIKE_MAX])
 
 
 def _is_asked_for(row: Ready, words: str) -> bool:

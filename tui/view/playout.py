@@ -99,14 +99,13 @@ def in_order(rows: Sequence[Ready], at_us: int) -> list[Ready]:
 
 
 def key_of(row: Ready) -> str:
-    return f"{row.start_us} {row.entry_id}"
+    """An id is the only one of its day; the next day has another entry that is called so."""
+    return f"{row.date} {row.entry_id}"
 
 
 def find(rows: Sequence[Ready], key: str) -> Ready | None:
-    """The entry of this key; where its time has moved since, the one that is called so and begins nearest."""
-    start, _blank, entry_id = key.partition(" ")
-    called = [row for row in rows if row.entry_id == entry_id]
-    return min(called, key=lambda row: abs(row.start_us - int(start)), default=None)
+    """The entry of this key, also where its time has moved since."""
+    return next((row for row in rows if key_of(row) == key), None)
 
 
 def stretches_of(rows: Sequence[Ready], at_us: int) -> tuple[Stretch, ...]:

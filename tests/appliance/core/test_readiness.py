@@ -21,6 +21,7 @@ CLIP, MADE = digest("a"), digest("b")
 def entry(in_s: float = 100, asset: str | None = CLIP, kind: str = "programme") -> ComingEntry:
     return ComingEntry(
         channel="dengfeng-1",
+        date="2026-11-24",
         entry_id="e1",
         title="新闻",
         kind=kind,
