@@ -24,7 +24,7 @@ from tui.view import frame
 from tui.view.acts import Act, Case, Weight
 from tui.view.reading import Reading
 from tui.view.screen import Drawing, drawing, safely
-from tui.view.sheet import Asked, Sheet
+from tui.view.sheet import Asked, Sheet, unclaimed
 from tui.visit import Visit
 
 WORDS_MAX: Final = 60
@@ -88,6 +88,9 @@ class Session:
         """What the page on top says now."""
         shown = self._visit.shown
         made = self.page.sheet(self.found, self.reading, self.look, self.asked)
+        if self.page.gather is not None and self.found is None:
+            # Nothing was read: that is not the same as that there is nothing.
+            made = unclaimed(made, self.look.say("looking") if shown is None else self.look.say("unknown"))
         return replace(made, troubles=(*shown.troubles, *made.troubles)) if shown is not None else made
 
     @property

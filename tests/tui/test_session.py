@@ -17,7 +17,7 @@ from tui.outcomes import LOOK, NOTHING, QUIT, OpenDoor, Outcome, Put
 from tui.pages import PAGES, Page
 from tui.session import Session
 from tui.view.acts import Act, Case, Field, Weight
-from tui.view.reading import Reading
+from tui.view.reading import Reading, Trouble
 from tui.view.sheet import Asked, Column, Sheet, Table, TableRow
 
 AT = "2026-11-24T06:03:00Z"
@@ -354,3 +354,14 @@ def test_what_was_read_for_something_else_is_not_shown_for_it() -> None:
     assert walked.session.found == "of the first side"
     walked.session.ask(Asked(tab="parked"))
     assert walked.session.found is None
+
+
+def test_before_a_page_was_read_and_where_it_cannot_be_it_claims_nothing() -> None:
+    """ "Nothing waits" over a database that nobody could open is a lie that is believed."""
+    walked = walk()
+    walked.session.press("3", "3", 78, 22)
+    assert "looking" in walked.shown
+    assert "nothing waits" not in walked.shown
+    walked.session.see("sync", seen(None, HEALTHY, Trouble(Text("数据库被占用", "the database is held"))))
+    assert "the database is held" in walked.shown
+    assert "nothing waits" not in walked.shown

@@ -27,7 +27,7 @@ What could not be read goes into `Sheet.troubles` and is drawn above the blocks,
 `gather` raised; a page adds what it went on without. All texts are said with `look`; none stands beside the catalogue.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tui.rows import Level, Line, Tile
@@ -151,6 +151,12 @@ class Sheet:
     @property
     def table(self) -> Table | None:
         return next((block for block in self.blocks if isinstance(block, Table)), None)
+
+
+def unclaimed(sheet: Sheet, word: str) -> Sheet:
+    """The sheet with this word in place of what it says where a table has no rows."""
+    blocks = (replace(block, empty=word) if isinstance(block, Table) else block for block in sheet.blocks)
+    return replace(sheet, blocks=tuple(blocks))
 
 
 __all__ = [
