@@ -4,6 +4,7 @@ A worker thread looks at the box every few seconds, and at what the page on top 
 """
 
 import asyncio
+import os
 import signal
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -31,7 +32,7 @@ from tui.terminal import Terminal
 from tui.view.sheet import Asked
 
 HANG_UP_S: Final = 3
-"""When the line is gone or we are told to end, this is how long tidying up may take before the kernel ends us."""
+"""When the line is gone or we are told to end, this is how long tidying up may take before we are ended."""
 SOON_S: Final = 0.7
 """After a command was put, its outcome is looked for so much later; a running agent is mostly through with it."""
 PARTS: Final = ("header", "body", "notice", "footer")
@@ -104,7 +105,7 @@ class TechnicianApp(App[None], inherit_bindings=False):
     def _follow(self, outcome: Outcome) -> None:
         match outcome:
             case Quit():
-                self.exit()
+                self._leave()
             case Look():
                 self._look()
             case Redraw():
@@ -174,6 +175,17 @@ class TechnicianApp(App[None], inherit_bindings=False):
     def _show(self) -> None:
         for name in PARTS:
             self.screen.query_one(f"#{name}", Panel).show(self.session.drawing(name))
+
+    async def action_quit(self) -> None:
+        """By the keys that always quit."""
+        self._leave()
+
+    def _leave(self) -> None:
+        """End, also while a thread is at something that takes minutes: its result would be shown to nobody."""
+        if not self.is_headless:
+            signal.signal(signal.SIGALRM, lambda _number, _frame: os._exit(0))
+            signal.alarm(HANG_UP_S)
+        self.exit()
 
     def _hang_up(self) -> None:
         signal.alarm(HANG_UP_S)

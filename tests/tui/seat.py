@@ -9,7 +9,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,6 +28,7 @@ class Seat:
         *options: str,
         columns: tuple[int, ...] = (2, 3),
         size: tuple[int, int] = (80, 25),
+        program: Sequence[str | Path] = (),
         **environ: str,
     ) -> None:
         """`columns` is what the terminal answers when asked where its cursor stands: () for a silent one."""
@@ -36,7 +37,7 @@ class Seat:
         self.before = termios.tcgetattr(theirs)
         clean = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         self.process = subprocess.Popen(
-            [SONGSHAN, "--home", home, "tui", *options],
+            program or [SONGSHAN, "--home", home, "tui", *options],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -102,10 +103,15 @@ class Seat:
 
 @contextmanager
 def seat(
-    home: Path, *options: str, columns: tuple[int, ...] = (2, 3), size: tuple[int, int] = (80, 25), **environ: str
+    home: Path,
+    *options: str,
+    columns: tuple[int, ...] = (2, 3),
+    size: tuple[int, int] = (80, 25),
+    program: Sequence[str | Path] = (),
+    **environ: str,
 ) -> Iterator[Seat]:
     """Somebody sits down at the program; nobody is left when they rise."""
-    taken = Seat(home, *options, columns=columns, size=size, **environ)
+    taken = Seat(home, *options, columns=columns, size=size, program=program, **environ)
     try:
         yield taken
     finally:

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import termios
 import unicodedata
 from pathlib import Path
@@ -119,6 +120,29 @@ def test_a_terminal_that_does_not_answer_is_not_waited_for(home: Path) -> None:
     with seat(home, columns=()) as taken:
         taken.wait_for("登封市融媒体中心")
         assert "─" in taken.shown
+
+
+SLOW = """
+import time
+from pathlib import Path
+from tests.tui.readings import LOOKS
+from tui.app import TechnicianApp
+from tui.gather.door import Door
+from tui.terminal import Terminal
+slow = lambda _page, _asked, _followed: time.sleep(600)
+TechnicianApp(slow, Door(Path("/nowhere"), {}), LOOKS, Terminal(("zh",), False, 2.0)).run(mouse=False)
+"""
+
+
+@pytest.mark.parametrize("key", [b"q", b"\x03"], ids=["q", "Ctrl+C"])
+def test_it_ends_also_while_a_thread_is_at_something_that_takes_minutes(home: Path, key: bytes) -> None:
+    """A check of a million records, a disk that does not answer: who wants to go is not held by it."""
+    with seat(home, program=[sys.executable, "-c", SLOW], PYTHONPATH=str(Path(__file__).parents[2])) as taken:
+        taken.wait_for("嵩山边缘节点")
+        taken.press(key)
+        assert taken.wait_for_end() == 0
+        assert termios.tcgetattr(taken.theirs) == taken.before
+        assert b"\x1b[?1049l" in taken.written
 
 
 def test_without_colours_nothing_is_coloured(home: Path) -> None:
