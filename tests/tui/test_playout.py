@@ -273,6 +273,16 @@ def test_an_insertion_at_once_or_at_a_time_of_the_site_s_clock() -> None:
     assert (tomorrow.at_air, tomorrow.until) == ("2026-11-24T22:00:00Z", "2026-11-25T21:00:00Z")
 
 
+@pytest.mark.parametrize(
+    ("typed", "said"), [("20:15", "at 20:15 for"), ("13:00", "at 11-25 13:00 for"), ("2", "at 2 for")]
+)
+def test_a_time_that_has_gone_by_is_said_to_be_tomorrows(typed: str, said: str) -> None:
+    """Whoever meant "now" and typed the last minute must see that nothing would happen today."""
+    later = act("insert-later")
+    there = case(ALL_READY, channel="dengfeng-1", clip=WARNING.digest, at=typed, until=typed)
+    assert said in later.preview(there)[0]
+
+
 def test_on_the_side_of_the_clips_the_row_is_what_breaks_in() -> None:
     """There the list is searched; it must not be asked for twice."""
     insert = act("insert")

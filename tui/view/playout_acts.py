@@ -1,5 +1,6 @@
 """What can be done to what is on the air: break in, at once or at a time, and go back. PURE."""
 
+import re
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,6 +17,7 @@ from tui.view.readiness import clip_name
 CHANNEL: Final = "channel"
 AT: Final = "at"
 UNTIL: Final = "until"
+TIME: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?")
 
 
 def _moment_us(text: str, after_us: int, look: Look) -> int:
@@ -27,6 +29,16 @@ def _moment_us(text: str, after_us: int, look: Look) -> int:
     if at <= after:
         at += timedelta(days=1)
     return round(at.timestamp()) * US
+
+
+def _typed_us(text: str, after_us: int, look: Look) -> int | None:
+    """The same of what is being typed; None while that is no time."""
+    return _moment_us(text, after_us, look) if TIME.fullmatch(text) else None
+
+
+def _when(text: str, at_us: int | None, now_us: int, look: Look) -> str:
+    """With its day, where that is not today: a time that has just gone by is tomorrow's."""
+    return text if at_us is None else look.clock(at_us, now_us)
 
 
 def _insert_fields(case: Case) -> tuple[Field, ...]:
@@ -91,8 +103,11 @@ def _insert_preview(case: Case) -> tuple[str, ...]:
     name = next((clip_name(clip, look) for clip in found.clips if clip.digest == digest), digest[7:19])
     named = {each: look.data(called, each) for each, called in found.channels}.get(channel, channel)
     at = case.value(AT)
+    at_us = _typed_us(at, now_us, look)
     lines = [
-        look.say("{channel} breaks off at {clock} for: {clip}").format(channel=named, clock=at, clip=name)
+        look.say("{channel} breaks off at {clock} for: {clip}").format(
+            channel=named, clock=_when(at, at_us, now_us, look), clip=name
+        )
         if at
         else look.say("{channel} breaks off at once for: {clip}").format(channel=named, clip=name)
     ]
@@ -103,7 +118,9 @@ def _insert_preview(case: Case) -> tuple[str, ...]:
         said = look.say("On the air now: {title}, to {clock}")
         lines.append(said.format(title=look.data(playing.title), clock=until))
     if case.value(UNTIL):
-        lines.append(look.say("It is repeated until {clock}.").format(clock=case.value(UNTIL)))
+        until_us = _typed_us(case.value(UNTIL), at_us or now_us, look)
+        ends = _when(case.value(UNTIL), until_us, now_us, look)
+        lines.append(look.say("It is repeated until {clock}.").format(clock=ends))
     lines.append(look.say("After it the channel goes on where the clock is. b ends it sooner."))
     return tuple(lines)
 
