@@ -66,7 +66,7 @@ class Applying:
             case records.Rotate():
                 self._rotate(db, record, body)
             case records.Redact():
-                redact(db, body.stream, body.epoch, body.seq, now_us)
+                redact(db, body, now_us)
                 self.air_changed = True
             case Item():
                 self._item(db, record, body, now_us)

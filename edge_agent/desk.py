@@ -182,10 +182,13 @@ def _tip(db: Database, config: Config, name: str, command: commands.Tip, now_us:
 def _redact(db: Database, config: Config, command: commands.Redact, now_us: int) -> None:
     """The body goes here at once, and at the hub when the record that says so has come there."""
     own = wire.stream_of_site(config.site)
-    redaction.check(db, own, command.epoch, command.seq)
-    redaction.redact(db, own, command.epoch, command.seq, now_us)
-    body = records.Redact(own, command.epoch, command.seq, command.reason, to_text(now_us))
-    say(db, config, "redact", f"{own} {command.epoch}:{command.seq}", body, now_us)
+    at = to_text(now_us)
+    asked = records.Redact(own, command.epoch, command.seq, command.reason, at, command.hash)
+    meant = redaction.check(db, asked)
+    epoch, seq = meant.header.place
+    body = records.Redact(own, epoch, seq, command.reason, at, meant.origin)
+    redaction.redact(db, body, now_us)
+    say(db, config, "redact", f"{own} {epoch}:{seq}", body, now_us)
 
 
 def _insert(db: Database, config: Config, name: str, command: commands.Insert, now_us: int) -> None:

@@ -3,6 +3,7 @@
 Not what aired: the as-run log is the supervisor's, and holds titles that were on the air for all to see.
 """
 
+import msgspec
 from sqlite_utils import Database
 
 from appliance.core import records
@@ -10,25 +11,27 @@ from appliance.core.errors import Refused, Text
 from appliance.core.item import Item
 from appliance.core.journal import Record
 from appliance.core.records import decode
-from appliance.store import assets, desk, items, journals, needs, redactions
+from appliance.store import assets, desk, items, needs, redactions
 
 _REDACTED = Text("已抹除", "redacted")
 
 
-def redact(db: Database, stream: str, epoch: int, seq: int, now_us: int) -> None:
-    """Carry out a redaction, inside a transaction. A record that is not here yet will come in without its body."""
-    found = journals.read_from(db, stream, (epoch, seq - 1), 1)
-    record = found[0] if found and found[0].header.place == (epoch, seq) else None
-    redactions.redact(db, stream, epoch, seq)
-    if record is not None and record.body is not None:
+def redact(db: Database, body: records.Redact, now_us: int) -> None:
+    """Carry out a redaction, inside a transaction. A record that is not here yet will come in without its body.
+
+    Where another record has the place by now, that one stays: the words that were meant are not here, or come without.
+    """
+    for record in redactions.redact(db, body):
         _undo(db, record, now_us)
 
 
-def check(db: Database, stream: str, epoch: int, seq: int) -> Record:
-    """The record that a person wants redacted. Refused when there is nothing to redact."""
-    found = journals.read_from(db, stream, (epoch, seq - 1), 1)
-    name = f"{stream} {epoch}:{seq}"
-    if not found or found[0].header.place != (epoch, seq):
+def check(db: Database, asked: records.Redact) -> Record:
+    """The record that a person wants redacted, wherever it stands by now. Refused when there is nothing to redact."""
+    found = redactions.find(db, asked)
+    name = f"{asked.stream} {asked.epoch}:{asked.seq}"
+    if not found and asked.hash and redactions.find(db, msgspec.structs.replace(asked, hash="")):
+        raise Refused(Text(f"{name} 现在是另一条记录", f"{name} is another record by now"))
+    if not found:
         raise Refused(Text(f"没有记录 {name}", f"there is no record {name}"))
     if found[0].body is None:
         raise Refused(Text(f"{name} 已抹除", f"{name} is redacted already"))

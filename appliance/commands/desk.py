@@ -28,6 +28,7 @@ from appliance.core.wire import stream_of_site
 from appliance.store import desk
 from appliance.store.database import reading
 from appliance.store.facts import look
+from appliance.store.journals import read_from
 from appliance.store.redactions import newest_of
 
 ANSWER_WAIT_S: Final = 3.0
@@ -117,20 +118,20 @@ def redact(box: Box, what: str, reason: str) -> None:
     ID is that of a tip, a submission or an answered order; EPOCH:SEQ any record of the site's stream. The hub removes
     its copy when it hears of it. Example: songshan redact tip-7f3a9c --reason 含个人信息
     """
-    epoch, seq = _place(box, what)
-    hand_over(box.config, Redact(epoch=epoch, seq=seq, reason=reason, by=who(), via="cli", at=when()))
+    epoch, seq, origin = _meant(box, what)
+    command = Redact(epoch=epoch, seq=seq, hash=origin, reason=reason, by=who(), via="cli", at=when())
+    hand_over(box.config, command)
 
 
-def _place(box: Box, what: str) -> tuple[int, int]:
-    """Where the record lies; the newest one where there are several of an id."""
-    numbers = re.fullmatch(r"([0-9]{1,10}):([0-9]{1,16})", what)
-    if numbers:
-        return int(numbers[1]), int(numbers[2])
+def _meant(box: Box, what: str) -> tuple[int, int, str]:
+    """Where the record lies, and its `origin`, "" where there is none. Of several of an id the newest."""
+    own, numbers = stream_of_site(box.config.site), re.fullmatch(r"([0-9]{1,10}):([0-9]{1,16})", what)
     with reading(box.config.database) as db:
-        place = newest_of(db, stream_of_site(box.config.site), what)
-    if place is None:
-        raise Refused(Text(f"本站没有说过 {what}", f"this site said nothing of {what}"))
-    return place
+        place = (int(numbers[1]), int(numbers[2])) if numbers else newest_of(db, own, what)
+        if place is None:
+            raise Refused(Text(f"本站没有说过 {what}", f"this site said nothing of {what}"))
+        found = read_from(db, own, (place[0], place[1] - 1), 1)
+    return *place, found[0].origin if found and found[0].header.place == place else ""
 
 
 def when() -> str:

@@ -33,8 +33,10 @@ from appliance.core.snapshot import is_signed_by as is_signed_by_writer
 PROBLEMS_MAX: Final = 1000
 """Told one by one; of more only how many."""
 
-Missing = tuple[str, int, int]
-"""Stream, epoch and sequence of a record without its body."""
+Place = tuple[str, int, int]
+"""Stream, epoch and sequence."""
+Missing = tuple[str, int, int, str]
+"""Stream, epoch, sequence and `origin` of a record without its body."""
 
 
 class Audited(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,7 +109,7 @@ class Auditor:
             return None
         gauge.add(record)
         if record.body is None:
-            self.missing.append((record.header.stream, *record.header.place))
+            self.missing.append((record.header.stream, *record.header.place, record.origin))
         return record
 
     def leap(self, statement: Statement, gauge: Gauge) -> None:
@@ -170,7 +172,7 @@ class Auditor:
             self._complain(Text(f"{name} 不接前一条", f"{name} does not follow the one before it"))
         self._last = position_after(record)
         if record.body is None:
-            self.missing.append((header.stream, *header.place))
+            self.missing.append((header.stream, *header.place, record.origin))
         self._note_signature(self._last, header.at)
         if header.kind == "asrun" and record.body is not None:
             self._check_aired(name, record.body, is_again=header.again is not None)
@@ -248,7 +250,8 @@ class Redactions:
 
     def __init__(self) -> None:
         self.removed: set[Missing] = set()
-        self.seen: dict[Missing, str] = {}
+        """With "" for the origin where it is whatever record has the place."""
+        self.seen: dict[Place, str] = {}
         """Heads of the hub's streams that the site says it was shown, by stream, epoch and sequence."""
 
     def note(self, record: Record) -> None:
@@ -257,20 +260,21 @@ class Redactions:
             return
         with suppress(UnknownKind, BadBody):
             match decode(record):
-                case Redact(stream=stream, epoch=epoch, seq=seq):
-                    self.removed.add((stream, epoch, seq))
+                case Redact(stream=stream, epoch=epoch, seq=seq, hash=origin):
+                    self.removed.add((stream, epoch, seq, origin))
                 case Seen(heads=heads):
                     self.seen.update({(name, at.epoch, at.seq): at.head for name, at in heads.items()})
 
     def unaccounted(self, missing: Iterable[Missing]) -> tuple[Text, ...]:
         """Bodies that nobody redacted on record."""
+        removed = {(stream, origin) for stream, _epoch, _seq, origin in self.removed}
         return tuple(
             Text(
                 f"{stream}：{epoch}:{seq} 的正文不在，也没有抹除记录",
                 f"{stream}: the body of {epoch}:{seq} is gone, and no record redacted it",
             )
-            for stream, epoch, seq in missing
-            if (stream, epoch, seq) not in self.removed
+            for stream, epoch, seq, origin in missing
+            if (stream, origin) not in removed and (stream, epoch, seq, "") not in self.removed
         )
 
 

@@ -104,11 +104,12 @@ class Observed(Asked, frozen=True, kw_only=True):
 
 
 class Redact(Asked, frozen=True, kw_only=True):
-    """Remove the words of a record of this site's own stream."""
+    """Remove the words of a record of this site's own stream; `hash` is its `origin`, "" where nobody looked."""
 
     epoch: Annotated[int, msgspec.Meta(ge=1)]
     seq: Annotated[int, msgspec.Meta(ge=1)]
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=4000)]
+    hash: Annotated[str, msgspec.Meta(pattern=r"\A([0-9a-f]{64})?\Z")] = ""
 
 
 class Import(Asked, frozen=True, kw_only=True):

@@ -88,6 +88,11 @@ class Record(msgspec.Struct, frozen=True):
     header: Header
     hash: str
 
+    @property
+    def origin(self) -> str:
+        """The hash of the record that this is, or that it stands for: however often it was issued again, the same."""
+        return self.header.again or self.hash
+
 
 class Checkpoint(msgspec.Struct, frozen=True):
     """Where the writer says its stream stands. Made by `parse_checkpoint`; the signature is the judge's business."""

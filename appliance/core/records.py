@@ -3,7 +3,7 @@
 Moments are RFC 3339 UTC texts, checked when a body is read. docs/formats.md, section 2.
 """
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -149,13 +149,24 @@ class Tip(_Body, frozen=True):
 
 
 class Redact(_Body, frozen=True):
-    """The body of one record must vanish, for it holds what nobody may keep; the record itself stays in the chain."""
+    """The body of one record must vanish, for it holds what nobody may keep; the record itself stays in the chain.
+
+    `hash` is the record's `origin`, wherever it stands: after a restore its place may be another record's. "" in what
+    was written before there was one: then it is whatever record has the place.
+    """
 
     stream: str
     epoch: int
     seq: int
     reason: str
     at: str
+    hash: Annotated[str, msgspec.Meta(pattern=r"\A([0-9a-f]{64})?\Z")] = ""
+
+    def names(self, record: Record) -> bool:
+        """Whether it is this record's body that must go."""
+        if self.stream != record.header.stream:
+            return False
+        return self.hash == record.origin if self.hash else (self.epoch, self.seq) == record.header.place
 
 
 class Rotate(_Body, frozen=True):

@@ -170,7 +170,7 @@ class InForce:
             case Item():
                 self._keep_item((header.kind, body.id), body, place)
             case Redact():
-                self._kept[header.kind, body.stream, str((body.epoch, body.seq))] = place
+                self._kept[header.kind, body.stream, body.hash or str((body.epoch, body.seq))] = place
             case Recall(target=target):
                 self._kept[header.kind, target] = place
             case Schedule(channel=channel, date=date):

@@ -16,3 +16,17 @@ def what_every_turn_asks(db: Database) -> None:
         CREATE INDEX items_appear ON items (publish_at_us) WHERE publish_at_us IS NOT NULL;
         CREATE INDEX items_go ON items (until_us) WHERE until_us IS NOT NULL;
     """)
+
+
+@migrations()
+def redactions_of_records(db: Database) -> None:
+    """Which record a redaction means, by its `origin`, wherever that stands. '' in older ones: what has the place."""
+    db.executescript("""
+        CREATE TABLE redactions_of_records (
+            stream TEXT NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL, hash TEXT NOT NULL,
+            wiped INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (stream, epoch, seq, hash)
+        ) STRICT;
+        INSERT INTO redactions_of_records SELECT stream, epoch, seq, '', wiped FROM redactions;
+        DROP TABLE redactions;
+        ALTER TABLE redactions_of_records RENAME TO redactions;
+    """)

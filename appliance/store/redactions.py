@@ -7,28 +7,54 @@ still has the old pages is emptied. Until then a redaction is not `wiped`, also 
 import msgspec
 from sqlite_utils import Database
 
-from appliance.core.journal import Record
+from appliance.core.journal import Record, parse_record
+from appliance.core.records import Redact
 from appliance.store.database import BUSY_TIMEOUT_S, first, rows
 
 
-def redact(db: Database, stream: str, epoch: int, seq: int) -> None:
-    """Remove a body, now or when it comes, inside a transaction. What was made of it is the caller's business.
+def redact(db: Database, body: Redact) -> tuple[Record, ...]:
+    """Remove a body, now or when it comes, inside a transaction; the records that had it and whose effects stand here.
 
-    A branch of history that was given up may hold the same words, for they were said again: they go there too.
+    What was made of them is the caller's business. A branch of history that was given up may hold the same words, for
+    they were said again: they go there too.
     """
     assert db.conn.in_transaction, "a record and what it does are one"
-    place = (stream, epoch, seq)
     db.conn.execute(
-        "INSERT INTO redactions (stream, epoch, seq) VALUES (?, ?, ?)"
-        " ON CONFLICT (stream, epoch, seq) DO UPDATE SET wiped = 0",
-        place,
+        "INSERT INTO redactions (stream, epoch, seq, hash) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (stream, epoch, seq, hash) DO UPDATE SET wiped = 0",
+        (body.stream, body.epoch, body.seq, body.hash),
     )
-    db.conn.execute(
-        "UPDATE lost SET body = NULL WHERE stream = ? AND body ="
-        " (SELECT body FROM journal WHERE stream = ? AND epoch = ? AND seq = ?)",
-        (stream, *place),
+    standing, done = find(db, body), _done_before(db, body)
+    for record in standing:
+        place = (body.stream, *record.header.place)
+        db.conn.execute("UPDATE lost SET body = NULL WHERE stream = ? AND body = ?", (body.stream, record.body))
+        db.conn.execute("UPDATE journal SET body = NULL WHERE stream = ? AND epoch = ? AND seq = ?", place)
+    db.conn.execute("UPDATE lost SET body = NULL WHERE stream = ? AND origin = ?", (body.stream, body.hash))
+    return tuple(record for record in (*done, *standing) if record.body is not None)
+
+
+def find(db: Database, body: Redact) -> tuple[Record, ...]:
+    """The records of a stream, as it stands here, that a redaction means. Reads the whole stream where the place is not
+    that of the record: after a restore it may be issued again elsewhere, or stand here at the place that it had before.
+    """
+    where = "SELECT header, body FROM journal WHERE stream = ?"
+    row = first(db, f"{where} AND epoch = ? AND seq = ?", (body.stream, body.epoch, body.seq))
+    found = [parse_record(row["header"], row["body"])] if row is not None else []
+    if body.hash and not any(map(body.names, found)):
+        # Its hash stands in the header that follows it, too.
+        others = rows(
+            db, f"{where} AND (hash = ? OR instr(header, ?) > 0)", (body.stream, body.hash, body.hash.encode())
+        )
+        found = [parse_record(row["header"], row["body"]) for row in others]
+    return tuple(filter(body.names, found))
+
+
+def _done_before(db: Database, body: Redact) -> tuple[Record, ...]:
+    """Those that were done here on a branch that was given up."""
+    found = rows(
+        db, "SELECT header, body FROM lost WHERE stream = ? AND origin = ? AND done = 1", (body.stream, body.hash)
     )
-    db.conn.execute("UPDATE journal SET body = NULL WHERE stream = ? AND epoch = ? AND seq = ?", place)
+    return tuple(parse_record(row["header"], row["body"]) for row in found)
 
 
 def newest_of(db: Database, stream: str, key: str) -> tuple[int, int] | None:
@@ -44,8 +70,11 @@ def newest_of(db: Database, stream: str, key: str) -> tuple[int, int] | None:
 
 def redacted(db: Database, record: Record) -> Record:
     """The record as it may be kept: without its body where that was redacted before it came."""
-    place = (record.header.stream, *record.header.place)
-    row = first(db, "SELECT 1 FROM redactions WHERE stream = ? AND epoch = ? AND seq = ?", place)
+    row = first(
+        db,
+        "SELECT 1 FROM redactions WHERE stream = ? AND (hash = ? OR (hash = '' AND epoch = ? AND seq = ?))",
+        (record.header.stream, record.origin, *record.header.place),
+    )
     return msgspec.structs.replace(record, body=None) if row is not None else record
 
 

@@ -43,6 +43,8 @@ class Catalogue:
     """By site, channel and day: the newest version sent."""
     told: dict[str, Told] = field(default_factory=dict)
     """By stream."""
+    branches_cleared: dict[str, tuple[int, frozenset[str]]] = field(default_factory=dict)
+    """By stream: of how many branches that were given up which origins were last taken out."""
     _places: dict[str, Place] = field(default_factory=dict)
 
     def read(self, journals: HubJournals, sites: Iterable[str]) -> "Catalogue":
@@ -72,10 +74,20 @@ class Catalogue:
 
     def to_redact(self) -> tuple[tuple[str, int, int], ...]:
         """Bodies that must go and were still there when they were read: stream, epoch and sequence."""
-        return tuple(sorted(each for each in self.redactions() if self._is_told_of(*each)))
+        places = ((stream, *place) for stream in self.told for place in self.redacted_in(stream))
+        return tuple(sorted(each for each in places if self._is_told_of(*each)))
 
-    def redactions(self) -> set[tuple[str, int, int]]:
-        """All bodies that must go, or are gone."""
+    def redacted_in(self, stream: str) -> set[tuple[int, int]]:
+        """Places of a stream whose bodies must go, or are gone: where each record that is named stands."""
+        named = self.told[stream].named
+        found = {(epoch, seq) for name, epoch, seq, origin in self._redactions() if name == stream and not origin}
+        return found.union(*(named.get(origin, ()) for origin in self.origins_redacted_in(stream)))
+
+    def origins_redacted_in(self, stream: str) -> frozenset[str]:
+        """The records of a stream, or those that they stand for, whose bodies must go, or are gone."""
+        return frozenset(origin for name, _epoch, _seq, origin in self._redactions() if name == stream and origin)
+
+    def _redactions(self) -> set[tuple[str, int, int, str]]:
         return set().union(*(told.redactions for told in self.told.values()))
 
     def _is_told_of(self, stream: str, epoch: int, seq: int) -> bool:
@@ -86,13 +98,16 @@ class Catalogue:
         return (epoch, seq) <= place.position.place and (epoch, seq) not in told.blank
 
     def _forget_redacted(self, journals: HubJournals) -> None:
-        """What a redacted body said may be neither kept nor acted on: read the streams that had one again."""
+        """What a redacted body said may be neither kept nor acted on: read the streams that had one again, and those in
+        which nobody has looked yet for a record that is named."""
         streams = {stream for stream, _epoch, _seq in self.to_redact()}
+        streams |= {name for name, told in self.told.items() if not self.origins_redacted_in(name) <= told.sought}
         if not streams:
             return
         for stream in streams:
             forget(journals.stream(stream))
-            self.told[stream], self._places[stream] = fresh(journals.stream(stream))
+            sought = self.origins_redacted_in(stream)
+            self.told[stream], self._places[stream] = fresh(journals.stream(stream), sought)
         gathers = (self.published, self.offered, self.recalled, self.takers, self.aired, self.over, self.schedules)
         for gathered in gathers:
             gathered.clear()
@@ -159,13 +174,13 @@ class Catalogue:
         start = stream.start()
         if self._places[stream.name].position.place < start.position.place:
             # It was compacted since: what went and still counted is in the snapshot.
-            told, self._places[stream.name] = fresh(stream)
+            told, self._places[stream.name] = fresh(stream, self.told[stream.name].sought)
             absorb(self.told[stream.name], told)
             self._merge(stream.name, told)
         told, place, count = self.told[stream.name], self._places[stream.name], 0
         passed: list[Place] = []
         while page := stream.page(place):
-            later = Told()
+            later = Told(sought=told.sought)
             for record, place in page:
                 fold(later, record)
                 if place.position.seq % INDEX_EVERY == 0:

@@ -5,6 +5,7 @@ where they lie rather than left behind in a file that was deleted. Killed betwee
 does it (`apply`); killed in the middle of the blanks, whoever reads next (`blanks.finish`).
 """
 
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,7 @@ from appliance.core import moment, records
 from appliance.core.errors import OperatorError, Refused, Text
 from appliance.core.journal import STREAM, Record
 from provisioning.command import pass_hub
-from provisioning.hub import blanks, leftovers, status
+from provisioning.hub import blanks, forks, leftovers, status
 from provisioning.hub.beginnings import records_in
 from provisioning.hub.catalogue import Catalogue
 from provisioning.hub.folder import HubFolder
@@ -64,7 +65,7 @@ def order(folder: HubFolder, stream: str, epoch: int, seq: int, reason: str) -> 
             raise Refused(Text("撤稿和抹除的记录不能抹除", "a recall or a redaction cannot itself be redacted"))
         if record.body is None:
             raise Refused(Text(f"{name} 已抹除", f"{name} is redacted already"))
-        body = records.Redact(stream, epoch, seq, reason, moment.to_text(folder.now_us()))
+        body = records.Redact(stream, epoch, seq, reason, moment.to_text(folder.now_us()), record.origin)
         pen.append(f"{scope}/control", "redact", name, body)
     apply_all(folder)
 
@@ -84,18 +85,35 @@ def apply(journals: HubJournals, catalogue: Catalogue) -> None:
     due = catalogue.to_redact()
     if due:
         leftovers.sweep_words(journals.folder)
+    for stream in catalogue.told:
+        kept, origins = journals.stream(stream), catalogue.origins_redacted_in(stream)
+        state = forks.count(kept), origins
+        if origins and state[0] and catalogue.branches_cleared.get(stream) != state:
+            _blank(journals, kept, _on_branches(kept, origins))
+            catalogue.branches_cleared[stream] = state
     for stream, epoch, seq in due:
         kept = journals.stream(stream)
         forget(kept)
-        found = (*_in_snapshots(kept, (epoch, seq)), *_in_records(kept, (epoch, seq)))
+        standing = _in_records(kept, (epoch, seq))
+        # Where the stream was cut a snapshot may have another record in this place.
+        hashes = {record.hash for _path, _offset, record in standing}
+        covered = [each for each in _in_snapshots(kept, (epoch, seq)) if not hashes or each[2].hash in hashes]
+        found = (*covered, *standing)
         names = {record.header.body_sha256 for _path, _offset, record in found}
-        places = (*_in_forks(kept, names), *found)
-        bodies = {record.body for _path, _offset, record in places if record.body is not None}
-        for site in all_sites(journals.folder):
-            status.forget(journals.folder.site(site.site), bodies)
-        for path, offset, record in places:
-            if record.body is not None:
-                blanks.blank(path, offset, record.hash)
+        # The stream itself comes last: killed before that, it is still due.
+        _blank(journals, kept, (*_in_forks(kept, names), *found))
+
+
+def _blank(journals: HubJournals, stream: Stream, places: Sequence[tuple[Path, int, Record]]) -> None:
+    """Write over these bodies, and take what a box said of them out of its last status."""
+    bodies = {record.body for _path, _offset, record in places if record.body is not None}
+    if not bodies:
+        return
+    for site in all_sites(journals.folder):
+        status.forget(journals.folder.site(site.site), bodies)
+    for path, offset, record in places:
+        if record.body is not None:
+            blanks.blank(path, offset, record.hash)
 
 
 def _find(stream: Stream, place: tuple[int, int]) -> Record | None:
@@ -120,6 +138,16 @@ def _in_forks(stream: Stream, bodies: set[str]) -> list[tuple[Path, int, Record]
         for path in stream.forks.glob("*.records")
         for offset, record in records_in(path)
         if record.header.body_sha256 in bodies
+    ]
+
+
+def _on_branches(stream: Stream, origins: Set[str]) -> list[tuple[Path, int, Record]]:
+    """Records of these origins on branches that were given up, and in snapshots that may be of such a one."""
+    return [
+        (path, offset, record)
+        for path in (*stream.forks.glob("*.records"), *stream.folder.glob("*.snapshot"))
+        for offset, record in records_in(path)
+        if record.origin in origins
     ]
 
 

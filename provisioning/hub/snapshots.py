@@ -146,7 +146,7 @@ def _catalogue(journals: HubJournals, name: str) -> Catalogue:
 
 def _redacted(journals: HubJournals, name: str) -> frozenset[tuple[int, int]]:
     """Bodies of this stream that must not be kept."""
-    return frozenset((epoch, seq) for stream, epoch, seq in _catalogue(journals, name).redactions() if stream == name)
+    return frozenset(_catalogue(journals, name).redacted_in(name))
 
 
 def compact(journals: HubJournals, name: str, kept: Kept) -> int:

@@ -5,6 +5,7 @@ wrote, or whose place is none of the stream is passed over, and everything read 
 """
 
 import hashlib
+from collections.abc import Set
 from typing import Final
 
 import msgspec
@@ -17,7 +18,7 @@ from appliance.store.facts import version
 from provisioning.hub.beginnings import begins, snapshot_records
 from provisioning.hub.stream import Place, Stream
 
-FOLD_VERSION: Final = 3
+FOLD_VERSION: Final = 4
 """One higher whenever `fold` or a shape below makes something else of the same records."""
 KEPT_EVERY: Final = 4096
 """New records after which the fold is kept again; so many are read at each start, some 50 milliseconds."""
@@ -59,8 +60,12 @@ class Told(msgspec.Struct):
     orders: dict[str, tuple[str, records.Order]] = {}
     """With the moment of writing."""
     answers: list[Answered] = []
-    redactions: set[tuple[str, int, int]] = set()
-    """Stream, epoch and sequence of bodies that must go, as this stream says."""
+    redactions: set[tuple[str, int, int, str]] = set()
+    """Stream, epoch, sequence and `origin` of bodies that must go, as this stream says; "": whatever has the place."""
+    sought: set[str] = set()
+    """Origins of records that were looked for, from the first record on."""
+    named: dict[str, set[tuple[int, int]]] = {}
+    """By origin that was sought: the places where it stands."""
     blank: set[tuple[int, int]] = set()
     """Epoch and sequence of its records that had no body when they were read."""
 
@@ -69,6 +74,8 @@ def fold(told: Told, record: Record) -> None:
     """Take in one record; what cannot be read has no effect."""
     if record.body is None:
         told.blank.add(record.header.place)
+    if record.origin in told.sought:
+        told.named.setdefault(record.origin, set()).add(record.header.place)
     if record.body is None or record.header.kind in PASSED_OVER:
         return
     try:
@@ -81,7 +88,7 @@ def fold(told: Told, record: Record) -> None:
         case Item():
             told.items[body.id] = body
         case records.Redact():
-            told.redactions.add((body.stream, body.epoch, body.seq))
+            told.redactions.add((body.stream, body.epoch, body.seq, body.hash))
         case records.Recall():
             told.recalls[body.target] = body.at
         case records.Take() | records.Untake():
@@ -126,6 +133,8 @@ def absorb(told: Told, later: Told) -> None:
     told.orders.update(later.orders)
     told.answers += later.answers
     told.redactions |= later.redactions
+    for origin, places in later.named.items():
+        told.named.setdefault(origin, set()).update(places)
     told.blank |= later.blank
 
 
@@ -150,9 +159,12 @@ def load(stream: Stream) -> tuple[Told, Place]:
     return (kept.told, place) if is_ours and stream.holds(place) else fresh(stream)
 
 
-def fresh(stream: Stream) -> tuple[Told, Place]:
-    """What is known before anything was read: nothing, or what the snapshot says that the stream begins with."""
-    told, first = Told(), begins(stream.folder)
+def fresh(stream: Stream, sought: Set[str] = frozenset()) -> tuple[Told, Place]:
+    """What is known before anything was read: nothing, or what the snapshot says that the stream begins with.
+
+    Records of the origins `sought` are found as they come.
+    """
+    told, first = Told(sought=set(sought)), begins(stream.folder)
     if first is not None:
         for record in snapshot_records(stream.folder, first.digest):
             fold(told, record)

@@ -9,6 +9,7 @@ from appliance.core import records
 from appliance.core.audit import Redactions
 from appliance.core.command import Redact
 from appliance.core.errors import Refused
+from appliance.core.journal import append, position_after
 from appliance.core.records import Answer, Order, Submission, Tip
 from appliance.store import audit, journals, redactions
 from appliance.store.database import transaction
@@ -109,8 +110,8 @@ def test_an_answer_and_a_submission_lose_their_words(tmp_path: Path) -> None:
         box.say("submission", "s1", Submission("s1", item("s1", title=WORDS)))
         with transaction(box.db):
             box.db.execute("UPDATE submissions SET state = 'accepted'")
-            redact(box.db, OWN, 1, 1, box.now_us)
-            redact(box.db, OWN, 1, 2, box.now_us)
+            redact(box.db, meant(box, 1), box.now_us)
+            redact(box.db, meant(box, 2), box.now_us)
         assert redactions.wipe(box.db)
         assert not on_disk(box)
         assert box.rows("SELECT state, title FROM submissions") == [("accepted", "")]
@@ -148,7 +149,7 @@ def test_words_in_a_branch_that_was_given_up_go_too(tmp_path: Path) -> None:
             box.db.execute(
                 "INSERT INTO lost SELECT stream, hash || 'x', epoch, seq, header, body, hash, 1, hash, 1 FROM journal"
             )
-            redact(box.db, OWN, 1, 1, box.now_us)
+            redact(box.db, meant(box, 1), box.now_us)
         assert redactions.wipe(box.db)
         assert not on_disk(box)
         assert box.rows("SELECT count(*) FROM lost") == [(1,)]
@@ -162,7 +163,7 @@ def test_while_somebody_reads_the_old_pages_wiping_waits(tmp_path: Path) -> None
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM journal").fetchone()
         with transaction(box.db):
-            redact(box.db, OWN, 1, 1, box.now_us)
+            redact(box.db, meant(box, 1), box.now_us)
         assert not redactions.wipe(box.db)
         reader.close()
         assert redactions.wipe(box.db)
@@ -180,7 +181,8 @@ def test_a_site_redacts_its_own_words_by_command(tmp_path: Path) -> None:
         assert not on_disk(box)
         sent = box.hub.sites[SITE].report
         assert [(each.header.kind, each.body is None) for each in sent] == [("tip", True), ("redact", False)]
-        assert records.decode(sent[1]) == records.Redact(OWN, 1, 1, "含个人信息", records.decode(sent[1]).at)  # type: ignore[union-attr]
+        said = records.Redact(OWN, 1, 1, "含个人信息", records.decode(sent[1]).at, sent[0].hash)  # type: ignore[union-attr]
+        assert records.decode(sent[1]) == said
         with pytest.raises(Refused, match="already"):
             give(box, 1)
         with pytest.raises(Refused, match="cannot itself"):
@@ -189,8 +191,63 @@ def test_a_site_redacts_its_own_words_by_command(tmp_path: Path) -> None:
             give(box, 3)
 
 
-def give(box: Rig, seq: int) -> None:
-    command = Redact(by="technician", via="cli", at=AT, epoch=1, seq=seq, reason="含个人信息")
+def test_a_command_means_the_record_that_the_person_saw(tmp_path: Path) -> None:
+    """The place may be another record's once the box comes to it; then that one keeps its words."""
+    with rig(tmp_path) as box:
+        box.say("tip", "t1", Tip("t1", WORDS, AT))
+        box.say("tip", "t2", Tip("t2", "路灯坏了", AT))
+        with pytest.raises(Refused, match="another record"):
+            give(box, 1, "e" * 64)
+        give(box, 1, meant(box, 2).hash)
+        assert box.rows("SELECT seq, body IS NULL, kind FROM journal") == [
+            (1, 0, "tip"),
+            (2, 1, "tip"),
+            (3, 0, "redact"),
+        ]
+        assert records.decode(journals.read_from(box.db, OWN, (1, 2))[0]).seq == 2  # type: ignore[union-attr]
+
+
+def test_the_record_that_is_named_goes_wherever_it_stands_and_no_other(tmp_path: Path) -> None:
+    """Its place is another's; it was issued again, or has still to come."""
+    with rig(tmp_path) as box:
+        first = write(box.hub, "all/content", "item", "i1", item("i1", title="别的"))
+        body = records.encode(item("i2", title=WORDS))
+        again, coming = (append(position_after(first), "item", "i2", body, 1, each * 64) for each in "ef")
+        box.hub.streams["all/content"].append(again)
+        box.talk()
+        for origin in "e" * 64, "f" * 64:
+            said = records.Redact("all/content", 1, 1, "含个人信息", AT, origin)
+            write(box.hub, "all/control", "redact", "all/content 1:1", said)
+        box.talk()
+        assert box.rows("SELECT id FROM items") == [("i1",)]
+        assert redactions.redacted(box.db, coming).body is None
+        assert redactions.redacted(box.db, first).body is not None
+        assert redactions.wipe(box.db)
+        assert not on_disk(box)
+        assert is_clean(box)
+
+
+def test_a_redaction_from_before_they_named_records_is_done_by_its_place(tmp_path: Path) -> None:
+    """Journals of running boxes have them."""
+    with rig(tmp_path) as box:
+        write(box.hub, "all/content", "item", "i1", item("i1", title=WORDS))
+        box.talk()
+        old = b'{"stream":"all/content","epoch":1,"seq":1,"reason":"x","at":"2026-11-24T06:00:00Z"}'
+        box.hub.append("all/control", "redact", "all/content 1:1", old)
+        box.talk()
+        assert redactions.wipe(box.db)
+        assert not on_disk(box)
+        assert is_clean(box)
+
+
+def meant(box: Rig, seq: int) -> records.Redact:
+    """A redaction of one of the site's own records."""
+    [record] = journals.read_from(box.db, OWN, (1, seq - 1), 1)
+    return records.Redact(OWN, 1, seq, "含个人信息", AT, record.origin)
+
+
+def give(box: Rig, seq: int, origin: str = "") -> None:
+    command = Redact(by="technician", via="cli", at=AT, epoch=1, seq=seq, reason="含个人信息", hash=origin)
     with transaction(box.db):
         desk.effect_of(box.config, "c1", command, (), box.now_us)(box.db)
 

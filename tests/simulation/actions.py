@@ -180,7 +180,8 @@ class Scene:
         if places:
             stream, epoch, seq = self.chance.choice(places)
             self.pair.trace(f"  {stream} {epoch}:{seq}")
-            target = self._record(stream, (epoch, seq)).hash
+            record = self._record(stream, (epoch, seq))
+            target = record.header.again or record.hash
             if self.pair.operator(lambda folder: redactions.order(folder, stream, epoch, seq, "含个人信息")):
                 control = HubJournals(self.pair.hub.folder).stream(f"{stream.partition('/')[0]}/control")
                 self.oracle.redacted[list(control.records())[-1].hash] = target

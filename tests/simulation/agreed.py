@@ -22,9 +22,9 @@ def open_ends(pair: Pair, oracle: "Oracle", box: Box) -> Iterator[str]:
     """What is not as the one history has it."""
     streams = {name: list(HubJournals(pair.hub.folder).stream(name).records()) for name in (*HUB_STREAMS, OWN)}
     model = Model()
-    for name, records in streams.items():
+    for records in streams.values():
         for record in records:
-            model.fold((name, *record.header.place), record.header.kind, record.header.key, record.body)
+            model.fold(_origin(record), record.header.kind, record.header.key, record.body)
     yield from _effects(box)
     yield from _served(box, model)
     if oracle.twins is None:
@@ -66,13 +66,16 @@ def _submissions(pair: Pair, box: Box) -> Iterator[str]:
 
 
 def _redacted(oracle: "Oracle", streams: dict[str, list[Record]]) -> Iterator[str]:
-    """A body that had to go is not said again in another epoch."""
+    """A body that had to go is not said again in another epoch, and no other goes in its place."""
+    asked = set(oracle.redacted.values())
     there = {_origin(record) for records in streams.values() for record in records}
     gone = {target for order, target in oracle.redacted.items() if order in there}
     for name, records in streams.items():
         for record in records:
             if _origin(record) in gone and record.body is not None:
                 yield f"{name} {record.header.key} was redacted, and is said again"
+            if _origin(record) not in asked and record.body is None:
+                yield f"{name} {record.header.key} lost its body, and nobody asked for that"
 
 
 def _origin(record: Record) -> str:

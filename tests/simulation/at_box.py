@@ -9,7 +9,7 @@ import msgspec
 
 from appliance.core import wire
 from tests.simulation.forging import is_named
-from tests.simulation.model import Model, Violation
+from tests.simulation.model import Model, Violation, origin_of
 from tests.simulation.sides import SITE, Box
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class AtBox:
     def _check_own_stream(self, db: Any) -> None:
         """What the box committed to say stays said."""
         rows = db.execute(
-            "SELECT epoch, seq, hash, kind, key, body FROM journal WHERE stream = ? ORDER BY epoch, seq", (OWN,)
+            "SELECT epoch, seq, hash, kind, key, body, header FROM journal WHERE stream = ? ORDER BY epoch, seq", (OWN,)
         ).fetchall()
         committed = {(epoch, seq): digest for epoch, seq, digest, *_rest in rows}
         for place, digest in committed.items():
@@ -88,10 +88,10 @@ class AtBox:
         for place, digest in self.own.items():
             if committed.get(place) != digest:
                 raise Violation(f"the box lost its own record {place}")
-        for epoch, seq, _digest, kind, key, body in rows[self._read[OWN] :]:
-            self.model.fold((OWN, epoch, seq), kind, key, body)
+        for _epoch, _seq, digest, kind, key, body, header in rows[self._read[OWN] :]:
+            self.model.fold(origin_of(header, digest), kind, key, body)
         self._read[OWN] = len(rows)
-        said = Counter((kind, key) for _e, _s, _d, kind, key, _b in rows if kind in ("submission", "tip"))
+        said = Counter((kind, key) for _e, _s, _d, kind, key, *_rest in rows if kind in ("submission", "tip"))
         twice = [each for each, count in said.items() if count > 1]
         if twice:
             raise Violation(f"said twice: {twice}")
@@ -112,9 +112,9 @@ class AtBox:
                 raise Violation(f"the box has of {name} what the hub did not sign, or not in its order")
             waiting = [*self._waiting[name], *range(self._read[name], len(rows))]
             for number in waiting:
-                _digest, kind, key, body, state, _header, epoch, seq = rows[number]
+                digest, kind, key, body, state, header, _epoch, _seq = rows[number]
                 if state == "applied":
-                    self.model.fold((name, epoch, seq), kind, key, body)
+                    self.model.fold(origin_of(header, digest), kind, key, body)
             # What is held or parked has its effect later.
             self._waiting[name] = [number for number in waiting if rows[number][4] != "applied"]
             self._read[name] = len(rows)

@@ -4,8 +4,6 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-Place = tuple[str, int, int]
-"""Stream, epoch and sequence."""
 EVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -17,28 +15,28 @@ class Model:
     """Of one reader of the streams."""
 
     def __init__(self) -> None:
-        self.redacted: set[Place] = set()
-        self._stands: dict[str, Place] = {}
+        self.redacted: dict[str, str] = {}
+        """By what a record is, or stands for: the key of the redaction that means it."""
+        self._stands: dict[str, str] = {}
         """By item: the record that says what it is now."""
         self.items: dict[str, dict[str, Any]] = {}
         self.offers: dict[str, dict[str, Any]] = {}
         self.recalled: dict[str, datetime] = {}
         self.taken: set[str] = set()
 
-    def fold(self, place: Place, kind: str, key: str, body: bytes | None) -> None:
-        """The next record; one whose words were redacted says nothing."""
-        if not body or place in self.redacted:
+    def fold(self, origin: str, kind: str, key: str, body: bytes | None) -> None:
+        """The next record, or what it stands for; one whose words were redacted says nothing."""
+        if not body or origin in self.redacted:
             return
         match kind:
             case "item":
                 self.items[key] = json.loads(body)
-                self._stands[key] = place
+                self._stands[key] = origin
             case "offer":
                 self.offers[key] = json.loads(body)
-                self._stands[key] = place
+                self._stands[key] = origin
             case "redact":
-                said = json.loads(body)
-                self._redact((said["stream"], said["epoch"], said["seq"]))
+                self._redact(json.loads(body)["hash"], key)
             case "recall":
                 said = json.loads(body)
                 self.recalled[said["target"]] = max(_at(said["at"]), self.recalled.get(said["target"], EVER))
@@ -47,10 +45,10 @@ class Model:
             case "untake":
                 self.taken.discard(key)
 
-    def _redact(self, place: Place) -> None:
+    def _redact(self, origin: str, name: str) -> None:
         """Nothing that stood before comes back in the place of what goes."""
-        self.redacted.add(place)
-        for key in [each for each, stands in self._stands.items() if stands == place]:
+        self.redacted[origin] = name
+        for key in [each for each, stands in self._stands.items() if stands == origin]:
             del self._stands[key]
             self.items.pop(key, None)
             self.offers.pop(key, None)
@@ -83,6 +81,12 @@ class Model:
         every = [*self.items.values(), *self.offers.values()]
         kept = [[asset["digest"] for asset in item.get("assets", ())] for item in every if self.is_live(item)]
         return {digest for digests in kept if self.recalled.keys().isdisjoint(digests) for digest in digests}
+
+
+def origin_of(header: bytes, digest: str) -> str:
+    """What a record is, or stands for."""
+    again: str | None = json.loads(header).get("again")
+    return again or digest
 
 
 def _at(text: str) -> datetime:

@@ -49,10 +49,10 @@ class Oracle:
         self._marks: dict[str, bytes] = {}
         self._known: dict[str, tuple[int, int, int]] = {}
         self._told: Counter[str] = Counter()
-        self._words: dict[tuple[str, int, int], set[bytes]] = {}
-        """By record: what stands nowhere else."""
+        self._words: dict[str, set[bytes]] = {}
+        """By what a record is, or stands for: what stands nowhere else."""
         self.redacted: dict[str, str] = {}
-        """By the hash of the record that orders it: that of the record whose body had to go."""
+        """By the hash of the record that orders it: what the record is, or stands for, whose body had to go."""
         self._recalled = ""
         """What the hub's people were just told is recalled."""
         self.histories: Histories | None = None
@@ -121,8 +121,8 @@ class Oracle:
             for box in self.pair.boxes
             for (key,) in box.db.conn.execute("SELECT key FROM journal WHERE kind = 'redact' AND state = 'held'")
         }
-        gone = (place for place in self.at_hub.redacted if "{} {}:{}".format(*place) not in held)
-        words = set[bytes]().union(*(self._words.get(place, set()) for place in gone))
+        gone = (origin for origin, key in self.at_hub.redacted.items() if key not in held)
+        words = set[bytes]().union(*(self._words.get(origin, set()) for origin in gone))
         homes = [box.config.home for box in self.pair.boxes]
         return left_of(words, self.pair.hub.folder, (*HUB_STREAMS, OWN), homes)
 
@@ -199,9 +199,9 @@ class Oracle:
         if not is_named(record.header_bytes, record.body):
             raise Violation(f"the hub has other words than {name} {header.seq} names")
         self.signed[name].append(record.hash)
-        place = (name, header.epoch, header.seq)
-        self._words[place] = set(WORD.findall(record.body or b"")) or self._words.get(place, set())
-        self.at_hub.fold(place, header.kind, header.key, record.body)
+        origin = header.again or record.hash
+        self._words[origin] = set(WORD.findall(record.body or b"")) or self._words.get(origin, set())
+        self.at_hub.fold(origin, header.kind, header.key, record.body)
         if name == OWN:
             if record.hash not in self.written:
                 raise Violation(f"the hub accepted {OWN} {header.seq}, which the box never wrote")

@@ -115,6 +115,16 @@ def test_a_body_that_is_gone_is_found_unless_it_was_redacted_on_record(number: i
     assert redactions.unaccounted(auditor.missing) == ()
 
 
+def test_a_redaction_accounts_for_the_record_that_it_names_alone() -> None:
+    """Another one that has its place lost its body without a word."""
+    record = journal.parse_record(*WHOLE[0])
+    for origin, is_accounted in ((record.hash, True), ("e" * 64, False)):
+        redact = records.encode(records.Redact(NAME, 1, 1, "个人信息", AT, origin))
+        redactions = Redactions()
+        redactions.note(journal.append(HEAD, "redact", "k", redact, BEGAN_US))
+        assert (redactions.unaccounted([(NAME, 1, 1, record.hash)]) == ()) is is_accounted
+
+
 def test_a_record_may_not_redact_what_its_stream_has_no_say_over() -> None:
     """A site removes its own words; it cannot account for a body that vanished elsewhere."""
     redact = records.encode(records.Redact("all/content", 1, 1, "x", AT))

@@ -70,9 +70,11 @@ def test_what_takes_something_away_counts_for_ever() -> None:
         ("redact", "k", records.Redact("dengfeng/content", 1, 1, "x", moment(-3000))),
         ("redact", "k", records.Redact("dengfeng/content", 1, 2, "x", moment(-3000))),
         ("recall", "a", records.Recall("a", "x", moment(-2000))),
+        ("redact", "k", records.Redact("dengfeng/content", 1, 1, "x", moment(-3000), "e" * 64)),
+        ("redact", "k", records.Redact("dengfeng/content", 1, 1, "x", moment(-3000), "f" * 64)),
         at_us=NOW_US - 3000 * DAY_US,
     )
-    assert in_force(lines) == [2, 3, 4]
+    assert in_force(lines) == [2, 3, 4, 5, 6]
 
 
 def test_what_was_recalled_is_left_out_unless_it_was_made_anew() -> None:

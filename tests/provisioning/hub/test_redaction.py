@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from appliance.core import records
 from appliance.core.errors import OperatorError, Refused
 from appliance.core.item import Item
-from appliance.core.journal import parse_record
+from appliance.core.journal import append, parse_record
 from provisioning.hub import blanks, redactions
 from provisioning.hub.catalogue import Catalogue
 from provisioning.hub.stream import Stream
@@ -116,6 +116,51 @@ def test_words_in_a_branch_that_was_given_up_go_too(quiet_hub: LiveHub) -> None:
     redactions.order(quiet_hub.folder, CONTENT, 1, 1, "x")
     assert holds_words(quiet_hub) == []
     assert (kept.folder / "forks" / "1.records").stat().st_size == len(data.split(b"\n")[0]) + 2 + len(data)
+    assert check(quiet_hub.folder, with_assets=False).problems == ()
+
+
+def said_to_redact(hub: LiveHub, seq: int, origin: str) -> None:
+    """The word of it alone, as it comes back from a county after the hub did."""
+    body = records.Redact(CONTENT, 1, seq, "x", AT, origin)
+    hub.journals.append("all/control", "redact", f"{CONTENT} 1:{seq}", body)
+    redactions.apply_all(hub.folder)
+
+
+def test_another_record_in_the_place_of_the_one_that_is_named_keeps_its_words(quiet_hub: LiveHub) -> None:
+    """The hub came back from a backup and wrote on: the place is not that of the record that somebody had in mind."""
+    publish(quiet_hub, "a", "b")
+    said_to_redact(quiet_hub, 1, "e" * 64)
+    assert read_all(quiet_hub.journals.stream(CONTENT)) == [("a", False), ("b", False)]
+    assert check(quiet_hub.folder, with_assets=False).problems == ()
+
+
+def test_the_record_that_is_named_is_redacted_wherever_it_stands(quiet_hub: LiveHub) -> None:
+    """Also where it was issued again, and in a session that had read it before."""
+    publish(quiet_hub, "a")
+    kept = quiet_hub.journals.stream(CONTENT)
+    [first] = kept.records()
+    place = kept.tail().place
+    again = append(place.position, "offer", "b", records.encode(Item("b", "别的", "news", "hub", AT)), 1, "e" * 64)
+    quiet_hub.journals.sign(CONTENT, kept.append(place, [again]))
+    running = Catalogue().read(quiet_hub.journals, ())
+    said_to_redact(quiet_hub, 7, "e" * 64)
+    assert read_all(kept) == [("a", False), ("b", True)]
+    assert set(running.read(quiet_hub.journals, ()).offered) == {"a"}
+    said_to_redact(quiet_hub, 2, first.hash)
+    assert read_all(kept) == [("a", True), ("b", True)]
+    assert (running.read(quiet_hub.journals, ()).offered, running.to_redact()) == ({}, ())
+    assert check(quiet_hub.folder, with_assets=False).problems == ()
+
+
+def test_a_redaction_from_before_they_named_records_is_done_by_its_place(quiet_hub: LiveHub) -> None:
+    """Journals of running boxes have them."""
+    publish(quiet_hub, "a", "b")
+    old = b'{"stream":"all/content","epoch":1,"seq":1,"reason":"x","at":"2026-11-24T06:00:00Z"}'
+    place = quiet_hub.journals.stream("all/control").tail().place
+    record = append(place.position, "redact", "k", old, 1)
+    quiet_hub.journals.sign("all/control", quiet_hub.journals.stream("all/control").append(place, [record]))
+    redactions.apply_all(quiet_hub.folder)
+    assert read_all(quiet_hub.journals.stream(CONTENT)) == [("a", True), ("b", False)]
     assert check(quiet_hub.folder, with_assets=False).problems == ()
 
 
