@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from appliance.commands.audit import of_box
 from appliance.core.errors import Refused, SongshanError, Text, WorldError
 from appliance.store.desk import audit_page
 from tui.gather.where import Where
@@ -33,6 +32,9 @@ def gather(where: Where, asked: Asked) -> Found:
 
 def verify(where: Where, _case: Case) -> Text:
     """Check all chains; how far it is and what was found stand in the notes. Refused while one check runs."""
+    # Loaded when a check is asked for: what reads and checks keys takes more memory than the page.
+    from appliance.commands.audit import of_box
+
     running = where.notes.get(NOTE)
     if running is not None and running.ended_us is None:
         raise Refused(Text("正在核对，见“流水链”一页", "they are being checked: see the side Chains"))
