@@ -14,12 +14,13 @@ import pytest
 
 from appliance import spool
 from appliance.config import Config, render
-from appliance.core.command import Answer, Command, Submit, Take
+from appliance.core.command import Answer, Command, Redact, Submit, Take
 from appliance.core.errors import Refused, Text
 from appliance.core.health import Agent
 from appliance.core.records import Order
 from appliance.store import desk, facts
 from appliance.store.database import transaction, writing
+from appliance.store.journals import append_own
 from tests.appliance.boxes import AT_US, box, small_disk
 
 SONGSHAN = str(Path(sys.executable).with_name("songshan"))
@@ -168,6 +169,17 @@ def test_taking_and_answering_are_commands_too(config: Config) -> None:
     assert isinstance(command, Answer)
     assert (command.order, command.answer, command.note) == ("o1", "declined", "人手不够")
     assert songshan(config, "take", "../../etc").returncode == 2
+
+
+def test_a_redaction_names_the_record_that_stands_there_now(config: Config) -> None:
+    """The command may lie in the spool while a restore puts another record into that place."""
+    own = f"{config.site}/report"
+    with writing(config.database) as db, transaction(db):
+        stands = append_own(db, own, [("tip", "t1", b'{"id":"t1"}')], AT_US)
+    assert songshan(config, "redact", "t1", "--reason", "x").returncode == 0
+    command, _attachments = only_command(config)
+    assert isinstance(command, Redact)
+    assert (command.epoch, command.seq, command.hash) == (1, 1, stands.head)
 
 
 def test_with_an_agent_the_outcome_is_the_exit_status(config: Config) -> None:
