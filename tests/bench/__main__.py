@@ -66,9 +66,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="figures, side by side")
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="PART", help=", ".join(names))
     parser.add_argument("--quick", action="store_true", help="small sizes: to see that it runs")
-    parser.add_argument("--minutes", type=float, default=30, help="how long output is heard and screens watched")
+    parser.add_argument("--minutes", type=float, help="how long output is heard (30), screens are watched (3)")
     asked = parser.parse_args()
-    _asked_minutes.append(asked.minutes)
+    _asked_minutes.extend([asked.minutes] if asked.minutes is not None else [])
     compared = sync.installed()
     for name, version in compared.items():
         print(f"{name}: {version or 'not installed, its figures are missing'}")
@@ -128,6 +128,12 @@ def _emergency(folder: Path, quick: bool) -> Iterator[Row]:
 
 
 _asked_minutes: list[float] = []
+
+
+def _minutes(default: float) -> float:
+    return _asked_minutes[-1] if _asked_minutes else default
+
+
 QUICK_YEAR = 20_000
 PARTS = {
     "air": Part(_of_the_air, 250),
@@ -139,13 +145,13 @@ PARTS = {
     "versions": Part(lambda folder, quick: versions.rows(folder, quick=quick), 120),
     "restored": Part(lambda folder, quick: restored.rows(folder, quick=quick), 40),
     "year": Part(lambda folder, quick: year.rows(folder, QUICK_YEAR if quick else YEAR), 200),
-    "udp": Part(lambda folder, quick: output.rows(folder, quick=quick, minutes=_asked_minutes[-1]), 1900),
+    "udp": Part(lambda folder, quick: output.rows(folder, quick=quick, minutes=_minutes(30)), 1900),
     "emergency": Part(_emergency, 240),
     "live": Part(lambda folder, quick: relay.rows(folder, quick=quick), 230),
     "channels": Part(lambda folder, quick: channels.rows(folder, quick=quick), 200),
     "readiness": Part(lambda folder, quick: readying.rows(folder, quick=quick), 40),
     "starts": Part(lambda folder, quick: starts.rows(folder, quick=quick), 60),
-    "tui": Part(lambda folder, quick: screens.rows(folder, quick=quick, minutes=_asked_minutes[-1]), 1900),
+    "tui": Part(lambda folder, quick: screens.rows(folder, quick=quick, minutes=_minutes(3)), 260),
     "kills": Part(lambda folder, quick: kills.rows(folder, quick=quick), 190),
 }
 
