@@ -30,7 +30,7 @@ class Wake:
 
     def wake(self) -> None:
         """Look again soon."""
-        with suppress(BlockingIOError):
+        with suppress(BlockingIOError, BrokenPipeError):
             os.write(self._write, b".")
 
     def drain(self) -> None:
@@ -40,8 +40,10 @@ class Wake:
                 pass
 
     def close(self) -> None:
-        """Nobody listens any more."""
+        """Nobody listens any more. Who dials may still write, and not into a file that has got the number since."""
         os.close(self._read)
+
+    def __del__(self) -> None:
         os.close(self._write)
 
 

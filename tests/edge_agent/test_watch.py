@@ -30,6 +30,17 @@ def test_wakes_add_up_to_one() -> None:
     wake.close()
 
 
+def test_who_wakes_too_late_writes_into_no_file(tmp_path: Path) -> None:
+    """A thread that dials outlives the loop by seconds; the number of the pipe may then be that of the database."""
+    wake = Wake()
+    wake.close()
+    opened = [(tmp_path / f"{number}").open("wb", buffering=0) for number in range(4)]
+    wake.wake()
+    for file in opened:
+        file.close()
+    assert [path.stat().st_size for path in tmp_path.iterdir()] == [0, 0, 0, 0]
+
+
 def test_what_is_new_in_a_folder_wakes(tmp_path: Path) -> None:
     """A command must be carried out now, not at the next scan."""
     wake = Wake()
