@@ -182,6 +182,8 @@ class Scene:
             self.pair.trace(f"  {stream} {epoch}:{seq}")
             record = self._record(stream, (epoch, seq))
             target = record.header.again or record.hash
+            # Broken off, it may have come to its end, or be finished by whoever looks next.
+            self.oracle.asked.add(target)
             if self.pair.operator(lambda folder: redactions.order(folder, stream, epoch, seq, "含个人信息")):
                 control = HubJournals(self.pair.hub.folder).stream(f"{stream.partition('/')[0]}/control")
                 self.oracle.redacted[list(control.records())[-1].hash] = target

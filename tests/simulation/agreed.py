@@ -67,14 +67,13 @@ def _submissions(pair: Pair, box: Box) -> Iterator[str]:
 
 def _redacted(oracle: "Oracle", streams: dict[str, list[Record]]) -> Iterator[str]:
     """A body that had to go is not said again in another epoch, and no other goes in its place."""
-    asked = set(oracle.redacted.values())
     there = {_origin(record) for records in streams.values() for record in records}
     gone = {target for order, target in oracle.redacted.items() if order in there}
     for name, records in streams.items():
         for record in records:
             if _origin(record) in gone and record.body is not None:
                 yield f"{name} {record.header.key} was redacted, and is said again"
-            if _origin(record) not in asked and record.body is None:
+            if _origin(record) not in oracle.asked and record.body is None:
                 yield f"{name} {record.header.key} lost its body, and nobody asked for that"
 
 

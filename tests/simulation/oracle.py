@@ -53,6 +53,8 @@ class Oracle:
         """By what a record is, or stands for: what stands nowhere else."""
         self.redacted: dict[str, str] = {}
         """By the hash of the record that orders it: what the record is, or stands for, whose body had to go."""
+        self.asked: set[str] = set()
+        """Such records, also where the command was broken off."""
         self._recalled = ""
         """What the hub's people were just told is recalled."""
         self.histories: Histories | None = None
