@@ -1,14 +1,18 @@
 """`songshan tui`: the technician's screens."""
 
+import ctypes
 import os
 import sys
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from appliance.command import Box, language, pass_box
 from appliance.core.errors import OperatorError, Text
+
+_M_ARENA_MAX: Final = -8
+"""mallopt(3)."""
 
 
 @click.command()
@@ -28,6 +32,8 @@ def tui(box: Box, lang: str | None, eco: bool | None, mouse: bool) -> None:
             Text("songshan tui 需要终端", "songshan tui needs a terminal"),
             hint=Text("非终端请用 songshan status --plain", "without one: songshan status --plain"),
         )
+    # The looks at the box are made on a thread; a heap of its own would keep what the largest of them took.
+    ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
     # The screens take a moment to load; `--help` and the complaint above need none of it.
     from tui.app import TechnicianApp
     from tui.catalogue import looks
