@@ -22,6 +22,8 @@ class Backups:
         self._images: dict[str, Path] = {}
         self._restored = 0
         self._has_hub_come_back = False
+        self._signed = ""
+        """The key that signed when the hub was lost, "" before that."""
 
     def is_hub_owed(self) -> bool:
         """Whether the hub came back from a backup, and the box may still hold what that lacks."""
@@ -58,18 +60,25 @@ class Backups:
         """With the keys of today: they have a backup of their own, made whenever they have changed. Unless the box has
         not heard of the change: then it is undone, for the record of it is lost."""
         hub = self.pair.hub
-        keys = hub.folder.sign_key.parent
         self._forget_begun()
-        if self.pair.trusts(self.pair.box) != HubJournals(hub.folder).signs():
-            hub.put_back(image)
-            return
-        aside = image.with_name("hub.keys")
-        shutil.rmtree(aside, ignore_errors=True)
-        shutil.copytree(keys, aside)
+        self._signed = HubJournals(hub.folder).signs()
+        shutil.rmtree(self._keys, ignore_errors=True)
+        shutil.copytree(hub.folder.sign_key.parent, self._keys)
         hub.put_back(image)
-        shutil.rmtree(keys)
-        shutil.copytree(aside, keys)
-        hub.volume.settle()
+        self.bring_newer_keys()
+
+    def bring_newer_keys(self) -> None:
+        """Where the box judges by the key that signed before the hub came back. It may come to know of that only
+        afterwards: the record of the change was on the line."""
+        hub = self.pair.hub
+        if self._signed == self.pair.trusts(self.pair.box) != HubJournals(hub.folder).signs():
+            shutil.rmtree(hub.folder.sign_key.parent)
+            shutil.copytree(self._keys, hub.folder.sign_key.parent)
+            hub.volume.settle()
+
+    @property
+    def _keys(self) -> Path:
+        return self.pair.hub.volume.root.with_name("hub.keys")
 
     def _forget_begun(self) -> None:
         """A change of the key that had not come so far as to sign anything is in no backup."""

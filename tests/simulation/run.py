@@ -45,8 +45,9 @@ def run(root: Path, seed: int, *, is_traced: bool = False) -> list[str]:
         both.trace = trace
         oracle = Oracle(both)
         try:
-            _play(both, oracle, Scene(both, oracle))
-            _calm(both, oracle)
+            scene = Scene(both, oracle)
+            _play(both, oracle, scene)
+            _calm(both, oracle, scene)
         except Exception as error:
             error.add_note("\n".join(["", *lines]))
             error.add_note(f"make sim SEED={seed}")
@@ -70,7 +71,7 @@ def _play(both: Pair, oracle: Oracle, scene: Scene) -> None:
             oracle.look()
 
 
-def _calm(both: Pair, oracle: Oracle) -> None:
+def _calm(both: Pair, oracle: Oracle, scene: Scene) -> None:
     """Liveness: no more faults, and in so many rounds both sides have and show the same."""
     both.trace("calm")
     both.is_calm, both.is_line_up = True, True
@@ -82,6 +83,9 @@ def _calm(both: Pair, oracle: Oracle) -> None:
         volume.countdown = volume.failing = None
         with both.disk.on(volume):
             volume.set_full(False)
+    both.round(SECOND)
+    oracle.look()
+    scene.backups.bring_newer_keys()
     _end_rotation(both)
     if oracle.twins:
         _until_none(both, oracle, oracle.twins.open_ends)

@@ -105,6 +105,7 @@ def test_an_older_version_changes_nothing(db: Database) -> None:
     template(db, 4, default=[clip(2)])
     recompile(db, NOON)
     assert on(db, "13:00:00") == ("schedule", 2, "e2", True)
+    assert air.assets_of_entries(db, "ch-1", DATE) == {"e2": entry(2, 8)["asset"]}
     known = air.template_of(db, "ch-1")
     assert known is not None and known.version == 5
 
