@@ -71,7 +71,9 @@ class Backups:
         """Where the box judges by the key that signed before the hub came back. It may come to know of that only
         afterwards: the record of the change was on the line."""
         hub = self.pair.hub
-        if self._signed == self.pair.trusts(self.pair.box) != HubJournals(hub.folder).signs():
+        # What was changed since the hub came back leads on from that key by itself.
+        is_lost = all(each.body.former != self._signed for each in rotations(hub.folder))
+        if is_lost and self._signed == self.pair.trusts(self.pair.box) != HubJournals(hub.folder).signs():
             shutil.rmtree(hub.folder.sign_key.parent)
             shutil.copytree(self._keys, hub.folder.sign_key.parent)
             hub.volume.settle()
