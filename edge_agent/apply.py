@@ -22,7 +22,7 @@ from appliance.core.template import assets_of
 from appliance.store import air, desk, hub_keys, items, journals, needs, reasons
 from appliance.store.needs import DAYS_BACK_US, FILLER_WITHIN_US, ITEM_WITHIN_US, READY_BEFORE_US
 from edge_agent.faults import as_refusals
-from edge_agent.redaction import redact
+from edge_agent.redaction import come_without_words, redact
 from edge_agent.retake import receive_receipt, retake
 
 ALL: Final = "all/"
@@ -40,13 +40,15 @@ class Applying:
         self.air_changed = False
 
     def __call__(self, db: Database, record: Record) -> None:
-        """Do what it says; nothing, where its words were redacted.
+        """Do what it says; where its words were redacted, nothing but that no older ones stand in their place.
 
         Raises Refused or OperatorError when that cannot be done; then park it.
         """
         with as_refusals(f"{record.header.stream} {record.header.epoch}:{record.header.seq}"):
             if record.body is not None:
                 self._apply(db, record, decode(record), self._now_us())
+            else:
+                come_without_words(db, record, self._now_us())
 
     def again(self, db: Database, record: Record) -> None:
         """Apply what was parked, now that this may be possible. What a newer record has said since stands.

@@ -25,6 +25,15 @@ def redact(db: Database, body: records.Redact, now_us: int) -> None:
         _undo(db, record, now_us)
 
 
+def come_without_words(db: Database, record: Record, now_us: int) -> None:
+    """A version of a story came in without its body: the version before does not stand in its place, here as where both
+    had come before that."""
+    if record.header.kind in ("item", "offer"):
+        before = redactions.before(db, record)
+        if before is not None:
+            _undo(db, before, now_us)
+
+
 def check(db: Database, asked: records.Redact) -> Record:
     """The record that a person wants redacted, wherever it stands by now. Refused when there is nothing to redact."""
     found = redactions.find(db, asked)

@@ -160,6 +160,9 @@ class InForce:
         """Take in the next record."""
         header, place = record.header, record.header.place
         if record.body is None:
+            # Nor does what an item said before come back in its place.
+            if header.kind in ("item", "offer"):
+                self._kept.pop((header.kind, header.key), None)
             return
         try:
             body = decode(record)

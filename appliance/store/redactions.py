@@ -68,6 +68,18 @@ def newest_of(db: Database, stream: str, key: str) -> tuple[int, int] | None:
     return (row["epoch"], row["seq"]) if row is not None else None
 
 
+def before(db: Database, record: Record) -> Record | None:
+    """The last one before it of the same stream, kind and key that still has words. Reads the whole stream."""
+    header = record.header
+    row = first(
+        db,
+        "SELECT header, body FROM journal WHERE stream = ? AND kind = ? AND key = ? AND (epoch, seq) < (?, ?)"
+        " AND body IS NOT NULL ORDER BY epoch DESC, seq DESC LIMIT 1",
+        (header.stream, header.kind, header.key, *header.place),
+    )
+    return parse_record(row["header"], row["body"]) if row is not None else None
+
+
 def redacted(db: Database, record: Record) -> Record:
     """The record as it may be kept: without its body where that was redacted before it came."""
     row = first(

@@ -137,6 +137,12 @@ class Catalogue:
         recalled_at = self.recalled.get(item.id)
         return recalled_at is None or moment.to_us(item.created_at) > moment.to_us(recalled_at)
 
+    def made_us(self, item: str) -> int:
+        """When the newest version of an item was made that is out; 0 for none."""
+        copies = [*self.published.get(item, {}).values()]
+        copies += [self.offered[item]] if item in self.offered else []
+        return max((moment.to_us(each.created_at) for each in copies), default=0)
+
     def used_digests(self, besides: str = "") -> set[str]:
         """The digests that live items name and nobody recalled, renditions too; those of one item left out."""
         return {
@@ -196,6 +202,11 @@ class Catalogue:
     def _merge(self, stream: str, told: Told) -> None:
         """Put what one stream says with what the others do."""
         site = stream.split("/")[0]
+        for kind, name in told.gone:
+            if kind == "offer":
+                self.offered.pop(name, None)
+            else:
+                self.published.get(name, {}).pop(stream, None)
         self.offered.update(told.offers)
         self.recalled.update(told.recalls)
         for name, item in told.items.items():

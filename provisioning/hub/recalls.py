@@ -26,7 +26,8 @@ def recall(folder: HubFolder, target: str, reason: str) -> set[str]:
                 hint=Text("songshan-hub market 列出稿件", "songshan-hub market lists items"),
             )
         before = withdrawn(library, catalogue)
-        at = moment.to_text(max(folder.now_us(), _made_us(catalogue, target)))
+        # No clock that was set back may let it stand.
+        at = moment.to_text(max(folder.now_us(), catalogue.made_us(target)))
         pen.append("all/control", "recall", target, records.Recall(target, reason, at))
         gone = withdrawn(library, catalogue.read(journals, ()))
         for site in sites:
@@ -34,13 +35,6 @@ def recall(folder: HubFolder, target: str, reason: str) -> set[str]:
         for digest in gone:
             library.remove(digest)
     return gone - before or gone
-
-
-def _made_us(catalogue: Catalogue, target: str) -> int:
-    """When the newest item of this id was made, 0 for none: no clock that was set back may let it stand."""
-    copies = [*catalogue.published.get(target, {}).values()]
-    copies += [catalogue.offered[target]] if target in catalogue.offered else []
-    return max((moment.to_us(item.created_at) for item in copies), default=0)
 
 
 def _target(text: str) -> str:

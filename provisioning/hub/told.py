@@ -18,7 +18,7 @@ from appliance.store.facts import version
 from provisioning.hub.beginnings import begins, snapshot_records
 from provisioning.hub.stream import Place, Stream
 
-FOLD_VERSION: Final = 4
+FOLD_VERSION: Final = 5
 """One higher whenever `fold` or a shape below makes something else of the same records."""
 KEPT_EVERY: Final = 4096
 """New records after which the fold is kept again; so many are read at each start, some 50 milliseconds."""
@@ -42,6 +42,8 @@ class Told(msgspec.Struct):
 
     items: dict[str, Item] = {}
     offers: dict[str, Item] = {}
+    gone: set[tuple[str, str]] = set()
+    """Kind and id of items and offers whose last version lost its words: none of before stands in its place."""
     recalls: dict[str, str] = {}
     """Item ids and digests, and when."""
     takes: dict[str, bool] = {}
@@ -76,6 +78,8 @@ def fold(told: Told, record: Record) -> None:
         told.blank.add(record.header.place)
     if record.origin in told.sought:
         told.named.setdefault(record.origin, set()).add(record.header.place)
+    if record.header.kind in ("item", "offer"):
+        _replace(told, record.header.kind, record.header.key, is_gone=record.body is None)
     if record.body is None or record.header.kind in PASSED_OVER:
         return
     try:
@@ -117,8 +121,20 @@ def fold(told: Told, record: Record) -> None:
             pass
 
 
+def _replace(told: Told, kind: str, item: str, *, is_gone: bool) -> None:
+    """A version of an item takes the place of the one before, or with nothing in its place where it was redacted."""
+    if not is_gone:
+        told.gone.discard((kind, item))
+        return
+    told.gone.add((kind, item))
+    (told.items if kind == "item" else told.offers).pop(item, None)
+
+
 def absorb(told: Told, later: Told) -> None:
     """Add what came after."""
+    for kind, item in later.gone:
+        _replace(told, kind, item, is_gone=True)
+    told.gone -= {*(("item", item) for item in later.items), *(("offer", item) for item in later.offers)}
     told.items.update(later.items)
     told.offers.update(later.offers)
     told.recalls.update(later.recalls)

@@ -141,6 +141,26 @@ def test_a_body_that_comes_after_its_redaction_is_not_kept(tmp_path: Path) -> No
         assert box.rows("SELECT * FROM items") == []
 
 
+def test_what_a_story_said_before_does_not_come_back_whichever_way_it_comes(tmp_path: Path) -> None:
+    """Boxes that had both versions, that hear of the redaction first, and that are new show the same: nothing."""
+    with rig(tmp_path / "a") as box:
+        write(box.hub, "all/content", "item", "i1", item("i1", title="初版"))
+        box.talk()
+        order(box, "all/content", 2)
+        box.talk()
+        record = write(box.hub, "all/content", "item", "i1", item("i1", title=WORDS))
+        box.talk()
+        assert (box.rows("SELECT * FROM items"), journals.parked_count(box.db)) == ([], 0)
+        hub = box.hub
+    hub.streams["all/content"][1] = records_without_body(record)
+    with rig(tmp_path / "b", hub) as box:
+        box.talk()
+        assert box.rows("SELECT * FROM items") == []
+        write(box.hub, "all/content", "item", "i1", item("i1", title="再版"))
+        box.talk()
+        assert box.rows("SELECT title FROM items") == [("再版",)]
+
+
 def test_words_in_a_branch_that_was_given_up_go_too(tmp_path: Path) -> None:
     """What was said again in a new epoch also lies with the evidence of the branch that lost."""
     with rig(tmp_path) as box:

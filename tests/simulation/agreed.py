@@ -57,11 +57,12 @@ def _not_shown(pair: Pair, box: Box, model: Model) -> Iterator[str]:
 
 
 def _submissions(pair: Pair, box: Box) -> Iterator[str]:
-    """Each is answered, whose file is anywhere."""
+    """Each is answered, whose file is at the box or came up. The hub takes the same bytes from its own pile only where
+    the site may read them: to name a digest is not to have the file."""
     for name, state, digest in box.db.conn.execute(
         "SELECT id, state, digest FROM submissions WHERE state NOT IN ('accepted', 'refused')"
     ).fetchall():
-        if _is_anywhere(pair, box, digest):
+        if _may_be_answered(pair, box, digest):
             yield f"submission {name} is {state}"
 
 
@@ -84,6 +85,11 @@ def _origin(record: Record) -> str:
 
 def _names(box: Box) -> set[str]:
     return {f"sha256:{path.name}" for path in box.config.public.iterdir()}
+
+
+def _may_be_answered(pair: Pair, box: Box, digest: str) -> bool:
+    own, name = pair.hub.folder.site(SITE), digest[7:]
+    return any((shelf / name).is_file() for shelf in (box.config.media / name[:2], own.uploaded, own.readable))
 
 
 def _is_anywhere(pair: Pair, box: Box, digest: str) -> bool:

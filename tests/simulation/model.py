@@ -25,8 +25,10 @@ class Model:
         self.taken: set[str] = set()
 
     def fold(self, origin: str, kind: str, key: str, body: bytes | None) -> None:
-        """The next record, or what it stands for; one whose words were redacted says nothing."""
+        """The next record, or what it stands for; one whose words were redacted says nothing, and leaves nothing of
+        before in its place."""
         if not body or origin in self.redacted:
+            {"item": self.items, "offer": self.offers}.get(kind, {}).pop(key, None)
             return
         match kind:
             case "item":

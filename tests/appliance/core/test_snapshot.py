@@ -112,6 +112,15 @@ def test_what_this_software_does_not_understand_is_kept_and_what_was_redacted_is
     assert in_force([*lines, gone]) == [1, 2, 3]
 
 
+@pytest.mark.parametrize("kind", ["item", "offer"])
+def test_of_a_story_whose_last_version_was_redacted_nothing_counts(kind: str) -> None:
+    """A new box must not show what the others let go."""
+    lines = chain("all/content", (kind, "i1", story("i1")), (kind, "i1", story("i1")))
+    blank = parse_record(lines[-1].header_bytes, None)
+    assert in_force([*lines[:-1], blank]) == []
+    assert in_force([*lines[:-1], blank, *_behind(lines, (kind, "i1", story("i1")))]) == [3]
+
+
 def test_a_statement_is_read_as_it_was_signed_and_by_its_key_alone() -> None:
     """A checkpoint's signature on the same bytes is none: each has its prefix."""
     place = Position(NAME, 1, 9, "a" * 64)

@@ -5,6 +5,7 @@ import json
 import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -280,6 +281,16 @@ def test_a_clock_that_went_back_does_not_publish_what_no_box_would_show(hub: Liv
     assert state_of(hub) == before
     send_item(hub.folder, replace(item, created_at="2026-11-24T07:00:01Z"), "all", (), offer=False)
     assert item.id in items(hub, "all/content")
+
+
+def test_a_version_is_made_after_the_one_before_whatever_the_clock_says(hub: LiveHub) -> None:
+    """Else a box that hears of a recall before it hears of that version goes on showing the version before."""
+    first = Item("i-versions", "初版", "news", "hub", "2026-11-24T06:00:00Z", body_html="<p>1</p>")
+    send_item(hub.folder, first, "dengfeng", (), offer=False)
+    send_item(hub.folder, replace(first, created_at="1970-01-01T00:01:00Z", title="改版"), "dengfeng", (), offer=False)
+    versions = [record for record in hub.journals.stream("dengfeng/content").records() if record.header.key == first.id]
+    made = [msgspec.json.decode(record.body or b"", type=Item).created_at for record in versions]
+    assert made == ["2026-11-24T06:00:00Z", "2026-11-24T06:00:00.000001Z"]
 
 
 def test_a_story_goes_on_without_the_picture_that_was_recalled(hub: LiveHub, tmp_path: Path) -> None:

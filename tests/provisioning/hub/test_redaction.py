@@ -16,6 +16,7 @@ from appliance.core.journal import append, parse_record
 from provisioning.hub import blanks, redactions
 from provisioning.hub.catalogue import Catalogue
 from provisioning.hub.stream import Stream
+from provisioning.hub.told import Told, absorb, fold
 from provisioning.hub.verify import check
 from tests.journals import AT, BEGAN_US, chain, reports, write_stream
 from tests.provisioning.live import LiveHub
@@ -72,6 +73,41 @@ def test_who_holds_the_words_in_memory_forgets_them_when_it_hears_of_the_record(
     redactions.order(quiet_hub.folder, CONTENT, 1, 1, "x")
     assert set(running.read(quiet_hub.journals, ()).offered) == {"b"}
     assert running.to_redact() == ()
+
+
+def test_what_a_story_said_before_does_not_come_back_at_the_hub(
+    quiet_hub: LiveHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever goes on, and whoever begins, has the same: nothing, until it is made anew."""
+    monkeypatch.setattr("provisioning.hub.catalogue.KEPT_EVERY", 1)
+    publish(quiet_hub, "a", title="初版")
+    publish(quiet_hub, "a")
+    running = Catalogue().read(quiet_hub.journals, ())
+    redactions.order(quiet_hub.folder, CONTENT, 1, 2, "x")
+    assert [*running.read(quiet_hub.journals, ()).offered] == []
+    assert [*Catalogue().read(quiet_hub.journals, ()).offered] == []
+    publish(quiet_hub, "a", title="再版")
+    assert [item.title for item in running.read(quiet_hub.journals, ()).offered.values()] == ["再版"]
+
+
+def test_a_fold_grows_page_by_page_to_what_it_is_at_once() -> None:
+    """Also where a version came on one page, its successor without words on the next, and a third one after that."""
+    said = [("offer", "a", records.encode(Item("a", title, "news", "hub", AT))) for title in ("初版", "改版", "再版")]
+    lines = [parse_record(line.header, line.body) for line in chain(CONTENT, said)]
+    lines[1] = parse_record(lines[1].header_bytes, None)
+    offers = []
+    for count in (1, 2, 3):
+        grown = Told()
+        for line in lines[:count]:
+            later = Told()
+            fold(later, line)
+            absorb(grown, later)
+        at_once = Told()
+        for line in lines[:count]:
+            fold(at_once, line)
+        assert grown == at_once
+        offers.append([item.title for item in grown.offers.values()])
+    assert offers == [["初版"], [], ["再版"]]
 
 
 def test_a_fold_that_was_kept_before_the_redaction_does_not_bring_the_words_back(
