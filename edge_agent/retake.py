@@ -4,6 +4,8 @@ A new machine with the old keys, or one that came back from an older copy, so ha
 sent up. What the hub has said on it meanwhile counts. The log of what aired goes on where the hub has it.
 """
 
+from typing import Final
+
 from sqlite_utils import Database
 
 from appliance.core import records
@@ -69,6 +71,15 @@ def _submission(db: Database, site: str, body: records.Submission, now_us: int) 
     for asset in body.item.assets:
         if _is_here(db, asset):
             needs.queue_up(db, asset.digest, asset.size_bytes, now_us)
+        else:
+            # It may have come up whole before; then its receipt is on the way.
+            desk.explain_waiting(db, body.id, _NOT_HERE)
+
+
+_NOT_HERE: Final = Text(
+    "本机恢复后没有这个文件；若迟迟没有回执，请重新投稿",
+    "since this box was restored the file is not on it; if no receipt comes, please send it again",
+)
 
 
 def _is_here(db: Database, asset: Asset) -> bool:

@@ -123,6 +123,13 @@ def set_submission(
     )
 
 
+def explain_waiting(db: Database, submission_id: str, reason: Text) -> None:
+    """Why the hub may have to wait for it."""
+    db.conn.execute(
+        "UPDATE submissions SET reason = ? WHERE id = ? AND state = 'waiting'", (text_json(reason), submission_id)
+    )
+
+
 def submissions(db: Database, limit: int = LISTED_MAX) -> tuple[SubmissionFact, ...]:
     """What was sent up, newest first."""
     found = rows(db, "SELECT * FROM submissions ORDER BY created_at_us DESC, id LIMIT ?", (limit,))

@@ -56,7 +56,8 @@ def opened(
     level = LEVELS.get(each.state, Level.GOOD)
     tile = Tile(look.data(each.title, each.id), _state(each, look), level, tuple(facts))
     files = (parts_tile(parts, look),) if parts else ()
-    why = (Prose((look.of(each.reason),), look.say("Why refused")),) if each.reason is not None else ()
+    asked = look.say("Why refused") if each.state == "refused" else look.say("Why")
+    why = (Prose((look.of(each.reason),), asked),) if each.reason is not None else ()
     return (tile, *files, *why, Prose((_what_next(each, look),)))
 
 
