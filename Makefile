@@ -17,7 +17,11 @@ BENCH_NEEDS := wrk:wrk tc:iproute2
 BENCH_PEERS := unison:unison rclone:rclone syncthing:syncthing melt:melt gst-launch-1.0:gstreamer1.0-tools \
                gst-plugins:gstreamer1.0-plugins-good gst-plugins:gstreamer1.0-plugins-bad gst-codecs:gstreamer1.0-libav
 
-.PHONY: demo test sim air-sim bench lint types contracts pytest clean system-run system-test system-bench lock
+# What a Debian 12 installs from a bundle: requirements.lock and requirements-controller.lock.
+LOCK := --quiet --python-version 3.11 --python-platform linux --generate-hashes --no-emit-index-url \
+        --no-emit-find-links --no-header --no-annotate --upgrade
+
+.PHONY: demo test sim air-sim bench bundle lint types contracts pytest clean system-run system-test system-bench lock
 
 demo: system-run $(READY)
 	$(BIN)/songshan demo
@@ -35,6 +39,11 @@ air-sim: $(READY)
 
 bench: system-bench $(READY)
 	$(BIN)/python -m tests.bench
+
+# The parts of a bundle in build/bundle; VERSION=V calls the release so; HUB=DIR signs it with that hub's key.
+bundle: system-run $(READY)
+	$(BIN)/python -m provisioning.release build/bundle $(if $(VERSION),--version $(VERSION))
+	$(if $(HUB),$(BIN)/songshan-hub --hub $(HUB) bundle build/bundle --suite bookworm --out build/songshan.bundle)
 
 lint: $(READY)
 	$(BIN)/ruff check --no-cache .
@@ -71,6 +80,9 @@ system-bench:
 lock: $(READY)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --no-header --no-annotate --upgrade --group dev pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile $(LOCK) --group bundle pyproject.toml -c requirements-dev.lock -o requirements.lock
+	$(BIN)/uv pip compile $(LOCK) --group pyproject.toml:controller -c requirements-dev.lock -c requirements.lock \
+		-o requirements-controller.lock
 
 clean:
 	rm -rf build $(VENV) node_modules appliance/web/static/vendor

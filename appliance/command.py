@@ -77,7 +77,7 @@ def main() -> NoReturn:
     run(songshan)
 
 
-def run(group: click.Group) -> NoReturn:
+def run(group: click.Command) -> NoReturn:
     """Run a command line to its exit status: 0, 1 no or failed, 2 wrong use, 3 hub away, 4 locked out."""
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character gets a question mark, not a traceback.

@@ -90,6 +90,11 @@ def parse_public_line(line: str) -> str:
     return f"{KEY_TYPE} {base64.b64encode(blob).decode()}"
 
 
+def sign_key_of_line(line: str) -> str:
+    """The 32 bytes of a public line in base64, as configuration and records name a signing key; OperatorError."""
+    return base64.b64encode(base64.b64decode(parse_public_line(line).split()[1])[-32:]).decode()
+
+
 def fingerprint(line: str) -> str:
     """`SHA256:…` of a public line, as ssh-keygen -l shows it."""
     blob = base64.b64decode(line.split()[1])

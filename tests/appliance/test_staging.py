@@ -37,16 +37,18 @@ VERSION = "9.1.0"
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> HubFolder:
-    """A hub with its key, and a bundle of two wheels: pip's own, and a `songshan` of one line."""
+    """A hub with its key, and a bundle of two wheels: pip's own, and a `songshan` of one line; a playbook beside."""
     root = tmp_path_factory.mktemp("hub")
     hub_runs(root, "init")
-    wheels = root / "wheels"
-    wheels.mkdir()
+    wheels, playbooks = root / "parts/wheels", root / "parts/ansible/roles/box/tasks"
+    wheels.mkdir(parents=True)
+    playbooks.mkdir(parents=True)
+    (playbooks / "main.yml").write_text("[]\n")
     bundled = resources.files("ensurepip") / "_bundled"
     pip = next(path for path in bundled.iterdir() if path.name.startswith("pip-"))
     (wheels / pip.name).write_bytes(pip.read_bytes())
     make_wheel(wheels, VERSION)
-    hub_runs(root, "bundle", "--wheels", str(wheels), "--out", str(root / "bundle"))
+    hub_runs(root, "bundle", str(root / "parts"), "--out", str(root / "bundle"))
     return HubFolder(root)
 
 
@@ -95,17 +97,22 @@ def test_a_release_is_installed_from_its_bundle_alone(config: Config, hub: HubFo
     said = subprocess.run([releases.program(config, VERSION)], capture_output=True, text=True, check=True, timeout=30)
     assert said.stdout == f"songshan {VERSION}\n"
     folder = releases.folder_of(config, VERSION)
-    assert not (folder / "wheels").exists()
+    assert not (folder / "wheels").exists() and not (folder / "ansible").exists()
     assert (folder / "pyvenv.cfg").exists()
 
 
 def without_signature(data: bytes) -> bytes:
     """The same wheels under a manifest that somebody else signed."""
-    return rewritten(data, lambda name, body: bytes(64) if name == "manifest.sig" else body)
+    return rewritten(data, lambda name, body: bytes(64) if name == "bundle.sig" else body)
 
 
 def with_another_wheel(data: bytes) -> bytes:
     return rewritten(data, lambda name, body: body[:-1] + b"x" if "songshan" in name else body)
+
+
+def with_another_playbook(data: bytes) -> bytes:
+    """Boxes do not unpack it; yet what is not whole is not the hub's."""
+    return rewritten(data, lambda name, body: body[:-1] + b"x" if name.endswith(".yml") else body)
 
 
 def with_a_way_out(data: bytes) -> bytes:
@@ -142,6 +149,7 @@ def rewritten(
     [
         (without_signature, Refused, "not signed by the hub"),
         (with_another_wheel, Corrupt, "songshan_edge"),
+        (with_another_playbook, Corrupt, "main.yml"),
         (with_a_way_out, Corrupt, "songshan_edge"),
         (cut_off, Corrupt, "bundle"),
         (with_more, Corrupt, "nobody signed"),
@@ -214,9 +222,10 @@ def test_what_is_in_use_is_not_written_over(config: Config, hub: HubFolder) -> N
 
 def test_a_hub_makes_no_bundle_that_no_box_could_install(hub: HubFolder, tmp_path: Path) -> None:
     """All that is missing is said at once."""
-    (tmp_path / "odd.whl").touch()
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "wheels/odd.whl").touch()
     done = CliRunner().invoke(
-        songshan_hub, ["--hub", str(hub.path), "bundle", "--wheels", str(tmp_path), "--out", str(tmp_path / "b")]
+        songshan_hub, ["--hub", str(hub.path), "bundle", str(tmp_path), "--out", str(tmp_path / "b")]
     )
     assert isinstance(done.exception, SongshanError)
     assert len(done.exception.problems) == 3

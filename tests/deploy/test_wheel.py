@@ -1,4 +1,4 @@
-"""What a built wheel holds beside the code: a release brings the units and playbooks that fit it."""
+"""What a release is made of: the wheel with the units and playbooks that fit it, and libraries as they were tested."""
 
 import shutil
 import subprocess
@@ -7,6 +7,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from provisioning.release.wheels import pinned
 
 ROOT = Path(__file__).parents[2]
 BESIDE = ("systemd", "ansible")
@@ -38,3 +40,12 @@ def test_a_release_brings_its_units_and_playbooks(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         data = [name for name in archive.namelist() if ".data/data/" in name]
         assert {name.partition(".data/data/")[2]: archive.read(name) for name in data} == expected
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-controller.lock"])
+def test_what_is_shipped_is_what_was_tested(lock: str) -> None:
+    """A library in another version than the tests ran with is one that nobody tried."""
+    tested = pinned((ROOT / "requirements-dev.lock").read_text())
+    shipped = pinned((ROOT / lock).read_text())
+    assert "pip" in shipped
+    assert {name: version for name, version in shipped.items() if tested.get(name, version) != version} == {}

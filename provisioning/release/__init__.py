@@ -1,0 +1,1 @@
+"""`make bundle`: the parts of a bundle, from a clone."""
