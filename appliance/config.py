@@ -200,6 +200,11 @@ def home_of(home: Path | None, environ: Mapping[str, str]) -> Path | None:
     return Path(named).absolute() if named else None
 
 
+def unjoined(home: Path | None) -> Config:
+    """The paths of a box that does not know yet whose it is; nothing else of it means anything."""
+    return Config(home=home or INSTALLED_HOME, run=home / "run" if home else INSTALLED_RUN, site="", name="")
+
+
 def load(home: Path | None, environ: Mapping[str, str]) -> Config:
     """Read and check the file; OperatorError says all that is wrong with it, or that there is none."""
     home = home_of(home, environ)

@@ -1,15 +1,17 @@
 """`songshan upgrade`: which software runs, and another in its place, which goes back by itself where it is not well."""
 
 import os
+import sys
 from pathlib import Path
 
 import click
 
 from appliance import releases
+from appliance.adopting import adopt as take_over
 from appliance.command import Box, now_us, pass_box, say, say_json
 from appliance.commands.desk import who
 from appliance.commands.overview import clock_of
-from appliance.config import Config
+from appliance.config import Config, config_path, unjoined
 from appliance.core.errors import Refused, SongshanError, Text, WorldError
 from appliance.core.facts import as_facts
 from appliance.core.gate import NAMES, Policy
@@ -78,6 +80,30 @@ def stage(box: Box, bundle: Path, as_json: bool) -> None:
                 f"{found.version} is staged; to run it: songshan upgrade apply --reason R",
             )
         )
+
+
+@upgrade.command()
+@click.option(
+    "--hub-key", default="", help="whose bundles are believed: hub.sign_key, where the box has not joined yet"
+)
+@JSON
+@pass_box
+def adopt(box: Box, hub_key: str, as_json: bool) -> None:
+    """首次安装：把运行本命令的环境定为现用版本。 Make the environment that this runs from the release of a new box.
+
+    A second time nothing is changed. Example: /opt/songshan/releases/1.2.0/bin/songshan upgrade adopt
+    """
+    config = box.config if config_path(box.home).exists() else unjoined(box.home)
+    if not hub_key and config.hub is not None:
+        hub_key = config.hub.sign_key
+    with one_at_a_time(config):
+        version, is_changed = take_over(config, Path(sys.prefix).resolve(), hub_key, now_us())
+    if as_json:
+        say_json({"version": version, "changed": is_changed})
+    elif is_changed:
+        say(Text(f"现用版本：{version}", f"runs from now on: {version}"))
+    else:
+        say(Text(f"{version} 已是现用版本", f"{version} is what runs already"))
 
 
 @upgrade.command()
