@@ -2,29 +2,28 @@
 
     begin_apply, begin_rollback     write down what somebody asked for, when it can be
     carry_on                        do it, state by state; killed anywhere, the next one goes on
+    begin_boot                      before anything of the release is started: count what the boot cut off
 
 Each state is written before its deed, and each deed may be done twice. What is done in the box's own folder is done as
 the user whose folder it is. Units are started by a program that the caller names (systemctl).
 """
 
 import fcntl
-import http.client
 import os
 import shutil
-import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from appliance import releases, spool
-from appliance.alone import only_one
+from appliance import database_before, following, releases, spool
 from appliance.as_owner import as_owner_of
+from appliance.asking import answers
 from appliance.config import Config
 from appliance.core import gate, release
 from appliance.core.command import Did
@@ -32,24 +31,18 @@ from appliance.core.errors import DiskFull, Refused, SongshanError, Text, WorldE
 from appliance.core.gate import Policy
 from appliance.core.moment import to_text
 from appliance.core.release import UNDER_WAY, Undo, Upgrade
-from appliance.durable import disk_errors, make_folder, put_in_place, staged_beside, sync_folder
+from appliance.durable import disk_errors, make_folder, sweep
+from appliance.following import Run
 from appliance.store import at_rest
 from appliance.store.facts import look
 
 AGENT: Final = "songshan-agent.service"
 WEB: Final = "songshan-web.service"
+WEB_SOCKET: Final = "songshan-web.socket"
+"""Holds what comes while the web server is started anew: nobody is refused."""
 UNITS_TIMEOUT_S: Final = 90.0
 """Longer than a unit may take to stop."""
-API_TIMEOUT_S: Final = 3.0
-ANSWER_BYTES_MAX: Final = 64 * 1024
-SPARE_BYTES: Final = 64 * 2**20
-"""Beyond the copies of the database."""
-AGENT_ENDS_S: Final = 40.0
-"""How long the agent may take to let go of the box once its unit was stopped."""
 STATES_MAX: Final = 16
-
-Run = Callable[[Sequence[str]], None]
-"""Starts, stops and restarts units: `systemctl ARGUMENTS`. Raises WorldError."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +52,8 @@ class Machine:
     run: Run
     policy: Policy = field(default_factory=Policy)
     pause: Callable[[float], None] = time.sleep
+    units: Path | None = None
+    """Where systemd has its links to the units of the release; None where it has none."""
 
 
 def by_program(program: str) -> Run:
@@ -103,7 +98,7 @@ def begin_apply(config: Config, by: str, reason: str, now_us: int) -> None:
     for version in (current, new):
         if not version or not (releases.folder_of(config, version) / releases.MARK).is_file():
             raise Refused(Text(f"版本 {version or '?'} 不完整", f"release {version or '?'} is not whole"))
-    _check_room(config)
+    database_before.check_room(config)
     releases.point(config, "trusted", releases.linked(config, "trusted") or current)
     begun = Upgrade(
         state="preparing",
@@ -115,7 +110,7 @@ def begin_apply(config: Config, by: str, reason: str, now_us: int) -> None:
         changed_us=now_us,
         undo=Undo(new=new, old=current, older=releases.linked(config, "previous")),
         kept=upgrade.undo,
-        before=gate.baseline(look(config, now_us), api_status(config)),
+        before=gate.baseline(look(config, now_us), answers(config)),
         past=upgrade.past,
     )
     releases.keep(config, begun)
@@ -161,17 +156,30 @@ def carry_on(config: Config, machine: Machine) -> Upgrade:
     raise AssertionError("an upgrade does not come to its end")
 
 
-def api_status(config: Config) -> int | None:
-    """What the web server of this box says of itself; None for nothing."""
-    host, _colon, port = config.web_bind.rpartition(":")
-    try:
-        with closing(http.client.HTTPConnection(host.strip("[]"), int(port), timeout=API_TIMEOUT_S)) as line:
-            line.request("GET", "/healthz")
-            answer = line.getresponse()
-            answer.read(ANSWER_BYTES_MAX)
-            return answer.status
-    except (OSError, http.client.HTTPException):
-        return None
+def begin_boot(config: Config, machine: Machine) -> None:
+    """Before systemd starts anything of the release: count the trial that this boot cut off, and go back at the last.
+
+    A release that takes the machine down within a second of its start never lets `carry_on` come to a count. The caller
+    holds `one_at_a_time`.
+    """
+    upgrade = releases.journal(config)
+    if upgrade.state in ("switched", "verifying"):
+        if upgrade.attempts < release.ATTEMPTS_MAX:
+            _to(config, upgrade, attempts=upgrade.attempts + 1, is_counted=True)
+            return
+        upgrade = _to(config, upgrade, state="rolling_back", why=_CUT_OFF)
+    if upgrade.state == "rolling_back":
+        _go_back(config, upgrade, replace(machine, run=following.while_booting(machine.run)))
+
+
+def sweep_requests(config: Config) -> None:
+    """Take away what somebody who asked was killed at: systemd would start us for it over and over."""
+    if config.requests.is_dir():
+        as_owner_of(config.home, lambda: _sweep(config))
+
+
+def _sweep(config: Config) -> None:
+    sweep(config.requests)
 
 
 def _prepare(config: Config, upgrade: Upgrade, machine: Machine) -> None:
@@ -180,7 +188,7 @@ def _prepare(config: Config, upgrade: Upgrade, machine: Machine) -> None:
     name = f"before-{upgrade.new}.db"
     try:
         machine.run(["stop", AGENT])
-        as_owner_of(config.home, lambda: _copy_database(config, name))
+        as_owner_of(config.home, lambda: database_before.copy(config, name))
         steps = at_rest.steps_of(config.database) if config.database.exists() else ()
     except (WorldError, DiskFull) as error:
         with suppress(WorldError):
@@ -195,7 +203,8 @@ def _prepare(config: Config, upgrade: Upgrade, machine: Machine) -> None:
     _to(config, upgrade, state="backed_up", undo=undo)
 
 
-def _switch(config: Config, upgrade: Upgrade, _machine: Machine) -> None:
+def _switch(config: Config, upgrade: Upgrade, machine: Machine) -> None:
+    following.leave(config, machine.run, machine.units, upgrade.new)
     releases.point(config, "previous", upgrade.old)
     releases.point(config, "current", upgrade.new)
     _to(config, upgrade, state="switched", switched_us=_now_us(config))
@@ -203,27 +212,29 @@ def _switch(config: Config, upgrade: Upgrade, _machine: Machine) -> None:
 
 def _start(config: Config, upgrade: Upgrade, machine: Machine) -> None:
     """One that cannot be started is found out by the gate. Senders are left alone: they go on from what they have."""
-    _restart(machine)
-    _to(config, upgrade, state="verifying", attempts=0, passes=0)
+    following.enter(config, machine.run, machine.units, upgrade.new)
+    _restart(config, machine)
+    _to(config, upgrade, state="verifying", passes=0)
 
 
 def _verify(config: Config, upgrade: Upgrade, machine: Machine) -> None:
     """Look again and again, until enough looks in a row were good or the time is over."""
     before = upgrade.before
     assert before is not None
-    if upgrade.attempts >= release.ATTEMPTS_MAX:
+    if not upgrade.is_counted and upgrade.attempts >= release.ATTEMPTS_MAX:
         _to(config, upgrade, state="rolling_back", why=_CUT_OFF)
         return
-    upgrade = _to(config, upgrade, attempts=upgrade.attempts + 1, passes=0)
+    attempts = upgrade.attempts + (0 if upgrade.is_counted else 1)
+    upgrade = _to(config, upgrade, attempts=attempts, is_counted=False, passes=0, agent_us=None)
     began_s, policy = time.monotonic(), machine.policy
     while True:
         seen = look(config, _now_us(config))
-        signals = gate.look(before, seen, api_status(config), upgrade.switched_us)
+        signals = gate.look(before, seen, answers(config), upgrade.switched_us, upgrade.agent_us)
         passes = upgrade.passes + 1 if gate.is_pass(signals) else 0
-        upgrade = _to(config, upgrade, signals=signals, passes=passes)
+        upgrade = _to(config, upgrade, signals=signals, passes=passes, agent_us=seen.agent.started_at_us)
         verdict = gate.decide(passes, time.monotonic() - began_s, policy)
         if verdict == "commit":
-            _commit(config, upgrade)
+            _commit(config, upgrade, machine)
             return
         if verdict == "roll_back":
             _to(config, upgrade, state="rolling_back", why=gate.why_not(signals, policy))
@@ -231,8 +242,10 @@ def _verify(config: Config, upgrade: Upgrade, machine: Machine) -> None:
         machine.pause(policy.pause_s)
 
 
-def _commit(config: Config, upgrade: Upgrade) -> None:
+def _commit(config: Config, upgrade: Upgrade, machine: Machine) -> None:
     releases.point(config, "trusted", upgrade.new)
+    # From now on the units of upgrades are its own.
+    following.enter(config, machine.run, machine.units, upgrade.new)
     _record(config, upgrade, f"upgrade {upgrade.old} -> {upgrade.new}")
     upgrade = release.ended(msgspec.structs.replace(upgrade, kept=None), "committed", _now_us(config), None)
     releases.keep(config, upgrade)
@@ -241,7 +254,7 @@ def _commit(config: Config, upgrade: Upgrade) -> None:
     for folder in (config.releases / "releases").iterdir():
         if folder.name not in kept:
             shutil.rmtree(folder, ignore_errors=True)
-    as_owner_of(config.home, lambda: _let_go(config, kept))
+    as_owner_of(config.home, lambda: database_before.let_go(config, kept))
 
 
 def _go_back(config: Config, upgrade: Upgrade, machine: Machine) -> None:
@@ -249,14 +262,16 @@ def _go_back(config: Config, upgrade: Upgrade, machine: Machine) -> None:
     undo = upgrade.undo
     with suppress(WorldError):
         machine.run(["stop", AGENT])
+    following.leave(config, machine.run, machine.units, undo.old)
     releases.point(config, "current", undo.old)
     releases.point(config, "previous", undo.older)
     releases.point(config, "trusted", undo.old)
-    if upgrade.restored or _is_of_the_newer(config, undo):
+    if upgrade.restored or database_before.is_of_the_newer(config, undo):
         # Decided once: what is half done does not look like what it was.
         upgrade = _to(config, upgrade, restored=True)
-        as_owner_of(config.home, lambda: _put_database_back(config, undo, machine))
-    _restart(machine)
+        as_owner_of(config.home, lambda: database_before.put_back(config, undo, machine.pause))
+    following.enter(config, machine.run, machine.units, undo.old)
+    _restart(config, machine)
     _record(config, upgrade, f"upgrade {undo.old} <- {undo.new}")
     upgrade = release.ended(upgrade, "rolled_back", _now_us(config), upgrade.why)
     releases.keep(config, msgspec.structs.replace(upgrade, undo=upgrade.kept, kept=None))
@@ -275,102 +290,14 @@ def _put(config: Config, did: Did) -> None:
     spool.put(config, did)
 
 
-def _is_of_the_newer(config: Config, undo: Undo) -> bool:
-    """Whether the newer release has changed the tables: else the database stays, with all that was said since."""
-    if not undo.database or not (config.database.parent / undo.database).exists():
-        return False
-    try:
-        return not set(at_rest.steps_of(config.database)) <= set(undo.steps)
-    except (SongshanError, sqlite3.DatabaseError):
-        # Missing or damaged: the copy is better.
-        return True
-
-
-def _copy_database(config: Config, name: str) -> None:
-    if not config.database.exists():
-        return
-    path = config.database.parent / name
-    with disk_errors(path), staged_beside(path) as (descriptor, staged):
-        at_rest.copy_as_it_is(config.database, staged)
-        put_in_place(descriptor, staged, path)
-
-
-def _put_database_back(config: Config, undo: Undo, machine: Machine) -> None:
-    """The copy in the place of what the newer release wrote, which is kept: `after-VERSION.db`."""
-    folder = config.database.parent
-    with _agent_has_ended(config, machine), disk_errors(folder):
-        if config.database.exists():
-            _keep_newer(config, folder / f"after-{undo.new}.db")
-        with staged_beside(config.database) as (descriptor, staged):
-            at_rest.copy_as_it_is(folder / undo.database, staged)
-            if config.hub is not None:
-                at_rest.doubt_own_stream(staged, config.site)
-            put_in_place(descriptor, staged, config.database)
-
-
-def _keep_newer(config: Config, aside: Path) -> None:
-    """A second name for what the newer release wrote; at no moment is there no database, for an agent would make one.
-
-    Its log goes: it would be read into the database that comes.
-    """
-    at_rest.fold_log_in(config.database)
-    if not aside.exists():
-        os.link(config.database, aside)
-    for suffix in ("-wal", "-shm"):
-        beside = config.database.with_name(config.database.name + suffix)
-        if beside.exists():
-            beside.rename(aside.with_name(aside.name + suffix))
-    sync_folder(aside.parent)
-
-
-def _let_go(config: Config, kept: set[str]) -> None:
-    """Copies that earlier upgrades left."""
-    for pattern in ("before-*.db", "after-*.db"):
-        for path in config.database.parent.glob(pattern):
-            if path.name not in kept:
-                path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _agent_has_ended(config: Config, machine: Machine) -> Iterator[None]:
-    """Hold the box's lock, waited for a while. Raises Refused when somebody keeps it."""
-    deadline_s = time.monotonic() + AGENT_ENDS_S
-    while True:
-        held = only_one(config.run, config.home)
-        try:
-            held.__enter__()
-        except Refused:
-            if time.monotonic() >= deadline_s:
-                raise
-            machine.pause(0.2)
-            continue
-        try:
-            yield
-        finally:
-            held.__exit__(None, None, None)
-        return
-
-
-def _check_room(config: Config) -> None:
-    """There must be room for the copy, and for one more to put it back."""
-    size_bytes = config.database.stat().st_size if config.database.exists() else 0
-    with disk_errors(config.home):
-        free_bytes = shutil.disk_usage(config.home).free
-    short_bytes = 3 * size_bytes + SPARE_BYTES - free_bytes
-    if short_bytes > 0:
-        lacking = f"{short_bytes / 1_000_000:.0f} MB"
-        raise DiskFull(
-            Text(f"磁盘空间不足，还差 {lacking}", f"no room to copy the database: {lacking} too few"),
-            hint=Text("请清理磁盘，见 songshan cache", "free some space, see songshan cache"),
-        )
-
-
-def _restart(machine: Machine) -> None:
-    for unit in (AGENT, WEB):
-        for verb in ("reset-failed", "restart"):
-            # A release that did not start was tried until systemd gave the unit up; it would refuse this start as well.
-            with suppress(WorldError):
-                machine.run([verb, unit])
+def _restart(config: Config, machine: Machine) -> None:
+    """A release that did not start was tried until systemd gave its units up; they would refuse this start as well."""
+    asked = [("reset-failed", AGENT), ("restart", AGENT)]
+    if following.is_linked(config, machine.units, WEB_SOCKET):
+        asked += [("reset-failed", WEB_SOCKET), ("start", WEB_SOCKET)]
+    for verb, unit in (*asked, ("reset-failed", WEB), ("restart", WEB)):
+        with suppress(WorldError):
+            machine.run([verb, unit])
 
 
 def _to(config: Config, upgrade: Upgrade, **changes: object) -> Upgrade:

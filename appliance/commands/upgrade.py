@@ -2,7 +2,9 @@
 
 import os
 import sys
+import time
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -15,12 +17,30 @@ from appliance.config import Config, config_path, unjoined
 from appliance.core.errors import Refused, SongshanError, Text, WorldError
 from appliance.core.facts import as_facts
 from appliance.core.gate import NAMES, Policy
-from appliance.core.release import WORDS, Releases, Request, Upgrade, refused
+from appliance.core.release import UNDER_WAY, WORDS, Releases, Request, Upgrade, refused
+from appliance.durable import owned_like
+from appliance.following import INSTALLED_UNITS
 from appliance.staging import stage as install
-from appliance.upgrading import Machine, begin_apply, begin_rollback, by_program, carry_on, one_at_a_time
+from appliance.upgrading import (
+    Machine,
+    begin_apply,
+    begin_boot,
+    begin_rollback,
+    by_program,
+    carry_on,
+    one_at_a_time,
+    sweep_requests,
+)
 
 REASON = click.option("--reason", required=True, help="why; it is on record")
 JSON = click.option("--json", "as_json", is_flag=True, help="for programs")
+WAIT = click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(1, 86_400),
+    help="hand it to songshan-upgrade.service, which goes on when we are cut off, and wait so long for its verdict",
+)
+LOOK_AGAIN_S: Final = 0.5
 _GATE = Policy()
 
 
@@ -29,14 +49,23 @@ _GATE = Policy()
 @click.option("--looks", type=click.IntRange(1, 1000), default=_GATE.passes_min, help="good looks in a row to stay")
 @click.option("--look-every", type=click.FloatRange(0.05, 600), default=_GATE.pause_s, help="seconds between looks")
 @click.option("--within", type=click.FloatRange(0.1, 86_400), default=_GATE.bound_s, help="seconds until it goes back")
+@click.option(
+    "--units",
+    type=click.Path(path_type=Path, file_okay=False),
+    help=f"where systemd has its links to the units of a release; {INSTALLED_UNITS} of an installed box",
+)
 @click.pass_context
-def upgrade(ctx: click.Context, systemctl: str, looks: int, look_every: float, within: float) -> None:
+def upgrade(
+    ctx: click.Context, systemctl: str, looks: int, look_every: float, within: float, units: Path | None
+) -> None:
     """升级：新版本就位、切换、检验、留下或自动回退；播出不停。 Another release, on trial until it is known to be well.
 
     Example: songshan upgrade stage /media/usb/songshan-1.2.0.bundle
     """
     policy = Policy(passes_min=looks, pause_s=look_every, bound_s=within)
-    ctx.meta["machine"] = Machine(by_program(systemctl), policy)
+    if units is None and ctx.find_object(Box).home is None:  # type: ignore[union-attr]
+        units = INSTALLED_UNITS
+    ctx.meta["machine"] = Machine(by_program(systemctl), policy, units=units)
 
 
 @upgrade.command()
@@ -108,16 +137,21 @@ def adopt(box: Box, hub_key: str, as_json: bool) -> None:
 
 @upgrade.command()
 @REASON
+@WAIT
 @JSON
 @click.pass_context
-def apply(ctx: click.Context, reason: str, as_json: bool) -> None:
+def apply(ctx: click.Context, reason: str, wait_s: float | None, as_json: bool) -> None:
     """切换到就位的版本；检验不过就自动回退。 Run what is staged; it goes back by itself where the gate finds fault.
 
-    Exits 1 when it went back. Example: songshan upgrade apply --reason 月度升级
+    Exits 1 when it went back. Example: songshan upgrade apply --reason 月度升级 --wait 900
     """
     config = ctx.find_object(Box).config  # type: ignore[union-attr]
+    asked = Request(do="apply", by=who(), reason=reason, at_us=now_us())
+    if wait_s is not None:
+        _tell_verdict(config, asked, "committed", wait_s, as_json)
+        return
     if not _may_change(config):
-        _ask(config, Request(do="apply", by=who(), reason=reason, at_us=now_us()), as_json)
+        _ask(config, asked, as_json)
         return
     with one_at_a_time(config):
         begin_apply(config, who(), reason, now_us())
@@ -129,16 +163,21 @@ def apply(ctx: click.Context, reason: str, as_json: bool) -> None:
 
 @upgrade.command()
 @REASON
+@WAIT
 @JSON
 @click.pass_context
-def rollback(ctx: click.Context, reason: str, as_json: bool) -> None:
+def rollback(ctx: click.Context, reason: str, wait_s: float | None, as_json: bool) -> None:
     """回退到上一个版本。 Run the release before again.
 
     Example: songshan upgrade rollback --reason 频道画面异常
     """
     config = ctx.find_object(Box).config  # type: ignore[union-attr]
+    asked = Request(do="rollback", by=who(), reason=reason, at_us=now_us())
+    if wait_s is not None:
+        _tell_verdict(config, asked, "rolled_back", wait_s, as_json)
+        return
     if not _may_change(config):
-        _ask(config, Request(do="rollback", by=who(), reason=reason, at_us=now_us()), as_json)
+        _ask(config, asked, as_json)
         return
     with one_at_a_time(config):
         begin_rollback(config, who(), reason, now_us())
@@ -156,8 +195,21 @@ def resume(ctx: click.Context) -> None:
     config, machine = ctx.find_object(Box).config, ctx.meta["machine"]  # type: ignore[union-attr]
     with one_at_a_time(config):
         carry_on(config, machine)
+        sweep_requests(config)
         for name, asked in releases.waiting(config):
             _take_up(config, name, asked, machine)
+
+
+@upgrade.command()
+@click.pass_context
+def boot(ctx: click.Context) -> None:
+    """songshan-upgrade-boot.service 调用：开机时先点算被打断的试运行。 Before the rest starts: count a trial cut off.
+
+    Example: songshan upgrade boot
+    """
+    config, machine = ctx.find_object(Box).config, ctx.meta["machine"]  # type: ignore[union-attr]
+    with one_at_a_time(config):
+        begin_boot(config, machine)
 
 
 def _take_up(config: Config, name: str, asked: Request | Text, machine: Machine) -> None:
@@ -188,6 +240,27 @@ def _may_change(config: Config) -> bool:
     while not folder.exists():
         folder = folder.parent
     return os.access(folder, os.W_OK)
+
+
+def _tell_verdict(config: Config, asked: Request, good: str, wait_s: float, as_json: bool) -> None:
+    """Hand it over, wait until it is done, and say what came of it. Refused where that is not what was wanted."""
+    path = releases.ask(config, asked)
+    owned_like(config.home, config.requests, path)
+    deadline_s = time.monotonic() + wait_s
+    while path.exists() or releases.journal(config).state in UNDER_WAY:
+        if time.monotonic() >= deadline_s:
+            raise Refused(
+                Text(f"{wait_s:.0f} 秒内没有结果", f"no verdict within {wait_s:.0f} s"),
+                hint=Text("systemctl status songshan-upgrade", "systemctl status songshan-upgrade"),
+            )
+        time.sleep(LOOK_AGAIN_S)
+    done = releases.journal(config)
+    mine = next((each for each in reversed(done.past) if each.ended_us >= asked.at_us and each.by == asked.by), None)
+    if mine is None or mine.outcome == "refused":
+        raise Refused(mine.why if mine is not None and mine.why is not None else Text("未办理", "it was not done"))
+    _tell_end(config, done, as_json)
+    if mine.outcome != good:
+        raise Refused(mine.why or Text("没有说明原因", "no reason was given"))
 
 
 def _ask(config: Config, request: Request, as_json: bool) -> None:

@@ -1,8 +1,9 @@
 """Whether a new release may stay: five signals, each held against how the box was before. Pure.
 
-    air     every channel is committed ahead as it was, and who sent to a modulator still sends
+    air     every channel is committed ahead as it was, its newest segment can be had, and who sent to a modulator
+            still sends
     api     the web server answers /healthz
-    tick    the agent was started anew, and its loop turns
+    tick    the agent was started anew, its loop turns, and it is the one of the look before
     disk    the disk of the media is there, and there is room
     clock   the time has not gone back
 
@@ -45,25 +46,36 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Within this, from the moment when the new release was started."""
 
 
-def baseline(seen: Snapshot, api_status: int | None) -> Baseline:
+class Answers(msgspec.Struct, frozen=True, kw_only=True):
+    """What the box's own web server said. `healthz`: its status, None for nothing; `served`: channels whose newest
+    segment can be had."""
+
+    healthz: int | None = None
+    served: tuple[str, ...] = ()
+
+
+def baseline(seen: Snapshot, said: Answers) -> Baseline:
     """How the box is now, for the look after."""
     return Baseline(
         channels=tuple(each.channel for each in seen.on_air if _is_ahead(each.ledger_until_us, seen.now_us)),
         senders=tuple(each.channel for each in seen.outputs if each.sender is not None),
-        api=api_status == 200,
+        served=said.served,
+        api=said.healthz == 200,
         free_bytes=seen.storage.free_bytes if seen.storage is not None else 0,
         alarms=tuple(alarm.id for alarm in seen.alarms),
         at_us=seen.now_us,
     )
 
 
-def look(before: Baseline, seen: Snapshot, api_status: int | None, switched_us: int) -> tuple[Signal, ...]:
-    """The five signals. `api_status`: what the web server answered, None for nothing; `switched_us`: when the new
-    release was started."""
+def look(
+    before: Baseline, seen: Snapshot, said: Answers, switched_us: int, agent_us: int | None = None
+) -> tuple[Signal, ...]:
+    """The five signals. `switched_us`: when the new release was started; `agent_us`: when the agent of the look
+    before was, None at the first."""
     return (
-        _air(before, seen),
-        _api(before, api_status),
-        _tick(seen, switched_us),
+        _air(before, seen, said),
+        _api(before, said.healthz),
+        _tick(seen, switched_us, agent_us),
         _disk(before, seen),
         _clock(before, seen, switched_us),
     )
@@ -96,17 +108,21 @@ def why_not(signals: tuple[Signal, ...], policy: Policy) -> Text:
     )
 
 
-def _air(before: Baseline, seen: Snapshot) -> Signal:
+def _air(before: Baseline, seen: Snapshot, said: Answers) -> Signal:
     ahead = {each.channel for each in seen.on_air if _is_ahead(each.ledger_until_us, seen.now_us)}
     sending = {each.channel for each in seen.outputs if each.sender is not None}
     dry = [channel for channel in before.channels if channel not in ahead]
     silent = [channel for channel in before.senders if channel not in sending]
+    gone = [channel for channel in before.served if channel not in said.served]
     if dry:
         names = ", ".join(dry)
         return _bad("air", Text(f"{names} 播出账不足", f"the ledger of {names} runs out"))
     if silent:
         names = ", ".join(silent)
         return _bad("air", Text(f"{names} 无人发送", f"nobody sends {names}"))
+    if gone:
+        names = ", ".join(gone)
+        return _bad("air", Text(f"{names} 的片段取不到", f"no segment of {names} can be had"))
     if not before.channels and not before.senders:
         return _unjudged("air", Text("升级前也未排播", "nothing was committed before either"))
     count = len(before.channels)
@@ -120,12 +136,15 @@ def _api(before: Baseline, status: int | None) -> Signal:
     return _bad("api", said) if before.api else _unjudged("api", Text("升级前也无应答", "no answer before either"))
 
 
-def _tick(seen: Snapshot, switched_us: int) -> Signal:
+def _tick(seen: Snapshot, switched_us: int, agent_us: int | None) -> Signal:
     agent = seen.agent
     if agent.state != "running" or agent.started_at_us is None or agent.at_us is None:
         return _bad("tick", Text("agent 没有运行", "the agent does not run"))
     if agent.started_at_us < switched_us or agent.at_us < switched_us:
         return _bad("tick", Text("agent 尚未以新版本运行", "the agent has not been started anew yet"))
+    if agent_us is not None and agent.started_at_us != agent_us:
+        # One that ends and is started again by systemd looks well each time.
+        return _bad("tick", Text("agent 又重新启动了", "the agent was started once more"))
     return _good("tick", Text(f"进程 {agent.pid} 运转", f"process {agent.pid} turns"))
 
 

@@ -57,6 +57,8 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     """Those that were committed ahead."""
     senders: tuple[str, ...] = ()
     """Channels that somebody sent to a modulator."""
+    served: tuple[str, ...] = ()
+    """Channels whose newest segment the web server gave."""
     api: bool = False
     free_bytes: int = 0
     alarms: tuple[str, ...] = ()
@@ -121,6 +123,10 @@ class Upgrade(msgspec.Struct, frozen=True, kw_only=True):
     before: Baseline | None = None
     signals: tuple[Signal, ...] = ()
     passes: int = 0
+    agent_us: int | None = None
+    """When the agent that the gate's last look saw was started."""
+    is_counted: bool = False
+    """The boot has counted the attempt that comes (`songshan upgrade boot`)."""
     why: Text | None = None
     past: tuple[Ended, ...] = ()
     """The newest last."""

@@ -10,9 +10,9 @@ import msgspec
 import pytest
 from sqlite_utils import Database
 
-from appliance import files, releases, upgrading
+from appliance import database_before, files, following, releases, upgrading
 from appliance.config import Config
-from appliance.core.errors import Refused, Text, WorldError
+from appliance.core.errors import DiskFull, Refused, Text, WorldError
 from appliance.core.gate import Policy
 from appliance.core.health import Agent
 from appliance.core.release import ATTEMPTS_MAX, Release, Undo, Upgrade
@@ -36,7 +36,7 @@ class Units:
         self.asked.append(" ".join(arguments))
         if tuple(arguments) == ("restart", AGENT):
             RELEASES[releases.linked(self.config, "current")](self.config)
-        elif arguments[1] == AGENT and (self.config.home / "stuck").exists():
+        elif tuple(arguments)[1:] == (AGENT,) and (self.config.home / "stuck").exists():
             raise WorldError(Text("停不下来", "it does not stop"))
 
 
@@ -129,7 +129,8 @@ def test_a_release_that_does_not_run_goes_back_by_itself_and_the_database_stays(
     units = Units(config, [])
     done = upgrading.carry_on(config, Machine(units, STRICT, pause=lambda _s: None))
     again = [f"{verb} {unit}" for unit in (AGENT, upgrading.WEB) for verb in ("reset-failed", "restart")]
-    assert units.asked == [f"stop {AGENT}", *again, f"stop {AGENT}", *again], "also where systemd had given them up"
+    turn = [f"stop {AGENT}", "daemon-reload", *again]
+    assert units.asked == [*turn, *turn], "the units are the release's; also where systemd had given them up"
     assert (done.state, done.restored, links(config)) == ("rolled_back", False, ("1.0", "", "1.0"))
     assert done.why is not None and "sync tick" in done.why.en
     assert tips(config) == before + 1
@@ -218,6 +219,68 @@ def _power_cut(_s: float) -> None:
     raise KeyboardInterrupt
 
 
+def test_a_release_that_takes_the_machine_down_at_its_start_goes_back_before_it_is_started(config: Config) -> None:
+    """No boot comes so far that a look could fail; what counts is done before anything of the release runs."""
+    staged(config, "1.1")
+    upgrading.begin_apply(config, "王工", "x", config.clock.wall_us())
+    down = replace(machine(config), run=_goes_down)
+    with pytest.raises(KeyboardInterrupt):
+        upgrading.carry_on(config, down)
+    for _boot in range(ATTEMPTS_MAX):
+        assert (releases.journal(config).state, links(config)[0]) == ("switched", "1.1")
+        upgrading.begin_boot(config, down)
+    upgrading.begin_boot(config, replace(machine(config), run=following.while_booting(_goes_down)))
+    assert (releases.journal(config).state, links(config)[0]) == ("rolled_back", "1.0")
+    upgrading.begin_boot(config, down)
+    assert releases.journal(config).state == "rolled_back", "an ordinary boot does nothing"
+
+
+def test_a_boot_in_the_middle_of_a_trial_counts_once(config: Config) -> None:
+    """Before the release is started, and not again when its trial goes on."""
+    staged(config, "1.1")
+    upgrading.begin_apply(config, "王工", "x", config.clock.wall_us())
+    with pytest.raises(KeyboardInterrupt):
+        upgrading.carry_on(config, replace(machine(config), pause=_power_cut))
+    assert releases.journal(config).attempts == 1
+    upgrading.begin_boot(config, machine(config))
+    done = upgrading.carry_on(config, machine(config))
+    assert (done.state, done.attempts) == ("committed", 2)
+
+
+def _goes_down(arguments: Sequence[str]) -> None:
+    if arguments[0] == "restart":
+        raise KeyboardInterrupt
+
+
+def test_an_agent_that_starts_again_and_again_is_not_kept(config: Config) -> None:
+    """Each look finds it just started, and all is well; a row of good looks never comes."""
+    staged(config, "1.1")
+    upgrading.begin_apply(config, "王工", "x", config.clock.wall_us())
+    policy = Policy(passes_min=3, pause_s=0, bound_s=0.5)
+    crashing = Machine(Units(config, []), policy, pause=lambda _s: runs(config))
+    done = upgrading.carry_on(config, crashing)
+    assert (done.state, links(config)[0]) == ("rolled_back", "1.0")
+    assert done.why is not None and "once more" in done.why.en
+
+
+def test_the_database_of_before_comes_back_on_a_disk_that_the_newer_release_has_filled(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No room for a copy of the copy: then the copy takes the place."""
+    database_before.copy(config, "before-1.3.db")
+    undo = Undo(new="1.3", old="1.0", database="before-1.3.db", steps=at_rest.steps_of(config.database))
+    changes_tables(config)
+
+    def full(_path: Path, _into: Path) -> None:
+        raise DiskFull(Text("满", "full"))
+
+    monkeypatch.setattr(at_rest, "copy_as_it_is", full)
+    database_before.put_back(config, undo, lambda _s: None)
+    assert "of_tomorrow" not in at_rest.steps_of(config.database) and at_rest.faults_of(config.database) == ()
+    with reading(config.database) as db:
+        assert histories.standing(db, "dengfeng/report") == histories.Standing(False, "")
+
+
 def test_two_do_not_upgrade_at_once(config: Config) -> None:
     """A person and the unit."""
     with upgrading.one_at_a_time(config), pytest.raises(Refused, match="under way"), upgrading.one_at_a_time(config):
@@ -267,12 +330,12 @@ def test_killed_anywhere_it_finishes_or_goes_back_by_itself(config: Config, tmp_
 
 def test_there_is_a_database_wherever_the_exchange_is_killed(config: Config) -> None:
     """An agent that found none would make one, and the box would begin from nothing."""
-    upgrading._copy_database(config, "before-1.1.db")
+    database_before.copy(config, "before-1.1.db")
     undo = Undo(new="1.1", old="1.0", database="before-1.1.db", steps=at_rest.steps_of(config.database))
     seen = set()
     for step in range(1, 200):
         changes_tables(config)
-        killed = dies(lambda: upgrading._put_database_back(config, undo, machine(config)), step)
+        killed = dies(lambda: database_before.put_back(config, undo, lambda _s: None), step)
         assert config.database.exists(), f"killed at step {step}"
         assert at_rest.faults_of(config.database) == ()
         seen.add("of_tomorrow" in at_rest.steps_of(config.database))
@@ -287,7 +350,7 @@ def test_what_stands_in_the_log_is_in_the_database_before_the_log_goes(config: C
     step = {"migration_set": "songshan-edge", "name": "of_tomorrow", "applied_at": "2027"}
     Database(writer)["_sqlite_migrations"].insert(step)
     assert config.database.with_name("box.db-wal").stat().st_size
-    upgrading._keep_newer(config, config.database.with_name("after-1.1.db"))
+    database_before.keep_newer(config, config.database.with_name("after-1.1.db"))
     assert not config.database.with_name("box.db-wal").exists()
     assert "of_tomorrow" in at_rest.steps_of(config.database)
     writer.close()

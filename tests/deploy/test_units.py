@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from appliance.config import INSTALLED_HOME, INSTALLED_RELEASES, INSTALLED_TRANSCODER
+from appliance.core.unit_links import OF_THE_TRUSTED
 
 ROOT = Path(__file__).parents[2]
 UNITS = sorted((ROOT / "systemd").glob("*.service"))
@@ -20,6 +21,7 @@ EXPOSURE_MAX = {
     "songshan-transcode@.service": 0.3,
     "songshan-backup.service": 0.7,
     "songshan-upgrade.service": 2.2,
+    "songshan-upgrade-boot.service": 1.6,
     "songshan-playout@.service": 1.4,
     "songshan-playout-standby@.service": 1.4,
     "songshan-playout-watch@.service": 1.4,
@@ -114,10 +116,13 @@ def test_a_socket_is_where_the_box_looks_for_it(unit: Path) -> None:
 def test_only_upgrades_are_roots_and_a_request_starts_them() -> None:
     """The releases are root's. What asks for another is a folder that the web server's user may not write."""
     upgrade = service(ROOT / "systemd/songshan-upgrade.service")
-    assert [unit.name for unit in UNITS if service(unit).get("User") == "root"] == ["songshan-upgrade.service"]
-    assert set(upgrade["CapabilityBoundingSet"].split()) == {"CAP_DAC_OVERRIDE", "CAP_SETUID", "CAP_SETGID"}
-    assert upgrade["ExecStart"].startswith(f"{INSTALLED_RELEASES}/trusted/"), "the newcomer does not judge itself"
-    assert set(upgrade["ReadWritePaths"].split()) == {str(INSTALLED_RELEASES), str(INSTALLED_HOME)}
+    boot = service(ROOT / "systemd/songshan-upgrade-boot.service")
+    roots = {unit.name for unit in UNITS if service(unit).get("User") == "root"}
+    assert roots == OF_THE_TRUSTED - {"songshan-upgrade.path"}
+    for unit in (upgrade, boot):
+        assert set(unit["CapabilityBoundingSet"].split()) == {"CAP_DAC_OVERRIDE", "CAP_SETUID", "CAP_SETGID"}
+        assert unit["ExecStart"].startswith(f"{INSTALLED_RELEASES}/trusted/"), "the newcomer does not judge itself"
+        assert set(unit["ReadWritePaths"].split()) == {str(INSTALLED_RELEASES), str(INSTALLED_HOME)}
     asked = (ROOT / "systemd/songshan-upgrade.path").read_text()
     assert f"DirectoryNotEmpty={INSTALLED_HOME}/upgrade\n" in asked
     assert "ExecStart=/opt/songshan/current/" in (ROOT / "systemd/songshan-agent.service").read_text()

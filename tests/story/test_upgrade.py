@@ -30,7 +30,7 @@ CHANNEL = "dengfeng-1"
 SONGSHAN = str(Path(sys.executable).with_name("songshan"))
 UNITS = """#!/bin/sh
 # restart|stop|reset-failed UNIT: what systemd does with the two units, from the release that the link names
-[ "$1" = reset-failed ] && exit 0
+case $1 in restart|stop) ;; *) exit 0 ;; esac
 case $2 in songshan-agent.service) what=agent ;; *) what=web ;; esac
 is_there() { [ -d "/proc/$1" ] && ! grep -q '^State:.[ZX]' "/proc/$1/status"; }
 if [ -f "$0.$what" ]; then

@@ -7,7 +7,7 @@ import pytest
 
 from appliance.core import gate
 from appliance.core.errors import Text
-from appliance.core.gate import Policy
+from appliance.core.gate import Answers, Policy
 from appliance.core.health import Agent, Alarm, Link, OnAir, OutputFact, Snapshot, Storage
 from appliance.core.release import Baseline, Signal
 
@@ -32,11 +32,18 @@ def box(**changes: Any) -> Snapshot:
     return msgspec.structs.replace(seen, **changes)
 
 
-BEFORE = gate.baseline(box(now_us=NOW_US - HOUR_US), 200)
+BEFORE = gate.baseline(box(now_us=NOW_US - HOUR_US), Answers(healthz=200, served=("dengfeng-1",)))
 
 
-def signals(seen: Snapshot, api: int | None = 200, before: Baseline = BEFORE) -> dict[str, bool | None]:
-    return {each.name: each.good for each in gate.look(before, seen, api, NOW_US - 90_000_000)}
+def signals(
+    seen: Snapshot,
+    api: int | None = 200,
+    before: Baseline = BEFORE,
+    served: tuple[str, ...] = ("dengfeng-1",),
+    agent_us: int | None = None,
+) -> dict[str, bool | None]:
+    said = Answers(healthz=api, served=served)
+    return {each.name: each.good for each in gate.look(before, seen, said, NOW_US - 90_000_000, agent_us)}
 
 
 def alarm(identity: str) -> Alarm:
@@ -73,6 +80,17 @@ def test_each_signal_fails_for_its_own_reason_alone(name: str, changes: dict[str
     assert signals(box(**changes), api) == WELL | {name: False}
 
 
+def test_a_channel_whose_segments_cannot_be_had_is_not_on_the_air() -> None:
+    """/healthz answers, the ledger reaches a day ahead, and every player of the county has nothing."""
+    assert signals(box(), served=()) == WELL | {"air": False}
+
+
+def test_an_agent_that_ends_and_is_started_again_is_not_well() -> None:
+    """At each look it has just come up."""
+    assert signals(box(), agent_us=NOW_US - 60_000_000) == WELL
+    assert signals(box(), agent_us=NOW_US - 70_000_000) == WELL | {"tick": False}
+
+
 def test_a_clock_that_went_back_fails() -> None:
     """1970 after the restart."""
     assert signals(box(now_us=NOW_US - 2 * HOUR_US))["clock"] is False
@@ -81,9 +99,9 @@ def test_a_clock_that_went_back_fails() -> None:
 def test_what_was_broken_before_is_not_held_against_the_release() -> None:
     """The upgrade may be what mends it."""
     before = gate.baseline(
-        box(on_air=(), outputs=(), alarms=(alarm("raised:media-disk"),), now_us=NOW_US - HOUR_US), None
+        box(on_air=(), outputs=(), alarms=(alarm("raised:media-disk"),), now_us=NOW_US - HOUR_US), Answers()
     )
-    found = signals(box(on_air=(), outputs=(), alarms=(alarm("raised:media-disk"),)), None, before)
+    found = signals(box(on_air=(), outputs=(), alarms=(alarm("raised:media-disk"),)), None, before, ())
     assert found == WELL | {"air": None, "api": None}
 
 
