@@ -48,6 +48,7 @@ bundle: system-run $(READY)
 lint: $(READY)
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
+	PATH=$(CURDIR)/$(BIN):$$PATH timeout 300 $(BIN)/ansible-lint --nocolor -q -c .ansible-lint ansible
 
 types: $(READY)
 	$(BIN)/mypy
