@@ -14,6 +14,7 @@ PURE = (
     *sorted(ROOT.glob("appliance/core/*.py")),
     *sorted(ROOT.glob("edge_agent/core/*.py")),
     *sorted(ROOT.glob("tui/view/*.py")),
+    ROOT / "provisioning/hub/waves.py",
     *(ROOT / f"tui/{name}.py" for name in ("rows", "look", "cells", "keys", "terminal")),
 )
 BANNED_NAMES = {"utils.py", "util.py", "helpers.py", "helper.py", "common.py", "misc.py"}
