@@ -155,6 +155,11 @@ class Config:
         return self.home / "backups"
 
     @property
+    def incidents(self) -> Path:
+        """Which services ended badly: to be read with everything dead."""
+        return self.home / "incidents"
+
+    @property
     def playout_token(self) -> Path:
         """The SHA-256 of what other engines show to be let in; not among the keys, which the web server may not see."""
         return self.home / "state" / "playout-token"

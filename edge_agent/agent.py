@@ -7,6 +7,8 @@
 
 One thread does all of this. It waits only for somebody to wake it: the hub's line, a child that ends, a watched folder,
 a signal, the next moment at which something is due. Where it is killed, the next one goes on from database and disk.
+
+systemd's watchdog is fed from within the turn and from the wait: a step that hangs feeds nothing, and is ended.
 """
 
 import random
@@ -19,6 +21,7 @@ import structlog
 from appliance import spool
 from appliance.core.errors import WorldError
 from appliance.core.moment import US
+from appliance.notify import Life
 from appliance.store import air, redactions
 from edge_agent import live
 from edge_agent.apply import Applying
@@ -48,8 +51,9 @@ log = structlog.get_logger()
 class Agent:
     """One run. Made by `edge_agent.boot.running`."""
 
-    def __init__(self, world: World, applying: Applying, wake: Wake, policy: Policy, *, once: bool) -> None:
+    def __init__(self, world: World, applying: Applying, wake: Wake, policy: Policy, life: Life, *, once: bool) -> None:
         self._world, self._applying, self._wake, self._policy, self._once = world, applying, wake, policy, once
+        self._life = life
         self._recording = Recording(world, applying, self._now_us())
         self._is_stuck = False
         self._before: tuple[Step, ...] = ()
@@ -77,8 +81,10 @@ class Agent:
     def turn(self) -> tuple[Observation, tuple[Step, ...]]:
         """Once around."""
         self._wake.drain()
+        self._life.goes_on()
         seen = self.observe()
         steps = plan(seen, self._policy)
+        self._life.goes_on()
         self.record(self.execute(seen, steps))
         return seen, steps
 
@@ -118,6 +124,7 @@ class Agent:
         for step in steps:
             if not self._is_stuck or isinstance(step, WITHOUT_DATABASE):
                 yield from execute(step, self._world, deadlines)
+                self._life.goes_on()
 
     def record(self, outcomes: Iterator[Outcome]) -> None:
         """Write down what came of it, and say to the hub what there is to say."""
@@ -160,12 +167,16 @@ class Agent:
         self._before = acted
         awaited = [self._wake.fileno(), *self._world.children.filenos()]
         while True:
-            wait_s = max(0, until_us - self._now_us()) / US
+            self._life.goes_on()
+            left_s = max(0, until_us - self._now_us()) / US
+            wait_s = min(left_s, self._life.wait_s_max)
             has_company = len(self._world.conversation.given.digests) > COMPANY_MIN
             if has_company and select.select(awaited, [], [], min(wait_s, COMPANY_S))[0]:
                 return
             line = self._world.line.filenos()
             ready = select.select([*awaited, *line], [], [], wait_s)[0]
+            if not ready and wait_s < left_s:
+                continue
             if not set(ready) & set(line) or set(ready) & set(awaited) or not self._hears_assets_alone():
                 return
 

@@ -10,6 +10,7 @@ from appliance.config import Config
 from appliance.core.airtime import Absence
 from appliance.core.errors import Text
 from appliance.core.health import Finding
+from appliance.core.incident import Ended, finding_of
 from appliance.core.moment import US, to_text
 from appliance.core.rundown import us_of
 from appliance.store import facts
@@ -20,6 +21,7 @@ CLOCK_BEHIND_US: Final = 60 * US
 RECENT_US: Final = 3600 * US
 """What happened once is told for so long."""
 _LATE_COMMIT: Final = "late-commit:"
+_INCIDENT: Final = "incident:"
 
 
 def raised_drops(db: Database, config: Config, now_us: int) -> set[str]:
@@ -172,9 +174,17 @@ def of_late_commit(db: Database, channel: str, boundary: int, late_ticks: int, n
     facts.raise_alarm(db, finding, now_us)
 
 
+def of_incident(db: Database, unit: str, ended: Ended, now_us: int) -> None:
+    """A service of the box ended badly; told anew where it does so again."""
+    finding = finding_of(unit, ended)
+    facts.clear_alarm(db, finding.id, now_us)
+    facts.raise_alarm(db, finding, now_us)
+
+
 def let_pass(db: Database, now_us: int) -> None:
     """What happened once and is told long enough."""
-    facts.clear_alarms_before(db, _LATE_COMMIT, now_us - RECENT_US, now_us)
+    for prefix in (_LATE_COMMIT, _INCIDENT):
+        facts.clear_alarms_before(db, prefix, now_us - RECENT_US, now_us)
 
 
 def of_watch(db: Database, problem: OSError | None, now_us: int) -> None:

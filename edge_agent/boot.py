@@ -17,6 +17,7 @@ from appliance.alone import only_one
 from appliance.config import Config, HubAddress
 from appliance.durable import unlink_durably
 from appliance.keys import read_sign_key
+from appliance.notify import Life
 from appliance.store import air, journals
 from appliance.store.database import transaction, writing
 from edge_agent import alarms, transfer
@@ -87,7 +88,7 @@ def running(config: Config, *, once: bool, machine: Machine = THIS_MACHINE) -> I
             environ=environ_of(config, os.environ),
         )
         spool.sweep(config, now_us / 1_000_000)
-        agent = Agent(world, applying, wake, Policy(), once=once)
+        agent = Agent(world, applying, wake, Policy(), Life(os.environ), once=once)
         stack.callback(agent.close)
         yield agent
 

@@ -15,6 +15,7 @@ from appliance import resetting, restoring
 from appliance.alone import only_one
 from appliance.command import Box, pass_box
 from appliance.config import INSTALLED_HOME, INSTALLED_RUN
+from appliance.notify import tell
 
 
 @click.command()
@@ -36,7 +37,9 @@ def agent(box: Box, once: bool) -> None:
 
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, end)
+        tell("READY=1")
         running_agent.run()
+        tell("STOPPING=1")
 
 
 def finish_restore(home: Path | None) -> None:

@@ -18,6 +18,7 @@ from appliance.core.asset import Asset, parse_digest
 from appliance.core.command import Command
 from appliance.core.engine import EngineRow, library_name, problems_of_rows
 from appliance.core.errors import Refused, Text, WorldError
+from appliance.core.incident import Ended
 from appliance.core.item import SECTIONS, Item, problems_of
 from appliance.core.moment import US, to_text, to_us
 from appliance.core.rundown import tick_of
@@ -25,7 +26,7 @@ from appliance.core.ts import TICKS_PER_FRAME
 from appliance.files import take_new_disk
 from appliance.store import air, asrun, assets, desk, items, journals, needs, reasons, repackaging, waiting
 from appliance.store.needs import TAKEN_WITHIN_US
-from edge_agent import redaction
+from edge_agent import alarms, redaction
 from edge_agent.faults import as_refusals
 from edge_agent.library import links_of
 
@@ -104,6 +105,8 @@ def _do(
         case commands.Did():
             # It was done elsewhere; that it is on record is all.
             pass
+        case commands.Incident(unit=unit, result=result, code=code, status=status):
+            alarms.of_incident(db, unit, Ended(result, code, status), now_us)
 
 
 def _submit(

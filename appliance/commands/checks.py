@@ -46,7 +46,7 @@ def all_checks(box: Box, now_us: int) -> tuple[Check, ...]:
         return (*broken, *_programs(), machine_checks.clock(now_us, None))
     checks: tuple[Callable[[Config, int], Iterator[Check]], ...] = (
         _config, machine_checks.release, _folders, _keys, _disk, _database, machine_checks.backup, _agent, _spool, _hub,
-        _outputs, _parked, _alarms,
+        _outputs, _parked, _alarms, machine_checks.ended_badly,
     )  # fmt: skip
     found = [check for each in checks for check in each(config, now_us)]
     found += [*machine_checks.disks(config), *machine_checks.web(config), *_programs()]

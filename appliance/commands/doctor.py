@@ -14,6 +14,7 @@ from typing import Any, Final
 import click
 import msgspec
 
+from appliance import incidents
 from appliance.command import Box, language, now_us, pass_box, say, say_json
 from appliance.commands.checks import Check, all_checks
 from appliance.config import Config
@@ -121,6 +122,7 @@ def bundle_of(box: Box, checks: tuple[Check, ...], now_us: int) -> bytes:
         parts["config.json"] = _told(config)
         parts["status.json"] = _status(config, now_us)
         parts["database.json"] = _database(config)
+        parts["incidents.json"] = as_facts(incidents.newest(config))
     data = _tar(parts, now_us)
     while len(data) > BUNDLE_BYTES_MAX:
         # Titles have no bound of their own; what is left out is missed less than a bundle that cannot be sent.

@@ -9,13 +9,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from appliance import nights, releases
+from appliance import incidents, nights, releases
 from appliance.commands.check import Check, good, wrong
 from appliance.config import Config
 from appliance.core.alarms import YEAR_2025_US
 from appliance.core.errors import Text, WorldError
 from appliance.core.health import Clock
-from appliance.core.moment import to_text
+from appliance.core.incident import how
+from appliance.core.moment import US, to_text
 from appliance.core.release import UNDER_WAY
 from appliance.core.upkeep import BACKUP_AMBER_US, STUCK_US, age_of
 from appliance.mounts import mount_of, mounts
@@ -31,6 +32,21 @@ SMART_WORN: Final = 1 << 4
 SMART_SILENT: Final = 0b111
 """It could not be asked."""
 OFFSET_MAX_MS: Final = 1000.0
+LATELY_US: Final = 24 * 3600 * US
+INCIDENTS_SHOWN: Final = 5
+
+
+def ended_badly(config: Config, now_us: int) -> Iterator[Check]:
+    """Services that failed within the last day; nothing where none did."""
+    lately = [each for each in incidents.newest(config) if abs(now_us - each.last_us) <= LATELY_US]
+    hint = Text("songshan incident --lines", "songshan incident --lines")
+    for each in lately[:INCIDENTS_SHOWN]:
+        ended, at = how(each.ended), to_text(each.last_us)
+        text = Text(
+            f"{at} {each.unit} 异常结束 {each.times} 次：{ended.zh}",
+            f"{at} {each.unit} ended badly {each.times}x: {ended.en}",
+        )
+        yield wrong("incident", "warning", text, hint)
 
 
 def release(config: Config, now_us: int) -> Iterator[Check]:

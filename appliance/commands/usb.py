@@ -8,12 +8,12 @@ from typing import Final
 import click
 import msgspec
 
-from appliance import manifest, outbound, spool
+from appliance import manifest, outbound, plugging, spool
 from appliance import stick as sticks
 from appliance.command import Box, now_us, pass_box, say, say_json
 from appliance.commands.carry import Exported, export
 from appliance.commands.desk import POLL_S, when, who
-from appliance.config import Config
+from appliance.config import Config, config_path
 from appliance.core import carry
 from appliance.core.carry import Label
 from appliance.core.command import Import
@@ -145,6 +145,31 @@ def show(box: Box, path: Path, as_json: bool) -> None:
     if found.whose != "ours":
         problem = found.problem or Text("不是本站的盘", "it is not a stick of this site")
         raise Refused(problem, hint=found.hint)
+
+
+@usb.command("mount")
+@click.argument("name")
+@pass_box
+def mount(box: Box, name: str) -> None:
+    """由 songshan-usb@ 调用：盘若属于本站、为空或已登记，就挂载给节点的用户。 Mount a stick that was put in.
+
+    As root, and only what is this box's own, empty, or named in `sticks` beside appliance.toml. NAME is as in `lsblk`.
+
+    Example: songshan usb mount sdb1
+    """
+    known = config_path(box.home).with_name(plugging.KNOWN)
+    point = plugging.mount(box.config, name, known, plugging.Machine(plugging.run))
+    say(Text(f"已挂载到 {point}", f"mounted at {point}"))
+
+
+@usb.command("unmount")
+@click.argument("name")
+def unmount(name: str) -> None:
+    """由 songshan-usb@.service 调用：卸下移动盘。 Take a stick down before it is pulled out. As root.
+
+    Example: songshan usb unmount sdb1
+    """
+    plugging.unmount(name, plugging.Machine(plugging.run))
 
 
 def _of_stick(found: Manifest) -> list[Text]:

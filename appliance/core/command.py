@@ -9,6 +9,7 @@ import msgspec
 
 from appliance.core.asset import parse_digest
 from appliance.core.errors import OperatorError, Text
+from appliance.core.incident import UNIT
 from appliance.core.item import ITEM_ID, SECTIONS, TITLE_CHARS_MAX
 from appliance.core.moment import to_us
 from appliance.core.ts import TICKS_PER_S
@@ -18,7 +19,7 @@ FILES_MAX: Final = 64
 ROWS_MAX: Final = 1000
 OBSERVED_TICKS_MAX: Final = 86_400 * TICKS_PER_S
 
-Via = Literal["cli", "tui", "web", "drop", "playout"]
+Via = Literal["cli", "tui", "web", "drop", "playout", "unit"]
 Short = Annotated[str, msgspec.Meta(max_length=200)]
 Long = Annotated[str, msgspec.Meta(max_length=4000)]
 
@@ -149,6 +150,15 @@ class Did(Asked, frozen=True, kw_only=True):
     what: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
+class Incident(Asked, frozen=True, kw_only=True):
+    """A service of the box ended badly: how, as systemd says it (core/incident.py). Its journal is not in it."""
+
+    unit: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    result: Annotated[str, msgspec.Meta(max_length=40)] = ""
+    code: Annotated[str, msgspec.Meta(max_length=40)] = ""
+    status: Annotated[str, msgspec.Meta(max_length=40)] = ""
+
+
 Command = (
     Redact
     | Submit
@@ -166,6 +176,7 @@ Command = (
     | Reapply
     | Newdisk
     | Did
+    | Incident
 )
 
 
@@ -197,6 +208,8 @@ def about(command: Command) -> str:
             return f"{stream} {epoch}:{seq}" if stream else ""
         case Did(what=what):
             return what
+        case Incident(unit=unit, result=result, status=status):
+            return f"{unit} {result} {status}".strip()
         case _:
             return ""
 
@@ -246,6 +259,8 @@ def _problems(command: Command) -> tuple[Text, ...]:
             problems.append(
                 Text("观测时段须在一天之内且不倒退", "what was observed ends before it begins, or lasts too long")
             )
+        case Incident(unit=unit) if not UNIT.fullmatch(unit):
+            problems.append(Text(f"不是本节点的服务：{unit[:80]!r}", f"no unit of this box: {unit[:80]!r}"))
         case Import(path=path) if not path.startswith("/") or "\0" in path:
             problems.append(Text(f"须为绝对路径：{path[:80]!r}", f"an absolute path is needed: {path[:80]!r}"))
     return tuple(problems)

@@ -14,8 +14,8 @@ from appliance.core.errors import WorldError
 from appliance.core.rundown import us_of
 from appliance.core.sending import Sending
 from appliance.core.ts import TICKS_PER_S
+from appliance.notify import tell
 from appliance.playout.lead import Lead
-from appliance.playout.notify import tell
 from appliance.playout.output import Output
 from appliance.playout.shelf import Shelf
 

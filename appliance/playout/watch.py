@@ -18,8 +18,8 @@ from appliance.core.evidence import Evidence
 from appliance.core.pictures import Looking
 from appliance.core.probe import Listening, Window
 from appliance.durable import world_error
+from appliance.notify import tell
 from appliance.playout.eyes import Eyes
-from appliance.playout.notify import tell
 
 LISTEN_S: Final = 0.2
 RECEIVE_BUFFER_BYTES: Final = 4 * 1024 * 1024
