@@ -90,14 +90,19 @@ def let_go(config: Config, kept: set[str]) -> None:
                 path.unlink(missing_ok=True)
 
 
-def check_room(config: Config) -> None:
-    """There must be room for the copy, and for one more to put it back."""
+def short_bytes(config: Config) -> int:
+    """How much room is lacking for an upgrade; 0 or less where there is enough."""
     size_bytes = config.database.stat().st_size if config.database.exists() else 0
     with disk_errors(config.home):
         free_bytes = shutil.disk_usage(config.home).free
-    short_bytes = 3 * size_bytes + SPARE_BYTES - free_bytes
-    if short_bytes > 0:
-        lacking = f"{short_bytes / 1_000_000:.0f} MB"
+    return 3 * size_bytes + SPARE_BYTES - free_bytes
+
+
+def check_room(config: Config) -> None:
+    """Raises DiskFull where there is no room for the copy, and for one more to put it back."""
+    short = short_bytes(config)
+    if short > 0:
+        lacking = f"{short / 1_000_000:.0f} MB"
         raise DiskFull(
             Text(f"磁盘空间不足，还差 {lacking}", f"no room to copy the database: {lacking} too few"),
             hint=Text("请清理磁盘，见 songshan cache", "free some space, see songshan cache"),

@@ -3,24 +3,30 @@
 import os
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import click
 
-from appliance import releases
+from appliance import database_before, releases
 from appliance.adopting import adopt as take_over
 from appliance.command import Box, now_us, pass_box, say, say_json
 from appliance.commands.desk import who
 from appliance.commands.overview import clock_of
 from appliance.config import Config, config_path, unjoined
+from appliance.core import before_upgrade
 from appliance.core.errors import Refused, SongshanError, Text, WorldError
 from appliance.core.facts import as_facts
 from appliance.core.gate import NAMES, Policy
+from appliance.core.moment import US
 from appliance.core.release import UNDER_WAY, WORDS, Releases, Request, Upgrade, refused
 from appliance.durable import owned_like
 from appliance.following import INSTALLED_UNITS
+from appliance.renewing import renew
 from appliance.staging import stage as install
+from appliance.store.facts import look
 from appliance.upgrading import (
     Machine,
     begin_apply,
@@ -210,6 +216,59 @@ def boot(ctx: click.Context) -> None:
     config, machine = ctx.find_object(Box).config, ctx.meta["machine"]  # type: ignore[union-attr]
     with one_at_a_time(config):
         begin_boot(config, machine)
+
+
+@upgrade.command()
+@click.option("--closed", "hours", multiple=True, metavar="HH:MM-HH:MM", help="hours in which nothing is touched")
+@click.option("--protected", "days", multiple=True, metavar="DATE/DATE", help="days in which nothing is touched")
+@JSON
+@pass_box
+def ready(box: Box, hours: tuple[str, ...], days: tuple[str, ...], as_json: bool) -> None:
+    """此刻能否升级：时段、时钟、空间、备份。 Whether anything speaks against an upgrade now.
+
+    Exits 1 with every reason. Example: songshan upgrade ready --closed 18:30-22:30
+    """
+    config, moment_us = box.config, now_us()
+    closed = before_upgrade.parse_closed(hours, days)
+    seen = look(config, moment_us)
+    now = before_upgrade.Now(
+        at=datetime.fromtimestamp(moment_us / US, ZoneInfo(config.zone)),
+        now_us=moment_us,
+        state=releases.journal(config).state,
+        is_synchronised=seen.clock.synchronised,
+        backup_us=seen.backup.last_us,
+        short_bytes=database_before.short_bytes(config),
+    )
+    found = tuple(before_upgrade.against(now, closed))
+    if as_json:
+        say_json({"ready": not found, "problems": as_facts(found)})
+    elif not found:
+        say(Text("可以升级", "nothing speaks against it"))
+    if found:
+        raise Refused(*(each.text for each in found))
+
+
+@upgrade.command()
+@JSON
+@click.pass_context
+def senders(ctx: click.Context, as_json: bool) -> None:
+    """发送端逐个换用已留下的版本：先备后主，输出不断。 Senders take up the committed release, one after the other.
+
+    A second time nothing is changed. Example: songshan upgrade senders
+    """
+    config, machine = ctx.find_object(Box).config, ctx.meta["machine"]  # type: ignore[union-attr]
+    done = releases.journal(config)
+    if done.state in UNDER_WAY:
+        raise Refused(Text("升级正在进行", "an upgrade is under way"))
+    since_us = {"committed": done.switched_us, "rolled_back": done.changed_us}.get(done.state, 0)
+    renewed = list(renew(config, machine.run, since_us))
+    if as_json:
+        say_json({"restarted": renewed})
+        return
+    for unit in renewed:
+        say(Text(f"已重启 {unit}", f"restarted {unit}"))
+    if not renewed:
+        say(Text("没有要换的发送端", "no sender runs older code"))
 
 
 def _take_up(config: Config, name: str, asked: Request | Text, machine: Machine) -> None:
