@@ -18,6 +18,8 @@ from provisioning.hub.folder import HubFolder, HubSettings, render_settings
 from provisioning.hub.sites import write_authorized_keys
 
 DEFAULT_PORT = 2222
+SAID = (Path("-"), Path("/dev/stdout"))
+"""Not written but said: whoever called, over SSH, keeps it."""
 
 
 @click.command()
@@ -25,11 +27,15 @@ DEFAULT_PORT = 2222
 @click.option("--host", default="127.0.0.1", show_default=True, help="the name or address that boxes connect to")
 @click.option("--port", default=DEFAULT_PORT, show_default=True, help="the port of its sshd")
 @click.option("--user", default=None, help="the account that owns the folder; by default yours")
+@click.option("--accounts", is_flag=True, help="each site gets an account of the system: for a hub that sshd serves")
+@click.option("--listen", multiple=True, metavar="ADDRESS", help="addresses of its sshd; by default all")
 @pass_hub
-def init(folder: HubFolder, hub_id: str, host: str, port: int, user: str | None) -> None:
+def init(
+    folder: HubFolder, hub_id: str, host: str, port: int, user: str | None, accounts: bool, listen: tuple[str, ...]
+) -> None:
     """Make a hub in --hub DIR, with its keys.
 
-    Example: songshan-hub --hub /srv/hub init --host hub.example.cn --port 22
+    Example: songshan-hub --hub /srv/songshan-hub init --accounts --host hub.example.cn --port 22
     """
     if folder.settings_file.exists():
         raise Refused(Text(f"{folder.path} 已是嵩山云文件夹", f"{folder.path} is a hub already"))
@@ -43,14 +49,14 @@ def init(folder: HubFolder, hub_id: str, host: str, port: int, user: str | None)
         folder.claims,
         folder.log,
     ):
-        path.mkdir(parents=True, exist_ok=True)
-    folder.path.chmod(0o700)
+        path.mkdir(mode=0o700 if accounts else 0o755, parents=True, exist_ok=True)
+    folder.path.chmod(0o711 if accounts else 0o700)
     sign = identity.make_key_files(folder.sign_key, f"{hub_id}-sign")
     identity.make_key_files(folder.host_key, f"{hub_id}-host")
     with folder.locked():
-        write_authorized_keys(folder, folder.now_us())
-        settings = HubSettings(id=hub_id, host=host, port=port, user=user)
+        settings = HubSettings(id=hub_id, host=host, port=port, user=user, accounts=accounts, listen=listen)
         write_atomically(folder.settings_file, render_settings(settings).encode())
+        write_authorized_keys(folder, folder.now_us())
     say(Text(f"嵩山云已建于 {folder.path}", f"a hub was made in {folder.path}"))
     signer = identity.fingerprint(identity.public_line(sign.public_key()))
     say(Text(f"签名公钥指纹 {signer}", f"signing key {signer}"))
@@ -61,8 +67,10 @@ def init(folder: HubFolder, hub_id: str, host: str, port: int, user: str | None)
 @click.option("--name", default=None, help="what people call it, for example 登封市融媒体中心")
 @click.option("--zone", default=enrolment.DEFAULT_ZONE, show_default=True, help="its time zone")
 @click.option("--channel", "channels", multiple=True, metavar="ID[=NAME]", help="its channels; by default SITE-1")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="where to; by default SITE.bundle")
-@click.option("--approve", "pre_approved", is_flag=True, help="let the box in at once when it joins")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="where to; by default SITE.bundle; - says it"
+)
+@click.option("--approve", "--pre-approved", "pre_approved", is_flag=True, help="let the box in at once when it joins")
 @click.option("--days", default=enrolment.CLAIM_DAYS, show_default=True, type=click.IntRange(1, 365))
 @pass_hub
 def enrol(
@@ -81,12 +89,17 @@ def enrol(
     """
     folder.settings()
     out = out or Path(f"{site}.bundle")
-    if out.exists():
+    is_said = out in SAID
+    if out.exists() and not is_said:
         raise Refused(Text(f"{out} 已存在，不覆盖", f"{out} exists and is not overwritten"))
     _check_zone(zone)
     named = tuple(_channel(text) for text in channels) or (ChannelConfig(f"{site}-1", f"{name or site}综合频道"),)
     bundle = enrolment.enrol(folder, site, name or site, zone, named, pre_approved, days, folder.now_us())
-    write_atomically(out.absolute(), msgspec.json.format(msgspec.json.encode(bundle)) + b"\n", mode=0o600)
+    data = msgspec.json.format(msgspec.json.encode(bundle)) + b"\n"
+    if is_said:
+        click.echo(data, nl=False)
+        return
+    write_atomically(out.absolute(), data, mode=0o600)
     say(
         Text(
             f"加入包 {out}，{bundle.claim.expires} 前有效，只能用一次",

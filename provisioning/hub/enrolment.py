@@ -11,11 +11,13 @@ from appliance.core.errors import OperatorError, Refused, Text
 from appliance.core.machine import Machines
 from appliance.joining import Bundle, ClaimKey
 from provisioning import identity
+from provisioning.hub.accounts import check_account_name, number_of
 from provisioning.hub.folder import HubFolder, parse_site_id
 from provisioning.hub.machines import choose, machines_of, note_locked
 from provisioning.hub.sites import (
     Claim,
     Site,
+    account_of,
     claim_of,
     drop_open_claims,
     site_of,
@@ -44,6 +46,8 @@ def enrol(
 ) -> Bundle:
     """Invite a site: a bundle with a one-off claim. Refused while the site has a box; revoke that one first."""
     parse_site_id(site)
+    if folder.settings().accounts:
+        check_account_name(site)
     key = identity.make_key()
     claim = Claim(
         id=secrets.token_hex(8),
@@ -65,6 +69,7 @@ def enrol(
                 enrolled_at=moment.to_text(now_us),
                 pre_approved=pre_approved,
                 former_sign_keys=former,
+                number=number_of(folder, site),
             ),
         )
         write_claim(folder, claim)
@@ -75,7 +80,7 @@ def enrol(
         name=name,
         zone=zone,
         channels=channels,
-        hub=address(folder),
+        hub=address(folder, site),
         claim=ClaimKey(claim.id, identity.private_text(key).decode(), claim.expires),
     )
 
@@ -149,15 +154,15 @@ def revoke(folder: HubFolder, site: str, now_us: int) -> Site:
     return revoked
 
 
-def address(folder: HubFolder) -> HubAddress:
-    """What a box needs to find this hub and to know it."""
+def address(folder: HubFolder, site: str) -> HubAddress:
+    """What the box of a site needs to find this hub and to know it."""
     settings = folder.settings()
     host_line = folder.host_key.with_name(f"{folder.host_key.name}.pub").read_text()
     return HubAddress(
         id=settings.id,
         host=settings.host,
         port=settings.port,
-        user=settings.user,
+        user=account_of(site) if settings.accounts else settings.user,
         host_keys=(identity.parse_public_line(host_line.strip()),),
         sign_key=journal.public_key_text(identity.read_private(folder.sign_key).public_key()),
     )

@@ -13,6 +13,7 @@ from provisioning.command import pass_hub
 from provisioning.hub.folder import HubFolder
 from provisioning.hub.machines import machines_of
 from provisioning.hub.presence import is_held
+from provisioning.hub.room import taken_bytes
 from provisioning.hub.sites import Site, all_sites
 from provisioning.hub.status import Said, read_status
 
@@ -45,6 +46,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     alarms_amber: int | None = None
     moved_at: str | None = None
     """When another machine last took the place of the one before, by itself."""
+    waiting_bytes: int | None = None
+    """What the site has sent up and nothing has become of yet."""
+    waiting_is_full: bool = False
+    """It may send no more until that has changed: `site_bytes_max` of hub.toml."""
 
 
 @click.command()
@@ -55,12 +60,16 @@ def fleet(folder: HubFolder, as_json: bool) -> None:
 
     Example: songshan-hub fleet --json
     """
-    folder.settings()
+    settings = folder.settings()
     at_us = folder.now_us()
     rows = [
-        standing(
-            row(site, read_status(folder.site(site.site)), is_held(folder.site(site.site).session), at_us),
-            machines_of(folder, site.site),
+        with_room(
+            standing(
+                row(site, read_status(folder.site(site.site)), is_held(folder.site(site.site).session), at_us),
+                machines_of(folder, site.site),
+            ),
+            taken_bytes(folder.site(site.site)),
+            settings.site_bytes_max,
         )
         for site in all_sites(folder)
     ]
@@ -78,6 +87,11 @@ def standing(shown: Row, known: Machines) -> Row:
     state = "fenced" if known.fenced and shown.state == "approved" else shown.state
     moved_at = moment.to_text(known.moved_us) if known.moved_us is not None else None
     return msgspec.structs.replace(shown, state=state, moved_at=moved_at)
+
+
+def with_room(shown: Row, waiting_bytes: int, bytes_max: int) -> Row:
+    """Pure. The row with what waits at the hub, against the bound of one site."""
+    return msgspec.structs.replace(shown, waiting_bytes=waiting_bytes, waiting_is_full=waiting_bytes >= bytes_max)
 
 
 def row(site: Site, said: Said | None, connected: bool, at_us: int) -> Row:
@@ -118,6 +132,7 @@ def _line(row: Row) -> str:
         f"{row.site:<12} {row.state:<9} {row.link:<9} {age:>6}",
         f"ready {ready:<4} disk {free:>6} clock {clock:<2}",
         f"alarms {alarms:<5} {row.version or '-':<10}",
+        *(("uploads full",) if row.waiting_is_full else ()),
         "; ".join(row.on_air) or "-",
     )
     return "  ".join(columns)

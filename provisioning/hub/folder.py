@@ -4,6 +4,7 @@ hub.toml                        who the hub is, and its limits
 keys/{sign,ssh_host_ed25519_key}
 keys/rotations/<n>.json         what each change of the signing key left behind (`provisioning.hub.keys`)
 ssh/{sshd_config,authorized_keys}
+ssh/accounts/<account>          the same, where each site has an account of its own (`provisioning.hub.accounts`)
 journals/<scope>/<name>/        the hub's own streams: all/control, all/content, <site>/control, <site>/content
 assets/ab/<hex>                 every asset and rendition, by digest
 renditions/<source hex>.json    what became of a source in house format
@@ -14,6 +15,7 @@ lock                            held while anything is appended or changed
 """
 
 import fcntl
+import os
 import re
 import tomllib
 from collections.abc import Iterator
@@ -41,13 +43,23 @@ class HubSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The name or address that boxes connect to; it goes into the bundles."""
     port: int
     user: str
-    """The account that sshd lets in; it owns the folder."""
+    """The account that owns the folder. Without `accounts` sshd lets every box in as this one."""
+    accounts: bool = False
+    """Each site comes in as an account of its own, which reaches its own files and the gate's socket, nothing else."""
+    account_number_first: int = 47_000
+    """User and group number of the first of these; the same on every gateway of one hub."""
+    gate_socket: str = "/run/songshan-hub/gate"
+    """Where those accounts find the gate."""
+    listen: tuple[str, ...] = ()
+    """Addresses that the hub's sshd listens on; () is all of them."""
     offer_submissions: bool = True
     """Whether what a site sends up goes straight to the supermarket once it is accepted."""
     upload_bytes_max: int = 64 * GIB
     """The largest file that a site may send: four hours of broadcast master."""
     uploads_max: int = 64
     """Files of one site that may lie unaccepted at the hub."""
+    site_bytes_max: int = 256 * GIB
+    """What one site's unaccepted files may take up together."""
     loudness_lufs: float = LOUDNESS_LUFS
     """What the sound of every clip is brought to."""
 
@@ -139,6 +151,11 @@ class HubFolder:
         return self.ssh / "authorized_keys"
 
     @property
+    def account_keys(self) -> Path:
+        """A file for each site's account, in the place of `authorized_keys`."""
+        return self.ssh / "accounts"
+
+    @property
     def journals(self) -> Path:
         return self.path / "journals"
 
@@ -191,21 +208,34 @@ class HubFolder:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the hub's one lock. Not reentrant: the caller that needs two changes in one makes them in one."""
-        with (self.path / "lock").open("ab") as lock:
+        # Nobody else may open it, for who can open it can hold it.
+        with open(self.path / "lock", "ab", opener=_private) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def render_settings(settings: HubSettings) -> str:
     """hub.toml as text."""
     lines = []
     for name, value in msgspec.to_builtins(settings).items():
-        if isinstance(value, bool):
-            shown = str(value).lower()
-        else:
-            shown = str(value) if isinstance(value, int | float) else _quoted(value)
-        lines.append(f"{name} = {shown}\n")
+        lines.append(f"{name} = {_shown(value)}\n")
     return "".join(lines)
+
+
+def _shown(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return str(value)
+        case list() | tuple():
+            return f"[{', '.join(map(_shown, value))}]"
+        case _:
+            return _quoted(str(value))
 
 
 def is_site_id(text: str) -> bool:

@@ -2,15 +2,18 @@
 
 import os
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
 
-from appliance.core.errors import LockedOut, Refused, Text
+from appliance.core.errors import LockedOut, Refused, SongshanError, Text
 from provisioning.command import pass_hub
 from provisioning.hub.admission import Admission, ControlSession, Denied, Download, Join, Upload, admit, admit_claim
 from provisioning.hub.folder import HubFolder, parse_site_id
+
+if TYPE_CHECKING:
+    from provisioning.hub.reception import Caller
 
 JOIN_REQUEST_BYTES_MAX: Final = 8 * 1024
 
@@ -18,22 +21,54 @@ JOIN_REQUEST_BYTES_MAX: Final = 8 * 1024
 @click.command()
 @click.argument("site", required=False)
 @click.option("--claim", help="the id of the claim whose key was used, in place of SITE")
+@click.option("--socket", "by_socket", is_flag=True, help="standard input is a connection from a site's door")
 @pass_hub
-def gate(folder: HubFolder, site: str | None, claim: str | None) -> None:
+def gate(folder: HubFolder, site: str | None, claim: str | None, by_socket: bool) -> None:
     """What sshd runs for a key; what was asked for stands in SSH_ORIGINAL_COMMAND. Not for people.
+
+    Where each site has an account of its own, systemd runs it for each connection to the gate's socket.
 
     Example, in authorized_keys: restrict,command="songshan-hub --hub /srv/hub gate dengfeng" ssh-ed25519 AAAA…
     """
     asked = os.environ.get("SSH_ORIGINAL_COMMAND")
-    if claim is not None:
-        _answer(folder, f"claim {claim}", asked, admit_claim(asked), claim)
+    if by_socket:
+        _receive(folder)
+    elif claim is not None:
+        sys.exit(_answer(folder, f"claim {claim}", asked, admit_claim(asked), claim))
     elif site is not None:
-        _answer(folder, parse_site_id(site), asked, admit(asked))
+        sys.exit(_answer(folder, parse_site_id(site), asked, admit(asked)))
     else:
         raise click.UsageError("SITE or --claim")
 
 
-def _answer(folder: HubFolder, who: str, asked: str | None, admission: Admission, claim: str = "") -> None:
+def _receive(folder: HubFolder) -> None:
+    """Answer a door, and tell it how it ended."""
+    from appliance.command import complain
+    from provisioning.hub.reception import receive
+
+    caller = receive(folder)
+    asked, claim, site = caller.question.asked, caller.question.claim, caller.site.site
+    try:
+        if claim:
+            _check_claim(folder, claim, site)
+            status = _answer(folder, f"claim {claim}", asked, admit_claim(asked), claim)
+        else:
+            status = _answer(folder, site, asked, admit(asked), caller=caller)
+    except SongshanError as error:
+        complain(error)
+        status = error.exit_status
+    caller.ended(status)
+
+
+def _answer(
+    folder: HubFolder,
+    who: str,
+    asked: str | None,
+    admission: Admission,
+    claim: str = "",
+    caller: "Caller | None" = None,
+) -> int:
+    """The exit status of the session."""
     from provisioning.hub.refusals import log_refusal
 
     match admission:
@@ -42,15 +77,16 @@ def _answer(folder: HubFolder, who: str, asked: str | None, admission: Admission
             raise Refused(reason)
         case Join():
             _join(folder, claim)
+            return 0
         case ControlSession() | Download() | Upload():
             try:
-                sys.exit(_site(folder, who, admission))
+                return _site(folder, who, admission, caller)
             except (Refused, LockedOut) as refused:
                 log_refusal(folder, who, "command", asked or "", refused.problems[0])
                 raise
 
 
-def _site(folder: HubFolder, site: str, admission: ControlSession | Download | Upload) -> int:
+def _site(folder: HubFolder, site: str, admission: ControlSession | Download | Upload, caller: "Caller | None") -> int:
     from provisioning.hub.presence import may_go_on
 
     if not may_go_on(folder, site):
@@ -63,11 +99,22 @@ def _site(folder: HubFolder, site: str, admission: ControlSession | Download | U
         case Download(names):
             from provisioning.hub import transfers
 
+            if caller is not None:
+                return transfers.let_download(caller, folder, names)
             return transfers.download(folder, site, names)
         case Upload():
             from provisioning.hub import transfers
 
-            return transfers.upload(folder, site)
+            return transfers.upload(folder, site) if caller is None else transfers.let_upload(caller, folder)
+
+
+def _check_claim(folder: HubFolder, claim: str, site: str) -> None:
+    """A site's account speaks for the claims of that site alone."""
+    from provisioning.hub.sites import claim_of
+
+    known = claim_of(folder, claim)
+    if known is None or known.site != site:
+        raise LockedOut(Text("没有这份邀请", "there is no such claim"))
 
 
 def _join(folder: HubFolder, claim: str) -> None:

@@ -23,6 +23,7 @@ from provisioning.hub.folder import HubFolder
 from provisioning.hub.journals import HubJournals, Pen
 from provisioning.hub.library import Library
 from provisioning.hub.refusals import log_refusal
+from provisioning.hub.room import COPYING
 
 STEP_BYTES: Final = 8 * 1024 * 1024
 """Hashed between two looks at the session: about ten milliseconds."""
@@ -47,11 +48,16 @@ _WRITTEN: Final = Text("还在写入", "it is still being written")
 
 @dataclass
 class Checking:
-    """A delivered file being hashed, step by step, out of the site's reach."""
+    """A delivered file being hashed, step by step, out of the site's reach.
+
+    One that belongs to the site's own account is copied on the way: whoever owns a file can write it whenever he likes,
+    through any name that leads to it, and what the site may read leads to it.
+    """
 
     digest: Digest
     path: Path
     target: Path
+    is_anothers: bool = False
     _hash: "hashlib._Hash" = field(default_factory=hashlib.sha256)
     _offset: int = 0
 
@@ -60,17 +66,34 @@ class Checking:
         with self.path.open("rb") as file:
             file.seek(self._offset)
             chunk = file.read(STEP_BYTES)
+        if self.is_anothers:
+            self._copy(chunk)
         if chunk:
             self._hash.update(chunk)
             self._offset += len(chunk)
             return None
+        checked = self._copied if self.is_anothers else self.path
         if self._hash.hexdigest() != hex_of(self.digest):
-            self.path.unlink()
+            checked.unlink()
+            self.path.unlink(missing_ok=True)
             return FileAnswer(self.digest, "corrupt", _CORRUPT)
-        _sync_file(self.path)
-        self.path.rename(self.target)
+        _sync_file(checked)
+        checked.rename(self.target)
         sync_folder(self.target.parent)
+        self.path.unlink(missing_ok=True)
         return FileAnswer(self.digest, "taken", _TAKEN)
+
+    @property
+    def _copied(self) -> Path:
+        return self.target.with_name(f"{self.target.name}{COPYING}")
+
+    def _copy(self, chunk: bytes) -> None:
+        """Behind what was copied before; what a killed gate left is written over."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(self._copied, flags, 0o600), "wb") as copy:
+            copy.truncate(self._offset)
+            copy.seek(self._offset)
+            copy.write(chunk)
 
 
 @dataclass
@@ -100,10 +123,14 @@ class Intake:
             return FileAnswer(digest, "missing" if problem is _MISSING else "refused", problem)
         if problem is None:
             arrived.rename(checking)
-        if is_open_for_writing(checking):
+        # Until it was moved the site's account could put a link in its place.
+        if _problem(checking) is not None:
+            return FileAnswer(digest, "refused", _NO_FILE)
+        is_anothers = checking.stat().st_uid != os.geteuid()
+        if not os.access(checking, os.R_OK) or (not is_anothers and is_open_for_writing(checking)):
             checking.rename(arrived)
             return FileAnswer(digest, "missing", _WRITTEN)
-        return Checking(digest, checking, kept)
+        return Checking(digest, checking, kept, is_anothers)
 
     def set_right(self) -> None:
         """Make up for links that the site missed, and let go of what it never claimed."""

@@ -2,12 +2,14 @@
 
 import fcntl
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from appliance.core.errors import Refused
+from appliance.durable import STAGED_SUFFIX
 from provisioning.hub.folder import HubFolder
 from provisioning.hub.sites import site_of
 
@@ -42,8 +44,10 @@ def is_held(path: Path) -> bool:
 def session_of(folder: HubFolder, site: str) -> Iterator["Presence"]:
     """Be the site's control session. An older one sees that it was followed, and ends."""
     path = folder.site(site).session
-    own = path.with_name(f"session.{os.getpid()}")
-    with own.open("wb") as file:
+    # Two gateways may give one number to two processes. What a killed one leaves is swept by this name; and nobody else
+    # may open it, for who can open it can hold it.
+    own = path.with_name(f".{secrets.token_hex(8)}{STAGED_SUFFIX}")
+    with os.fdopen(os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         own.rename(path)
         presence = Presence(folder, site, path, os.fstat(file.fileno()).st_ino)

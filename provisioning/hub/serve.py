@@ -22,10 +22,10 @@ from appliance.core.errors import OperatorError, Refused, Text, WorldError
 from appliance.durable import write_atomically
 from provisioning.command import pass_hub
 from provisioning.hub.folder import HubFolder, HubSettings, render_settings
-from provisioning.hub.presence import SERVING_VARIABLE, is_held
+from provisioning.hub.presence import is_held
 from provisioning.hub.sites import write_authorized_keys
+from provisioning.hub.sshd import LOOPBACK, of_serve
 
-LOOPBACK: Final = "127.0.0.1"
 PRIVILEGE_SEPARATION: Final = Path("/run/sshd")
 SSHD_PLACES: Final = ("/usr/sbin/sshd", "/usr/local/sbin/sshd")
 TOLD: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
@@ -43,45 +43,22 @@ def serve(folder: HubFolder, port: int | None) -> None:
     The port is written into hub.toml, from where bundles take it. Example: songshan-hub --hub hub serve --port 2222
     """
     settings = folder.settings()
+    if settings.accounts:
+        raise Refused(
+            Text(
+                "此嵩山云的各站有自己的账户，由系统的 sshd 服务",
+                "this hub's sites have accounts: the system's sshd serves it",
+            ),
+            hint=Text("见 docs/operating.md，第 2 节", "see docs/operating.md, section 2"),
+        )
     _check_account(settings.user)
     with _serving(folder) as mark:
         settings = _settle_port(folder, settings, port)
         with folder.locked():
             write_authorized_keys(folder, folder.now_us())
             config = folder.ssh / "sshd_config"
-            write_atomically(config, sshd_config(folder, settings, mark).encode())
+            write_atomically(config, of_serve(folder, settings, mark).encode())
         sys.exit(_run(folder, config, settings.port))
-
-
-def sshd_config(folder: HubFolder, settings: HubSettings, mark: Path) -> str:
-    """What a hub's sshd needs: keys only, forced commands only, no forwarding, no terminal, dead lines noticed."""
-    return f"""\
-# Written by songshan-hub serve.
-ListenAddress {LOOPBACK}:{settings.port}
-HostKey "{folder.host_key}"
-AuthorizedKeysFile "{str(folder.authorized_keys).replace("%", "%%")}"
-AllowUsers {settings.user}
-PidFile none
-StrictModes no
-UsePAM no
-AuthenticationMethods publickey
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-PermitRootLogin forced-commands-only
-PermitUserRC no
-PermitTTY no
-DisableForwarding yes
-PrintMotd no
-UseDNS no
-LogLevel VERBOSE
-LoginGraceTime 20
-MaxAuthTries 3
-MaxSessions 4
-MaxStartups 64:30:128
-ClientAliveInterval 5
-ClientAliveCountMax 3
-SetEnv {SERVING_VARIABLE}="{mark}"
-"""
 
 
 @contextmanager

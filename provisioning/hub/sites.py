@@ -15,6 +15,7 @@ from appliance.core.errors import Refused, Text
 from provisioning.hub.folder import HubFolder, is_site_id
 
 SITES_MAX: Final = 1000
+ACCOUNT_PREFIX: Final = "sh-"
 State = Literal["invited", "joined", "approved", "revoked"]
 
 
@@ -35,6 +36,8 @@ class Site(msgspec.Struct, frozen=True):
     joined_at: str | None = None
     approved_at: str | None = None
     revoked_at: str | None = None
+    number: int | None = None
+    """Of its account's user and group, where the hub has accounts."""
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -76,8 +79,9 @@ def write_site(folder: HubFolder, site: Site) -> None:
     from appliance.durable import write_atomically
 
     own = folder.site(site.site)
-    for path in (own.readable, own.incoming, own.uploaded, own.journal):
-        path.mkdir(parents=True, exist_ok=True)
+    # Whom else they are open to is said by `provisioning.hub.accounts`, later.
+    for path in (own.path, own.readable, own.incoming, own.uploaded, own.journal):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_atomically(own.facts, msgspec.json.format(msgspec.json.encode(site)))
 
 
@@ -111,11 +115,38 @@ def drop_open_claims(folder: HubFolder, site: str) -> None:
 
 
 def write_authorized_keys(folder: HubFolder, now_us: int) -> None:
-    """Bring the file that sshd reads into step with sites and claims. The hub's lock is held."""
-    from appliance.durable import write_atomically
+    """Bring what sshd reads into step with sites and claims. The hub's lock is held."""
+    from appliance.durable import make_folder, write_atomically
 
-    text = authorized_keys(gate_command(folder), all_sites(folder), all_claims(folder), now_us)
-    write_atomically(folder.authorized_keys, text.encode())
+    settings = folder.settings()
+    if not settings.accounts:
+        text = authorized_keys(gate_command(folder), all_sites(folder), all_claims(folder), now_us)
+        write_atomically(folder.authorized_keys, text.encode())
+        return
+    make_folder(folder.account_keys, 0o700)
+    claims = all_claims(folder)
+    for site in all_sites(folder):
+        path = folder.account_keys / account_of(site.site)
+        own = [claim for claim in claims if claim.site == site.site]
+        data = account_keys(settings.gate_socket, site, own, now_us).encode()
+        if not path.exists() or path.read_bytes() != data:
+            write_atomically(path, data, mode=0o600)
+
+
+def account_of(site: str) -> str:
+    """The system's account of a site, where the hub has accounts; its group is called the same."""
+    return f"{ACCOUNT_PREFIX}{site}"
+
+
+def account_keys(gate_socket: str, site: Site, claims: Iterable[Claim], now_us: int) -> str:
+    """The lines of one site's account; pure. The command is read by no shell: the account's shell is the door."""
+    keys = [("site", site.ssh_key, site.site)] if site.state == "approved" else []
+    keys += [
+        (f"claim {claim.id}", claim.ssh_key, f"claim-{claim.id}")
+        for claim in claims
+        if moment.to_us(claim.expires) > now_us
+    ]
+    return "".join(f'restrict,command="{gate_socket} {command}" {key} {name}\n' for command, key, name in keys)
 
 
 def authorized_keys(gate: str, sites: Iterable[Site], claims: Iterable[Claim], now_us: int) -> str:

@@ -1,4 +1,7 @@
-"""rsync for one site: rrsync over its `readable/` or its `incoming/`, watched until it ends."""
+"""rsync for one site: rrsync over its `readable/` or its `incoming/`, watched until it ends.
+
+We run it ourselves where all sites come in as one account; else the door of the site's account does, once we let it.
+"""
 
 import os
 import resource
@@ -8,10 +11,15 @@ from collections.abc import Sequence
 from typing import Final
 
 from appliance.core.errors import Refused, Text, WorldError
+from provisioning.hub import room
 from provisioning.hub.folder import HubFolder
 from provisioning.hub.intake import sweep
 from provisioning.hub.presence import may_go_on
+from provisioning.hub.reception import Caller
 
+_READING: Final = ("-ro", "-no-lock")
+_WRITING: Final = ("-wo", "-munge", "-no-del", "-no-lock")
+"""Without -no-overwrite, which would forbid to resume."""
 RRSYNC_PLACES: Final = ("/usr/bin/rrsync", "/usr/local/bin/rrsync")
 LOOK_EVERY_S: Final = 1.0
 END_TIMEOUT_S: Final = 5.0
@@ -25,23 +33,50 @@ _NOT_READABLE: Final = Text(
 
 def download(folder: HubFolder, site: str, names: Sequence[str]) -> int:
     """Let rsync read these files of `readable/`; its exit status. Refused when one of them is not there."""
-    if not all((folder.site(site).readable / name).is_file() for name in names):
-        raise Refused(_NOT_READABLE)
-    return _run(folder, site, ["-ro", "-no-lock", str(folder.site(site).readable)])
+    _check_readable(folder, site, names)
+    return _run(folder, site, [*_READING, str(folder.site(site).readable)])
 
 
 def upload(folder: HubFolder, site: str) -> int:
-    """Let rsync write `incoming/`, no file larger than the hub takes; its exit status.
+    """Let rsync write `incoming/`, no file larger than the hub takes; its exit status."""
+    file_bytes_max = _prepare(folder, site)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes_max, file_bytes_max))
+    return _run(folder, site, [*_WRITING, str(folder.site(site).incoming)])
 
-    Without -no-overwrite, which would forbid to resume.
-    """
+
+def let_download(caller: Caller, folder: HubFolder, names: Sequence[str]) -> int:
+    """`download`, by the site's own account: until its door has ended, or the site may not go on."""
+    site = caller.site.site
+    _check_readable(folder, site, names)
+    caller.grant(list(_READING), str(folder.site(site).readable), 0)
+    while not caller.is_gone(LOOK_EVERY_S):
+        if not may_go_on(folder, site):
+            return 1
+    return 0
+
+
+def let_upload(caller: Caller, folder: HubFolder) -> int:
+    """`upload`, by the site's own account."""
+    site = caller.site.site
+    file_bytes_max = _prepare(folder, site)
+    caller.grant(list(_WRITING), str(folder.site(site).incoming), file_bytes_max)
+    while not caller.is_gone(LOOK_EVERY_S):
+        if not may_go_on(folder, site) or room.is_over(folder, site):
+            return 1
+    return 0
+
+
+def _check_readable(folder: HubFolder, site: str, names: Sequence[str]) -> None:
+    if not all((folder.site(site).readable / name).is_file() for name in names):
+        raise Refused(_NOT_READABLE)
+
+
+def _prepare(folder: HubFolder, site: str) -> int:
+    """See to it that the site may send something; the largest file that it may."""
+    sweep(folder.site(site).incoming)
+    room.check(folder, site)
     settings = folder.settings()
-    own = folder.site(site)
-    sweep(own.incoming)
-    if sum(1 for _ in own.incoming.iterdir()) + sum(1 for _ in own.uploaded.iterdir()) >= settings.uploads_max:
-        raise Refused(Text("待收文件太多", "too many files wait to be accepted"))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (settings.upload_bytes_max, settings.upload_bytes_max))
-    return _run(folder, site, ["-wo", "-munge", "-no-del", "-no-lock", str(own.incoming)])
+    return min(settings.upload_bytes_max, settings.site_bytes_max)
 
 
 def _run(folder: HubFolder, site: str, restriction: list[str]) -> int:
@@ -60,7 +95,7 @@ def _run(folder: HubFolder, site: str, restriction: list[str]) -> int:
         try:
             return rsync.wait(LOOK_EVERY_S)
         except subprocess.TimeoutExpired:
-            if not may_go_on(folder, site):
+            if not may_go_on(folder, site) or room.is_over(folder, site):
                 return _end(rsync)
 
 

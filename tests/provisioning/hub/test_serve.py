@@ -9,7 +9,7 @@ import pytest
 
 from appliance.core.events import Greeted
 from provisioning.hub.folder import HubFolder
-from provisioning.hub.serve import sshd_config
+from provisioning.hub.sshd import of_serve
 from tests.provisioning.live import LiveHub, until
 
 
@@ -67,7 +67,7 @@ def test_a_port_that_is_taken_is_told(quiet_hub: LiveHub) -> None:
 
 def test_its_sshd_offers_nothing_but_forced_commands(quiet_hub: LiveHub, tmp_path: Path) -> None:
     """Written out, so that whoever loosens it has to change this too."""
-    config = sshd_config(quiet_hub.folder, quiet_hub.folder.settings(), tmp_path / "mark")
+    config = of_serve(quiet_hub.folder, quiet_hub.folder.settings(), tmp_path / "mark")
     for line in (
         "AuthenticationMethods publickey",
         "PasswordAuthentication no",
@@ -84,7 +84,7 @@ def test_its_sshd_offers_nothing_but_forced_commands(quiet_hub: LiveHub, tmp_pat
 def test_a_percent_sign_in_the_path_locks_nobody_out(quiet_hub: LiveHub, tmp_path: Path) -> None:
     """sshd_config expands percent signs in some paths; unescaped, no key would be found and every box refused."""
     folder = HubFolder(tmp_path / "50%u")
-    text = sshd_config(folder, quiet_hub.folder.settings(), tmp_path / "mark")
+    text = of_serve(folder, quiet_hub.folder.settings(), tmp_path / "mark")
     assert f'AuthorizedKeysFile "{tmp_path}/50%%u/' in text
 
 
