@@ -7,22 +7,21 @@ reads and connects; it never writes, repairs or sends anything.
 import os
 import shutil
 import socket
-import sqlite3
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from appliance import senders
 from appliance.command import Box
 from appliance.commands import machine_checks
 from appliance.commands.check import Check as Check
 from appliance.commands.check import State, good, wrong
 from appliance.config import Config
-from appliance.core.errors import SongshanError, Text, WorldError
+from appliance.core.errors import Held, SongshanError, Text, WorldError
+from appliance.core.health import Snapshot
 from appliance.core.moment import to_text
 from appliance.core.outputs import line_of, of_outputs
-from appliance.store.database import open_read_only, reading
+from appliance.store.database import open_read_only, reading, sqlite_errors
 from appliance.store.facts import look
 from appliance.store.journals import parked
 
@@ -44,21 +43,34 @@ def all_checks(box: Box, now_us: int) -> tuple[Check, ...]:
     except SongshanError as error:
         broken = tuple(Check(name="config", state="bad", found=problem, hint=error.hint) for problem in error.problems)
         return (*broken, *_programs(), machine_checks.clock(now_us, None))
-    checks: tuple[Callable[[Config, int], Iterator[Check]], ...] = (
-        _config, machine_checks.release, _folders, _keys, _disk, _database, machine_checks.backup, _agent, _spool, _hub,
-        _outputs, _parked, _alarms, machine_checks.ended_badly,
-    )  # fmt: skip
-    found = [check for each in checks for check in each(config, now_us)]
+    # Looked at once: a database that somebody holds is waited for each time.
+    seen = look(config, now_us)
+    found = [
+        *_config(config),
+        *machine_checks.release(config, now_us),
+        *_folders(config),
+        *_keys(config),
+        *_disk(config, seen),
+        *_database(config),
+        *machine_checks.backup(config, now_us),
+        *_agent(config, seen),
+        *_spool(config, seen),
+        *_hub(config, seen),
+        *_outputs(seen),
+        *_parked(config),
+        *_alarms(seen),
+        *machine_checks.ended_badly(config, now_us),
+    ]
     found += [*machine_checks.disks(config), *machine_checks.web(config), *_programs()]
-    return (*found, machine_checks.clock(now_us, look(config, now_us).clock))
+    return (*found, machine_checks.clock(now_us, seen.clock))
 
 
-def _config(config: Config, _now_us: int) -> Iterator[Check]:
+def _config(config: Config) -> Iterator[Check]:
     channels = len(config.channels)
     yield good("config", f"{config.site}，{channels} 个频道", f"{config.site}, {channels} channels")
 
 
-def _folders(config: Config, _now_us: int) -> Iterator[Check]:
+def _folders(config: Config) -> Iterator[Check]:
     needed = (config.home, config.database.parent, config.incoming, config.public, config.spool / "new", config.drop)
     missing = [str(folder) for folder in needed if not folder.is_dir()]
     closed = [str(folder) for folder in needed if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK)]
@@ -74,7 +86,7 @@ def _folders(config: Config, _now_us: int) -> Iterator[Check]:
         yield good("folders", str(config.home), str(config.home))
 
 
-def _keys(config: Config, _now_us: int) -> Iterator[Check]:
+def _keys(config: Config) -> Iterator[Check]:
     if config.hub is None:
         return
     for path in (config.ssh_key, config.sign_key):
@@ -91,8 +103,8 @@ def _keys(config: Config, _now_us: int) -> Iterator[Check]:
             yield good("keys", str(path), str(path))
 
 
-def _disk(config: Config, now_us: int) -> Iterator[Check]:
-    disk = look(config, now_us).storage
+def _disk(config: Config, seen: Snapshot) -> Iterator[Check]:
+    disk = seen.storage
     if disk is None:
         hint = Text("请检查磁盘是否挂载", "see whether the disk is mounted")
         yield wrong("disk", "bad", Text(f"读不到 {config.home}", f"cannot read {config.home}"), hint)
@@ -103,16 +115,20 @@ def _disk(config: Config, now_us: int) -> Iterator[Check]:
     yield wrong("disk", state, text, Text("请清理磁盘", "free some space on it") if state == "bad" else None)
 
 
-def _database(config: Config, _now_us: int) -> Iterator[Check]:
+def _database(config: Config) -> Iterator[Check]:
     try:
         db = open_read_only(config.database)
     except WorldError as error:
         yield _from_error("database", error)
         return
     try:
-        said = [row[0] for row in db.conn.execute("PRAGMA quick_check(5)")]
-    except sqlite3.DatabaseError as error:
-        said = [str(error)]
+        with sqlite_errors(config.database):
+            said = [row[0] for row in db.conn.execute("PRAGMA quick_check(5)")]
+    except Held as error:
+        yield _from_error("database", error)
+        return
+    except WorldError as error:
+        said = [error.problems[0].en]
     finally:
         db.close()
     if said == ["ok"]:
@@ -125,19 +141,26 @@ def _database(config: Config, _now_us: int) -> Iterator[Check]:
         yield wrong("database", "bad", Text(f"数据库损坏：{said[0]}", f"the database is damaged: {said[0]}"), hint)
 
 
-def _agent(config: Config, now_us: int) -> Iterator[Check]:
-    agent = look(config, now_us).agent
+def _agent(config: Config, seen: Snapshot) -> Iterator[Check]:
+    agent = seen.agent
     if agent.state == "running":
         yield good("agent", f"运行中，进程 {agent.pid}", f"running as process {agent.pid}")
         return
+    if config.database.exists() and any(alarm.id == "database" for alarm in seen.alarms):
+        text = Text("不明：数据库读不到", "unknown: the database cannot be read")
+        yield wrong(
+            "agent", "warning", text, Text("systemctl status songshan-agent", "systemctl status songshan-agent")
+        )
+        return
     since = to_text(agent.at_us) if agent.at_us is not None else None
     text = Text(f"agent 没有运行（最后 {since or '从未'}）", f"the agent does not run (last seen: {since or 'never'})")
-    hint = Text("songshan agent；日志：journalctl -u edge-agent", "songshan agent; its log: journalctl -u edge-agent")
+    see = "journalctl -u songshan-agent"
+    hint = Text(f"songshan agent；日志：{see}", f"songshan agent; its log: {see}")
     yield wrong("agent", "bad", text, hint)
 
 
-def _spool(config: Config, now_us: int) -> Iterator[Check]:
-    waiting = look(config, now_us).sync.spool_waiting
+def _spool(config: Config, seen: Snapshot) -> Iterator[Check]:
+    waiting = seen.sync.spool_waiting
     refused = _count(config.spool / "refused")
     text = Text(f"等待 {waiting}，曾拒绝 {refused // 2}", f"{waiting} wait, {refused // 2} were refused")
     full = waiting >= config.limits.spool_waiting_max
@@ -145,7 +168,7 @@ def _spool(config: Config, now_us: int) -> Iterator[Check]:
     yield wrong("spool", "bad" if full else "good", text, hint)
 
 
-def _hub(config: Config, now_us: int) -> Iterator[Check]:
+def _hub(config: Config, seen: Snapshot) -> Iterator[Check]:
     if config.hub is None:
         yield good("hub", "独立运行，没有嵩山云", "this box stands alone")
         return
@@ -165,25 +188,25 @@ def _hub(config: Config, now_us: int) -> Iterator[Check]:
         hint = Text("端口上不是 SSH：请检查 appliance.toml", "no SSH on that port: check appliance.toml")
         yield wrong("hub", "bad", Text(f"{where} 不是 SSH", f"{where} does not speak SSH"), hint)
         return
-    if look(config, now_us).link.state == "locked_out":
+    if seen.link.state == "locked_out":
         hint = Text("请嵩山云运维 songshan-hub approve", "have the hub's operator run songshan-hub approve")
         yield wrong("hub", "bad", Text("嵩山云不接受本站密钥", "the hub does not accept this site's key"), hint)
         return
     yield good("hub", f"{where} 可达", f"{where} can be reached")
 
 
-def _outputs(config: Config, now_us: int) -> Iterator[Check]:
+def _outputs(seen: Snapshot) -> Iterator[Check]:
     """From what the senders tell themselves: nothing else needs to run."""
-    found = senders.outputs(config, now_us)
-    for finding in of_outputs(found, now_us):
+    found = of_outputs(seen.outputs, seen.now_us)
+    for finding in found:
         yield wrong("output", "bad" if finding.severity == "red" else "warning", finding.text, finding.hint)
-    told = {finding.id.partition(":")[2] for finding in of_outputs(found, now_us)}
-    for output in found:
+    told = {finding.id.partition(":")[2] for finding in found}
+    for output in seen.outputs:
         if output.channel not in told:
             yield Check(name="output", state="good", found=line_of(output))
 
 
-def _parked(config: Config, _now_us: int) -> Iterator[Check]:
+def _parked(config: Config) -> Iterator[Check]:
     try:
         with reading(config.database) as db:
             held = parked(db, PARKED_SHOWN)
@@ -195,8 +218,8 @@ def _parked(config: Config, _now_us: int) -> Iterator[Check]:
         yield wrong("parked", "warning", text, Text("可能需要升级", "an upgrade may be needed"))
 
 
-def _alarms(config: Config, now_us: int) -> Iterator[Check]:
-    for alarm in look(config, now_us).alarms:
+def _alarms(seen: Snapshot) -> Iterator[Check]:
+    for alarm in seen.alarms:
         if alarm.severity != "info" and alarm.id.partition(":")[0] not in _LOOKED_AT:
             yield wrong("alarm", "bad" if alarm.severity == "red" else "warning", alarm.text, alarm.hint)
 

@@ -7,6 +7,7 @@ A bug is an assert or a crash: systemd restarts, the trace is in the journal. Th
       Refused             the answer is no, and nothing was changed                               exit 1
       WorldError          disk, network or a program failed; `retryable` says whether it may pass  exit 1
         DiskFull          nothing could be written, and nothing half is left                      exit 1
+        Held              another program holds the database; passes when it lets go              exit 1
         Corrupt           bytes on disk are not what they are called; they are in quarantine      exit 1
         HubUnreachable    the hub cannot be reached                                               exit 3
         LockedOut         the hub does not accept this site's key                                 exit 4
@@ -69,6 +70,10 @@ class WorldError(SongshanError):
 
 class DiskFull(WorldError):
     """No room, or no quota, for what had to be written; whatever was begun has been taken away again."""
+
+
+class Held(WorldError):
+    """Another program holds the database, and has for as long as one waits for that."""
 
 
 class Corrupt(WorldError):

@@ -20,7 +20,7 @@ from urllib.parse import quote
 import msgspec
 from sqlite_utils import Database
 
-from appliance.core.errors import DiskFull, Refused, SongshanError, Text, WorldError
+from appliance.core.errors import DiskFull, Held, Refused, SongshanError, Text, WorldError
 from appliance.durable import disk_errors, make_folder
 from appliance.store.later_migrations import migrations
 
@@ -35,6 +35,10 @@ Values = Sequence[Any] | Mapping[str, Any]
 
 _START_AGENT: Final = Text("请启动 agent：songshan agent", "start the agent: songshan agent")
 _SEE_DOCTOR: Final = Text("请运行 songshan doctor", "run songshan doctor")
+_WAIT: Final = Text(
+    "它一放开就自己恢复；一直不放：停下拷贝或备份的程序",
+    "all is well once it lets go; if it does not, end what copies or saves it",
+)
 
 
 def open_for_writing(path: Path) -> Database:
@@ -186,9 +190,14 @@ def sqlite_errors(path: Path | None) -> Iterator[None]:
             raise
         if code == sqlite3.SQLITE_FULL:
             raise DiskFull(Text(f"磁盘已满：{where}", f"the disk is full: {where}")) from error
+        if code & 0xFF in _HELD:
+            raise Held(
+                Text(f"数据库正被别的程序占用：{where}", f"another program holds the database: {where}"), hint=_WAIT
+            ) from error
         raise WorldError(Text(f"数据库 {where}：{error}", f"database {where}: {error}"), hint=_SEE_DOCTOR) from error
 
 
+_HELD: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _BUGS: Final = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISUSE, sqlite3.SQLITE_RANGE})
 
 

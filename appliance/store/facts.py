@@ -1,6 +1,7 @@
 """What the agent last saw, what is wrong, and the snapshot of it all that screens and programs show.
 
 look(config, now_us)               for anybody who only looks; works with no agent, no database, no disk
+without_database(...)              what it says then
 snapshot(db, config, now_us)       the same with the database open
 set_status, keep_alarms, ...       for the agent
 """
@@ -43,7 +44,7 @@ from appliance.core.schedule import day_of
 from appliance.core.scrub import LATE_US
 from appliance.core.upkeep import of_upkeep
 from appliance.store import air, alarm_log, catchup
-from appliance.store.database import Row, first, reading, rows, text_json, text_of
+from appliance.store.database import Row, first, reading, reason_of, rows, text_json, text_of
 from appliance.store.desk import orders, submissions
 from appliance.store.histories import held_count
 from appliance.store.journals import cursors, parked_count, unsent
@@ -68,15 +69,20 @@ def look(config: Config, now_us: int, thresholds: Thresholds = Thresholds()) -> 
         with reading(config.database) as db:
             return snapshot(db, config, now_us, thresholds)
     except WorldError as error:
-        bare = _bare(config, now_us)
-        problem = Finding(
-            id="database",
-            severity="red",
-            text=Text("；".join(each.zh for each in error.problems), "; ".join(each.en for each in error.problems)),
-            hint=error.hint or Text("请运行 songshan doctor", "run songshan doctor"),
-        )
-        found = (problem, *of_outputs(bare.outputs, now_us), *of_upkeep(bare.backup, bare.release, now_us))
-        return msgspec.structs.replace(bare, alarms=alarms(found, (), now_us))
+        return without_database(config, now_us, error)
+
+
+def without_database(config: Config, now_us: int, error: WorldError) -> Snapshot:
+    """How the box is as far as that can be told; what keeps its database away is an alarm."""
+    bare = _bare(config, now_us)
+    problem = Finding(
+        id="database",
+        severity="red",
+        text=reason_of(error),
+        hint=error.hint or Text("请运行 songshan doctor", "run songshan doctor"),
+    )
+    found = (problem, *of_outputs(bare.outputs, now_us), *of_upkeep(bare.backup, bare.release, now_us))
+    return msgspec.structs.replace(bare, alarms=alarms(found, (), now_us))
 
 
 def snapshot(

@@ -1,7 +1,6 @@
 """Pages drawn as text and compared with what somebody has looked at: each state in each language, size, set of glyphs.
 
-    STATES = {"healthy": seen(Found(...)), "agent-dead": seen(Found(...), AGENT_DEAD),
-              "no-database": seen(None, NO_DATABASE, trouble), "opened": seen(Found(...), asked=Asked(opened="k"))}
+    STATES = {**with_faults(Found(...)), "opened": seen(Found(...), asked=Asked(opened="k"))}
 
     def test_the_page_looks_as_it_did(as_before: Before) -> None:
         as_before("sync", STATES)
@@ -11,20 +10,34 @@ After a wanted change: pytest --drawn-update tests/tui/..., and look at the diff
 held against what is true of every page: see `faults_of`.
 """
 
+import importlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Final
 from unicodedata import east_asian_width
 
 from rich.cells import cell_len
 
-from tests.tui.readings import HEALTHY, LOOKS, PLAIN, WIDE
+from tests.tui.readings import (
+    AGENT_DEAD,
+    DATABASE_LOCKED,
+    DISK_FULL,
+    HEALTHY,
+    LOOKS,
+    NO_CONFIG,
+    NO_DATABASE,
+    OFFLINE,
+    PLAIN,
+    WEB_DEAD,
+    WIDE,
+)
 from tui.acting import Acting
 from tui.look import Look
 from tui.pages import PAGES
 from tui.rows import Row
 from tui.seen import Seen
 from tui.session import Session
-from tui.view.reading import Reading, Trouble
+from tui.view.reading import Reading, Trouble, troubles_of
 from tui.view.sheet import Asked, Sheet
 from tui.view.table import widths
 
@@ -37,6 +50,45 @@ Before = Callable[[str, Mapping[str, Seen]], None]
 def seen(found: object, reading: Reading = HEALTHY, *troubles: Trouble, asked: Asked | None = None) -> Seen:
     """A look at a page, as `tui.gather` gives it."""
     return Seen(reading, asked or Asked(), found, troubles)
+
+
+EACH: Final = {
+    "healthy": HEALTHY,
+    "agent dead": AGENT_DEAD,
+    "web dead": WEB_DEAD,
+    "database locked": DATABASE_LOCKED,
+    "no database": NO_DATABASE,
+    "disk full": DISK_FULL,
+    "no network": OFFLINE,
+    "no configuration": NO_CONFIG,
+}
+"""Every page is drawn with each of these."""
+UNREAD: Final = ("database locked", "no database", "no configuration")
+
+
+def with_faults(found: object, unread: object = None, **otherwise: object) -> dict[str, Seen]:
+    """A page healthy and with each fault. `unread`: what it finds where the database cannot be read; None: its trouble.
+
+    `otherwise` has what else is found with one of the faults, by its name with `_` for the blank.
+    """
+    states = {}
+    for name, reading in EACH.items():
+        read = otherwise.get(name.replace(" ", "_"), unread if name in UNREAD else found)
+        states[name] = seen(read, reading, *(troubles_in(reading) if read is None else ()))
+    return states
+
+
+def troubles_in(reading: Reading) -> tuple[Trouble, ...]:
+    """What a page tells that needs what could not be read."""
+    if reading.snapshot is None:
+        return troubles_of(reading.problems, reading.hint)
+    return tuple(Trouble(each.text, each.hint) for each in reading.snapshot.alarms if each.id == "database")
+
+
+def states_of_pages() -> dict[str, dict[str, Seen]]:
+    """STATES of every page, from the module of tests that is called like it."""
+    modules = {page.name: f"tests.tui.test_{page.name.replace('-', '_')}" for page in PAGES}
+    return {name: importlib.import_module(module).STATES for name, module in modules.items()}
 
 
 def session_at(page: str, shown: Seen, look: Look) -> Session:

@@ -20,6 +20,7 @@ from appliance.core.health import (
     StreamFact,
     SubmissionFact,
     Sync,
+    Web,
 )
 from appliance.core.moment import US, to_us
 from tui.catalogue import looks
@@ -129,29 +130,27 @@ AGENT_DEAD = changed(
     ),
     sync=msgspec.structs.replace(SYNC, down=Queue(waiting=4, left_bytes=1_240_000_000), spool_waiting=3),
 )
-NO_DATABASE = Reading(
-    NOW_US,
-    msgspec.structs.replace(
-        SNAPSHOT,
-        on_air=(),
-        link=Link(),
-        sync=Sync(),
-        clock=Clock(),
-        agent=Agent(),
-        alarms=alarms(
-            (
-                Finding(
-                    id="database",
-                    severity="red",
-                    text=Text("还没有数据库 /var/lib/songshan/state/box.db", "there is no database yet"),
-                    hint=Text("请启动 agent：songshan agent", "start the agent: songshan agent"),
-                ),
-            ),
-            (),
-            NOW_US,
-        ),
+
+
+def without_database(text: Text, hint: Text) -> Reading:
+    """What `appliance.store.facts.without_database` tells."""
+    problem = Finding(id="database", severity="red", text=text, hint=hint)
+    unknown = {"on_air": (), "link": Link(), "sync": Sync(), "clock": Clock(), "agent": Agent()}
+    return Reading(NOW_US, msgspec.structs.replace(SNAPSHOT, **unknown, alarms=alarms((problem,), (), NOW_US)))
+
+
+NO_DATABASE = without_database(
+    Text("还没有数据库 /var/lib/songshan/state/box.db", "there is no database yet"),
+    Text("请启动 agent：songshan agent", "start the agent: songshan agent"),
+)
+DATABASE_LOCKED = without_database(
+    Text("数据库正被别的程序占用：box.db", "another program holds the database: box.db"),
+    Text(
+        "它一放开就自己恢复；一直不放：停下拷贝或备份的程序",
+        "all is well once it lets go; if it does not, end what copies or saves it",
     ),
 )
+WEB_DEAD = changed(web=Web(is_known=True, down_since_us=NOW_US - 5 * MIN_US, at_us=NOW_US - 4 * US))
 NO_CONFIG = Reading(
     NOW_US,
     None,
@@ -210,7 +209,9 @@ ALL: dict[str, Reading] = {
     "healthy": HEALTHY,
     "offline": OFFLINE,
     "agent-dead": AGENT_DEAD,
+    "web-dead": WEB_DEAD,
     "no-database": NO_DATABASE,
+    "database-locked": DATABASE_LOCKED,
     "no-config": NO_CONFIG,
     "nothing-to-play": NOTHING_TO_PLAY,
     "missing-tonight": MISSING_TONIGHT,

@@ -8,20 +8,14 @@ from appliance.core.health import Alarm
 from appliance.store import alarm_log
 from appliance.store.database import transaction, writing
 from tests.tui.boxes import make_box
-from tests.tui.looks import Before, seen
+from tests.tui.looks import Before, seen, troubles_in, with_faults
 from tests.tui.readings import (
-    AGENT_DEAD,
-    DISK_FULL,
-    HEALTHY,
+    DATABASE_LOCKED,
     HOUR_US,
     MIN_US,
     MISSING_TONIGHT,
-    NO_CONFIG,
-    NO_DATABASE,
     NOW_US,
-    OFFLINE,
 )
-from tests.tui.test_playout import LOCKED
 from tui.gather.alarms import gather
 from tui.gather.where import where
 from tui.view.alarms import HISTORY, Found
@@ -58,16 +52,11 @@ POWER = Ended(
 PAST = Found((LINE, DISK, POWER))
 HISTORY_SIDE = Asked(tab=HISTORY)
 STATES = {
-    "healthy": seen(Found()),
+    **with_faults(Found(), Found()),
     "missing tonight": seen(Found(), MISSING_TONIGHT),
-    "offline": seen(Found(), OFFLINE),
-    "agent dead": seen(Found(), AGENT_DEAD),
-    "disk full": seen(Found(), DISK_FULL),
-    "no database": seen(Found(), NO_DATABASE),
-    "no configuration": seen(Found(), NO_CONFIG),
     "history": seen(PAST, asked=HISTORY_SIDE),
     "no history": seen(Found(), asked=HISTORY_SIDE),
-    "history, database locked": seen(None, HEALTHY, LOCKED, asked=HISTORY_SIDE),
+    "history, database locked": seen(None, DATABASE_LOCKED, *troubles_in(DATABASE_LOCKED), asked=HISTORY_SIDE),
     "one opened": seen(PAST, asked=Asked(tab=HISTORY, opened=f"{LINE.since_us} link")),
     "power opened": seen(PAST, asked=Asked(tab=HISTORY, opened=f"{POWER.since_us} off:1")),
     "gone since": seen(PAST, asked=Asked(tab=HISTORY, opened="1 gone")),

@@ -8,11 +8,10 @@ from appliance.core.accidents import Accident, Count, Tally
 from appliance.core.asrun import AiredRow
 from appliance.core.errors import Text
 from appliance.core.moment import to_text, to_us
-from tests.tui.looks import Before, seen
-from tests.tui.readings import AGENT_DEAD, DISK_FULL, HOUR_US, MIN_US, NO_CONFIG, NO_DATABASE, NOW_US, OFFLINE, ZONE
-from tests.tui.test_playout import CHANNELS, LOCKED
+from tests.tui.looks import Before, seen, with_faults
+from tests.tui.readings import HOUR_US, MIN_US, NOW_US, ZONE
+from tests.tui.test_playout import CHANNELS
 from tui.view.asrun import ACCIDENTS_SIDE, Found, moment_asked
-from tui.view.reading import Trouble
 from tui.view.sheet import Asked
 
 ASSET, MADE, HASH = ("sha256:" + letter * 64 for letter in "ab0")
@@ -95,14 +94,9 @@ ACCIDENTS = (
     ("dengfeng-2", Accident(kind="wrong", start_us=NOW_US - 30 * HOUR_US, end_us=NOW_US - 29 * HOUR_US, title="旧闻")),
 )
 STATES = {
-    "healthy": seen(FOUND),
+    **with_faults(FOUND),
     "at a time": seen(JUMPED, asked=Asked(words="-1903")),
-    "agent dead": seen(FOUND, AGENT_DEAD),
-    "offline": seen(FOUND, OFFLINE),
-    "disk full": seen(FOUND, DISK_FULL),
     "nothing logged": seen(Found(CHANNELS, "dengfeng-1", day="2026-11-24")),
-    "database locked": seen(None, NO_DATABASE, LOCKED),
-    "no configuration": seen(None, NO_CONFIG, Trouble(NO_CONFIG.problems[0], NO_CONFIG.hint)),
     "accidents": seen(Found(CHANNELS, accidents=ACCIDENTS), asked=Asked(tab=ACCIDENTS_SIDE)),
     "a row opened": seen(Found(CHANNELS, "dengfeng-1", opened=ROWS[1], hash=HASH[7:]), asked=Asked(opened="7")),
     "an accident opened": seen(Found(CHANNELS, "dengfeng-1", opened=OFF, hash=HASH[7:]), asked=Asked(opened="6")),

@@ -18,18 +18,13 @@ from provisioning import identity
 from tests.appliance.boxes import HUB, box
 from tests.journals import BEGAN_US, chain, reports, stories, write_asrun, write_table
 from tests.tui.boxes import make_box
-from tests.tui.looks import Before, seen
+from tests.tui.looks import Before, seen, with_faults
 from tests.tui.readings import (
-    AGENT_DEAD,
-    DISK_FULL,
     HEALTHY,
     HOUR_US,
     LOOKS,
     MIN_US,
-    NO_CONFIG,
-    NO_DATABASE,
     NOW_US,
-    OFFLINE,
 )
 from tui.gather.audit import NOTE, gather, verify
 from tui.gather.where import where
@@ -82,13 +77,8 @@ BROKEN = Verdict(
 RUNNING = Verdict(NOW_US - MIN_US, 40_960, 120_418)
 TROUBLE = Trouble(Text("数据库被占用", "the database is held"), Text("稍候再试", "try again in a moment"))
 STATES = {
-    "healthy": seen(Found(TRAIL)),
+    **with_faults(Found(TRAIL)),
     "nothing yet": seen(Found()),
-    "agent dead": seen(Found(TRAIL), AGENT_DEAD),
-    "no network": seen(Found(TRAIL), OFFLINE),
-    "disk full": seen(Found(TRAIL), DISK_FULL),
-    "no database": seen(None, NO_DATABASE, TROUBLE),
-    "no configuration": seen(None, NO_CONFIG, Trouble(NO_CONFIG.problems[0], NO_CONFIG.hint)),
     "one opened": seen(Found(TRAIL), asked=Asked(opened=TRAIL[0].name)),
     "a refusal opened": seen(Found(TRAIL), asked=Asked(opened=TRAIL[1].name)),
     "gone since": seen(Found(TRAIL), asked=Asked(opened="x")),

@@ -14,18 +14,13 @@ from appliance.store import assets, items
 from appliance.store.database import transaction, writing
 from tests.appliance.boxes import asset, digest, item
 from tests.tui.boxes import make_box
-from tests.tui.looks import Before, seen
+from tests.tui.looks import Before, seen, with_faults
 from tests.tui.readings import (
-    AGENT_DEAD,
-    ALL,
     GB,
     HEALTHY,
     HOUR_US,
     LOOKS,
-    NO_CONFIG,
-    NO_DATABASE,
     NOW_US,
-    OFFLINE,
     STORAGE,
     changed,
 )
@@ -92,14 +87,9 @@ CHECK = Check(
 LATE = Found(Round(NOW_US, Loose(), msgspec.structs.replace(ROUND.verified, late_assets=12)), (FILM,))
 BEFORE_FIRST = Trouble(Text("还没有数据库", "no database yet"), Text("启动 agent", "start it"))
 STATES = {
-    "healthy": seen(LIST),
+    **with_faults(LIST),
     "quota": seen(LIST, changed(storage=msgspec.structs.replace(STORAGE, cache_bytes_max=800 * GB, assets_bad=1))),
     "behind": seen(LATE),
-    "offline": seen(LIST, OFFLINE),
-    "agent dead": seen(LIST, AGENT_DEAD),
-    "disk full": seen(LIST, ALL["disk-full"]),
-    "no database": seen(None, NO_DATABASE, BEFORE_FIRST),
-    "no configuration": seen(None, NO_CONFIG, Trouble(NO_CONFIG.problems[0], NO_CONFIG.hint)),
     "nothing found": seen(Found(ROUND), asked=Asked(words="zzz")),
     "going": seen(Found(ROUND), asked=Asked(tab=GOING)),
     "nothing goes": seen(Found(Round(NOW_US)), asked=Asked(tab=GOING)),

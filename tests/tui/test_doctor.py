@@ -14,8 +14,8 @@ from appliance.core.errors import OperatorError, Text
 from appliance.core.phone import code_of, wrong_of
 from tests.appliance.boxes import HUB
 from tests.tui.boxes import make_box
-from tests.tui.looks import Before, seen
-from tests.tui.readings import AGENT_DEAD, DISK_FULL, HEALTHY, LOOKS, MIN_US, NO_CONFIG, NO_DATABASE, NOW_US, OFFLINE
+from tests.tui.looks import Before, seen, with_faults
+from tests.tui.readings import AGENT_DEAD, HEALTHY, LOOKS, MIN_US, NO_CONFIG, NOW_US
 from tui.gather.doctor import again, bundle, folders, gather
 from tui.gather.where import where
 from tui.view.acts import Case
@@ -46,6 +46,18 @@ DEAD = Checked(
 NO_BASE = Checked(
     "database", "bad", Text("还没有数据库 box.db", "there is no box.db yet"), Text("请启动 agent", "start the agent")
 )
+LOCKED = Checked(
+    "database",
+    "bad",
+    Text("数据库正被别的程序占用：box.db", "another program holds the database: box.db"),
+    Text("它一放开就自己恢复", "all is well once it lets go"),
+)
+NO_WEB = Checked(
+    "web",
+    "warning",
+    Text("127.0.0.1:8080 无人应答", "nothing answers on 127.0.0.1:8080"),
+    Text("songshan web", "songshan web"),
+)
 NOT_CONFIGURED = Checked("config", "bad", NO_CONFIG.problems[0], NO_CONFIG.hint)
 FULL = Checked(
     "disk",
@@ -65,12 +77,16 @@ def found(*checks: Checked) -> Found:
 
 
 STATES = {
-    "healthy": seen(found()),
-    "agent dead": seen(found(DEAD), AGENT_DEAD),
-    "no network": seen(found(AWAY), OFFLINE),
-    "no database": seen(found(NO_BASE, DEAD), NO_DATABASE),
-    "disk full": seen(found(FULL), DISK_FULL),
-    "no configuration": seen(Found((NOT_CONFIGURED,), NOW_US, code_of(["config"])), NO_CONFIG),
+    **with_faults(
+        found(),
+        agent_dead=found(DEAD),
+        web_dead=found(NO_WEB),
+        database_locked=found(LOCKED),
+        no_database=found(NO_BASE, DEAD),
+        disk_full=found(FULL),
+        no_network=found(AWAY),
+        no_configuration=Found((NOT_CONFIGURED,), NOW_US, code_of(["config"])),
+    ),
     "everything": seen(found(DEAD, AWAY, NO_BASE, FULL, LATER), AGENT_DEAD),
     "not checked yet": seen(Found(folders=("/tmp",))),
     "a fault opened": seen(found(DEAD), AGENT_DEAD, asked=Asked(opened="4")),

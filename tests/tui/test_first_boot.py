@@ -11,8 +11,8 @@ from appliance.config import config_path, load
 from appliance.core.errors import Text, WorldError
 from tests.provisioning.live import LiveHub
 from tests.tui.boxes import make_box
-from tests.tui.looks import Before, seen, session_at
-from tests.tui.readings import DISK_FULL, HEALTHY, HOUR_US, LOOKS, MIN_US, NO_CONFIG, NO_DATABASE, NOW_US
+from tests.tui.looks import Before, seen, session_at, with_faults
+from tests.tui.readings import HOUR_US, LOOKS, MIN_US, NO_CONFIG, NO_DATABASE, NOW_US
 from tui.gather.first_boot import UNITS, choose, gather, join, started, try_line
 from tui.gather.where import Where, where
 from tui.outcomes import Do
@@ -55,7 +55,7 @@ DONE = replace(
 )
 LONG_AGO = Reading(60_000_000, None, NO_CONFIG.problems, NO_CONFIG.hint)
 STATES = {
-    "bare": seen(BARE, NO_CONFIG),
+    **with_faults(DONE, DONE, no_configuration=BARE),
     "bare, bundle": seen(BARE, NO_CONFIG, asked=Asked(tab=BUNDLE)),
     "bare, line": seen(BARE, NO_CONFIG, asked=Asked(tab=LINE)),
     "bare, time": seen(BARE, NO_CONFIG, asked=Asked(tab=TIME)),
@@ -65,7 +65,7 @@ STATES = {
     "one bundle, time": seen(ONE, NO_CONFIG, asked=Asked(tab=TIME)),
     "one bundle, join": seen(ONE, NO_CONFIG, asked=Asked(tab=JOIN)),
     "many bundles": seen(MANY, NO_CONFIG, asked=Asked(tab=BUNDLE)),
-    "no network": seen(OVER, NO_CONFIG, asked=Asked(tab=LINE)),
+    "line away": seen(OVER, NO_CONFIG, asked=Asked(tab=LINE)),
     "run out": seen(OVER, NO_CONFIG, asked=Asked(tab=JOIN)),
     "clock of 1970": seen(ONE, LONG_AGO, asked=Asked(tab=TIME)),
     "clock of 1970, begin": seen(ONE, LONG_AGO),
@@ -73,8 +73,6 @@ STATES = {
     "no bundle opened": seen(MANY, NO_CONFIG, asked=Asked(tab=BUNDLE, opened=NONE.path)),
     "gone since": seen(BARE, NO_CONFIG, asked=Asked(tab=BUNDLE, opened="/gone")),
     "joined": seen(DONE, NO_DATABASE, asked=Asked(tab=JOIN)),
-    "joined, begin": seen(DONE, HEALTHY),
-    "disk full": seen(DONE, DISK_FULL),
     "not looked yet": seen(None, NO_CONFIG),
 }
 

@@ -13,15 +13,14 @@ from appliance.core.errors import OperatorError, SongshanError, Text
 from appliance.store.database import writing
 from appliance.store.desk import carry_out
 from tests.tui.boxes import make_box, run_agent_once
-from tests.tui.looks import Before, seen
-from tests.tui.readings import AGENT_DEAD, NO_CONFIG, NOW_US
+from tests.tui.looks import Before, seen, with_faults
+from tests.tui.readings import NOW_US
 from tui.gather.box import look_at
 from tui.gather.door import Door
 from tui.gather.given import gather
 from tui.gather.where import where
 from tui.pages import page_named
 from tui.view.given import Found, Waiting
-from tui.view.reading import Trouble
 from tui.view.sheet import Asked
 
 NAME = f"{NOW_US - 90 * 10**6:020d}-0a1b2c3d4e5f"
@@ -31,14 +30,12 @@ BROKEN = Waiting(
 )
 FOUND = Found((GIVEN, BROKEN), 2)
 STATES = {
-    "agent runs": seen(FOUND),
-    "agent dead": seen(FOUND, AGENT_DEAD),
+    **with_faults(FOUND, FOUND, no_configuration=None),
     "nothing waits": seen(Found()),
     "searched": seen(FOUND, asked=Asked(words="take")),
     "one opened": seen(FOUND, asked=Asked(opened=NAME)),
     "one that is none opened": seen(FOUND, asked=Asked(opened=BROKEN.name)),
     "done since": seen(Found(), asked=Asked(opened=NAME)),
-    "no configuration": seen(None, NO_CONFIG, Trouble(NO_CONFIG.problems[0], NO_CONFIG.hint)),
 }
 
 

@@ -1,11 +1,9 @@
 """Every page with titles, reasons and names that nobody wished for: escapes, flags, letters that join, any length."""
 
 import dataclasses
-import importlib
-import pkgutil
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -13,14 +11,13 @@ import pytest
 from rich.cells import cell_len
 
 from appliance.core.errors import Text
-from tests.tui.looks import screen, session_at, text_of
+from tests.tui.looks import EACH, screen, session_at, states_of_pages, text_of
 from tests.tui.readings import LOOKS, PLAIN, WIDE
-from tui.pages import PAGES
 from tui.seen import Seen
 
 HOSTILE = "\x1b[31m\x07\u202e早🇨🇳👍🏽e\u0301☰ﷺ\n\t“…─”%s{0}\\" + "长" * 90
 STATES_MAX = 5
-"""Of each page's states so many are tried: what differs between them is mostly figures."""
+"""Of each page's own states so many are tried: what differs between them is mostly figures."""
 OWN = re.compile(r"[\u4e00-\u9fff]")
 
 
@@ -45,13 +42,10 @@ def hostile(value: Any) -> Any:
 
 
 def states_of() -> Iterator[tuple[str, str, Seen]]:
-    """Those of every module of tests that is about a page."""
-    names = {page.name for page in PAGES}
-    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        page = module.name.removeprefix("test_").replace("_", "-")
-        if page in names:
-            found = getattr(importlib.import_module(f"tests.tui.{module.name}"), "STATES", {})
-            yield from ((page, name, state) for name, state in list(found.items())[:STATES_MAX])
+    """Some of those of every page."""
+    for page, found in states_of_pages().items():
+        own = (name for name in found if name == "healthy" or name not in EACH)
+        yield from ((page, name, found[name]) for name in islice(own, STATES_MAX))
 
 
 ALL_STATES = list(states_of())
@@ -67,8 +61,3 @@ def test_no_page_is_bent_by_what_it_is_told(page: str, shown: Seen) -> None:
             rows = screen(session, cells, lines)
             assert {cell_len(text_of(row)) for row in rows} <= {cells, cells - 2}
             assert not re.search(r"[\x00-\x1f\x7f\u202e]", "".join(map(text_of, rows)))
-
-
-def test_most_pages_have_states_to_try() -> None:
-    """A page whose tests are called otherwise would be passed over in silence."""
-    assert {page.name for page in PAGES} - {page for page, _name, _shown in ALL_STATES} == {"overview"}

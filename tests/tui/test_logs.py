@@ -8,8 +8,8 @@ import pytest
 from appliance.core.errors import Text
 from appliance.core.log_line import LogLine
 from tests.tui.boxes import make_box
-from tests.tui.looks import Before, seen
-from tests.tui.readings import AGENT_DEAD, DISK_FULL, MIN_US, NO_CONFIG, NO_DATABASE, NOW_US, OFFLINE
+from tests.tui.looks import Before, seen, with_faults
+from tests.tui.readings import AGENT_DEAD, MIN_US, NOW_US
 from tui.gather import logs
 from tui.gather.where import where
 from tui.view.logs import WARNINGS, Found
@@ -34,12 +34,7 @@ NOT_ALLOWED = Trouble(
     Text("本账号可能无权读日志", "this account may not read the journal"),
 )
 STATES = {
-    "healthy": seen(FOUND),
-    "agent dead": seen(FOUND, AGENT_DEAD),
-    "offline": seen(FOUND, OFFLINE),
-    "disk full": seen(FOUND, DISK_FULL),
-    "no database": seen(FOUND, NO_DATABASE),
-    "no configuration": seen(FOUND, NO_CONFIG),
+    **with_faults(FOUND, FOUND),
     "warnings": seen(Found("journal", LINES[1:3]), asked=Asked(tab=WARNINGS)),
     "files": seen(Found("files", tuple(msgspec.structs.replace(each, at_us=None) for each in LINES))),
     "nothing found": seen(Found("files"), asked=Asked(words="nginx")),

@@ -17,8 +17,8 @@ from appliance.store import desk, items
 from appliance.store.database import transaction, writing
 from tests.appliance.boxes import asset, item
 from tests.tui.boxes import make_box
-from tests.tui.looks import Before, seen
-from tests.tui.readings import AGENT_DEAD, ALL, HEALTHY, HOUR_US, LOOKS, NO_CONFIG, NO_DATABASE, NOW_US, OFFLINE
+from tests.tui.looks import Before, seen, with_faults
+from tests.tui.readings import HEALTHY, HOUR_US, LOOKS, NO_DATABASE, NOW_US
 from tui.gather.market import gather
 from tui.gather.where import where
 from tui.view.acts import Case
@@ -116,13 +116,8 @@ SUBMISSIONS = (
 )
 BEFORE_FIRST = Trouble(Text("还没有数据库", "no database yet"), Text("启动 agent", "start it"))
 STATES = {
-    "healthy": seen(LIST),
+    **with_faults(LIST),
     "nothing on offer": seen(Found(total=0)),
-    "offline": seen(LIST, OFFLINE),
-    "agent dead": seen(LIST, AGENT_DEAD),
-    "disk full": seen(LIST, ALL["disk-full"]),
-    "no database": seen(None, NO_DATABASE, BEFORE_FIRST),
-    "no configuration": seen(None, NO_CONFIG, Trouble(NO_CONFIG.problems[0], NO_CONFIG.hint)),
     "taken": seen(Found((ARRIVING, FAILED, SHOWN, LATER, OVER), 5), asked=Asked(tab=TAKEN)),
     "nothing taken": seen(Found(total=0), asked=Asked(tab=TAKEN)),
     "published here": seen(

@@ -11,8 +11,8 @@ import psutil
 from appliance.config import HubAddress
 from appliance.core.errors import Text
 from tests.simulators.sshd import sshd
-from tests.tui.looks import Before, seen
-from tests.tui.readings import AGENT_DEAD, DISK_FULL, LOCKED_OUT, MIN_US, NO_CONFIG, NO_DATABASE, NOW_US, OFFLINE
+from tests.tui.looks import Before, seen, with_faults
+from tests.tui.readings import LOCKED_OUT, MIN_US, NO_CONFIG, NOW_US
 from tui.gather.network import _routes, _routes6, gather, tried
 from tui.gather.where import where
 from tui.rows import Level
@@ -60,15 +60,11 @@ FOUND = Found(
     manager="netplan",
 )
 NO_CABLE = Found(cards=(SPARE, OFF), hub="hub.songshan.example:22", manager="networkd", test=BROKEN)
+TESTED = Found(FOUND.cards, FOUND.routes, FOUND.resolvers, FOUND.hub, FOUND.manager, TEST)
 STATES = {
-    "healthy": seen(Found(FOUND.cards, FOUND.routes, FOUND.resolvers, FOUND.hub, FOUND.manager, TEST)),
+    **with_faults(TESTED, FOUND, no_network=NO_CABLE, no_configuration=Found(cards=FOUND.cards)),
     "never tested": seen(FOUND),
-    "no cable": seen(NO_CABLE, OFFLINE),
-    "agent dead": seen(FOUND, AGENT_DEAD),
     "locked out": seen(FOUND, LOCKED_OUT),
-    "no database": seen(FOUND, NO_DATABASE),
-    "disk full": seen(FOUND, DISK_FULL),
-    "no configuration": seen(Found(cards=FOUND.cards), NO_CONFIG),
     "nothing could be read": seen(Found(), NO_CONFIG, Trouble(Text("没有权限", "not permitted"))),
     "a card opened": seen(FOUND, asked=Asked(opened="enp1s0")),
     "a bad cable opened": seen(FOUND, asked=Asked(opened="enp2s0")),

@@ -7,19 +7,18 @@ import msgspec
 import pytest
 
 from appliance.core.command import Answer
-from appliance.core.errors import OperatorError, Text
+from appliance.core.errors import OperatorError
 from appliance.core.health import OrderFact
 from appliance.core.records import Order
 from appliance.store import desk
 from appliance.store.database import transaction, writing
 from tests.tui.boxes import make_box
-from tests.tui.looks import Before, seen
-from tests.tui.readings import AGENT_DEAD, ALL, HEALTHY, HOUR_US, LOOKS, NO_CONFIG, NO_DATABASE, NOW_US, OFFLINE
+from tests.tui.looks import Before, seen, with_faults
+from tests.tui.readings import HEALTHY, HOUR_US, LOOKS, NOW_US
 from tui.gather.orders import gather
 from tui.gather.where import where
 from tui.view.acts import Case
 from tui.view.orders import ACTS, Found, sheet
-from tui.view.reading import Trouble
 from tui.view.sheet import PAGE_ROWS, Asked
 
 NEW = OrderFact(
@@ -44,16 +43,9 @@ ACCEPTED = msgspec.structs.replace(
 WITHDRAWN = msgspec.structs.replace(NEW, id="o-2026-003", title="已取消的任务", state="withdrawn", due_us=None)
 FOUND = Found((LATE, NEW, ACCEPTED, WITHDRAWN))
 STATES = {
-    "healthy": seen(FOUND),
+    **with_faults(FOUND),
     "all answered": seen(Found((ACCEPTED,))),
     "none": seen(Found()),
-    "offline": seen(FOUND, OFFLINE),
-    "agent dead": seen(FOUND, AGENT_DEAD),
-    "disk full": seen(FOUND, ALL["disk-full"]),
-    "no database": seen(
-        None, NO_DATABASE, Trouble(Text("还没有数据库", "no database yet"), Text("启动 agent", "start it"))
-    ),
-    "no configuration": seen(None, NO_CONFIG, Trouble(NO_CONFIG.problems[0], NO_CONFIG.hint)),
     "opened": seen(Found((NEW,)), asked=Asked(opened=NEW.id)),
     "an answered one opened": seen(Found((ACCEPTED,)), asked=Asked(opened=ACCEPTED.id)),
     "an overdue one opened": seen(Found((LATE,)), asked=Asked(opened=LATE.id)),

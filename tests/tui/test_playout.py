@@ -16,21 +16,16 @@ from appliance.core.moment import US
 from appliance.core.readiness import Ready
 from appliance.core.stock import Holding, RenditionState, Transfer
 from appliance.core.ts import HOUSE_PROFILE
-from tests.tui.looks import Before, seen
+from tests.tui.looks import Before, seen, with_faults
 from tests.tui.readings import (
-    AGENT_DEAD,
     CHANNEL,
-    DISK_FULL,
     FILLER,
     HEALTHY,
     HOUR_US,
     INSERTED,
     LOOKS,
     MIN_US,
-    NO_CONFIG,
-    NO_DATABASE,
     NOW_US,
-    OFFLINE,
     SECOND,
     changed,
 )
@@ -38,7 +33,7 @@ from tui.rows import Level
 from tui.view.acts import Act, Case
 from tui.view.playout import CLIPS, Found, find, in_order, key_of, stretches_of
 from tui.view.playout_acts import ACTS
-from tui.view.reading import Reading, Trouble
+from tui.view.reading import Reading
 from tui.view.sheet import Asked, Stretch
 
 FILM, MADE = "sha256:" + "a" * 64, "sha256:" + "b" * 64
@@ -211,22 +206,13 @@ ON_OUTPUT = changed(
         ),
     ),
 )
-LOCKED = Trouble(
-    Text("数据库 box.db：database is locked", "database box.db: database is locked"),
-    Text("请运行 songshan doctor", "run songshan doctor"),
-)
 ASKED_FILM = Asked(opened=key_of(FILM_ROW))
 STATES = {
-    "healthy": seen(ALL_READY),
+    **with_faults(ALL_READY, agent_dead=CHANNEL_SIDE, disk_full=CHANNEL_SIDE, no_network=CHANNEL_SIDE),
     "missing tonight": seen(CHANNEL_SIDE),
     "output and live": seen(ALL_READY, ON_OUTPUT),
     "filler instead": seen(CHANNEL_SIDE, FILLER),
     "inserted": seen(replace(ALL_READY, insertions=(BREAK,)), INSERTED),
-    "offline": seen(CHANNEL_SIDE, OFFLINE),
-    "agent dead": seen(CHANNEL_SIDE, AGENT_DEAD),
-    "disk full": seen(CHANNEL_SIDE, DISK_FULL),
-    "database locked": seen(None, NO_DATABASE, LOCKED),
-    "no configuration": seen(None, NO_CONFIG, Trouble(NO_CONFIG.problems[0], NO_CONFIG.hint)),
     "no channel": seen(Found()),
     "clips": seen(Found(CHANNELS, "dengfeng-1", NOW_US, clips=(WARNING, SPOT)), asked=Asked(tab=CLIPS)),
     "no clip": seen(Found(CHANNELS, "dengfeng-1", NOW_US), asked=Asked(tab=CLIPS)),

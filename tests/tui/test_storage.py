@@ -13,8 +13,8 @@ from appliance.core.errors import Text
 from appliance.mounts import Mount
 from tests.appliance.boxes import small_disk
 from tests.tui.boxes import make_box
-from tests.tui.looks import Before, seen
-from tests.tui.readings import AGENT_DEAD, DISK_FULL, GB, HEALTHY, LOOKS, NO_CONFIG, NO_DATABASE, OFFLINE, changed
+from tests.tui.looks import Before, seen, with_faults
+from tests.tui.readings import DISK_FULL, GB, HEALTHY, LOOKS, NO_CONFIG, changed
 from tui.gather.storage import Machine, disk_of, gather, health_of, media_state, read_disks, roles_of
 from tui.gather.where import where
 from tui.rows import Level
@@ -51,8 +51,14 @@ EMPTY = Found(
     (SYSTEM, replace(STORE, serial="ZC9NEW01")), (ROOT, replace(LIBRARY, free_bytes=3890 * GB)), "empty", MEDIA
 )
 FOREIGN = replace(EMPTY, media="foreign", strange=("照片", "财务.xlsx"))
+NO_ROOM = replace(FOUND, systems=(ROOT, replace(LIBRARY, free_bytes=GB)))
 STATES = {
-    "healthy": seen(FOUND),
+    **with_faults(
+        FOUND,
+        FOUND,
+        disk_full=NO_ROOM,
+        no_configuration=Found((SYSTEM,), (replace(ROOT, roles=("system",)),)),
+    ),
     "a disk fails": seen(BAD),
     "media away": seen(AWAY),
     "a new disk": seen(EMPTY),
@@ -60,18 +66,12 @@ STATES = {
     "steps, nothing wrong": seen(FOUND, asked=Asked(tab=REPLACE)),
     "steps, away": seen(AWAY, asked=Asked(tab=REPLACE)),
     "steps, a new disk": seen(EMPTY, asked=Asked(tab=REPLACE)),
+    "disk full, file systems": seen(NO_ROOM, DISK_FULL, asked=Asked(tab=FILES)),
     "file systems": seen(BAD, asked=Asked(tab=FILES)),
     "a disk opened": seen(FOUND, asked=Asked(opened="sda")),
     "a failing disk opened": seen(BAD, asked=Asked(opened="sdb")),
     "a file system opened": seen(BAD, asked=Asked(tab=FILES, opened=MEDIA)),
     "gone since": seen(FOUND, asked=Asked(opened="sdx")),
-    "agent dead": seen(FOUND, AGENT_DEAD),
-    "no network": seen(FOUND, OFFLINE),
-    "disk full": seen(
-        replace(FOUND, systems=(ROOT, replace(LIBRARY, free_bytes=GB))), DISK_FULL, asked=Asked(tab=FILES)
-    ),
-    "no database": seen(FOUND, NO_DATABASE),
-    "no configuration": seen(Found((SYSTEM,), (replace(ROOT, roles=("system",)),)), NO_CONFIG),
     "nothing could be read": seen(Found(), NO_CONFIG, Trouble(Text("读不到 /sys", "/sys cannot be read"))),
 }
 

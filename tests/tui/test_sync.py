@@ -21,15 +21,11 @@ from appliance.store.database import transaction, writing
 from appliance.store.needs import need_item
 from tests.appliance.store.test_journals import STREAM, chain, judged
 from tests.tui.boxes import make_box
-from tests.tui.looks import Before, seen
+from tests.tui.looks import Before, seen, with_faults
 from tests.tui.readings import (
-    AGENT_DEAD,
-    ALL,
     HEALTHY,
     HOUR_US,
     LOOKS,
-    NO_CONFIG,
-    NO_DATABASE,
     NOW_US,
     OFFLINE,
     SNAPSHOT,
@@ -129,15 +125,8 @@ FENCED = reading(
 )
 NO_DISK = Trouble(Text("磁盘已满：box.db", "the disk is full: box.db"))
 STATES = {
-    "healthy": seen(FOUND),
+    **with_faults(FOUND),
     "empty": seen(Found(Queue(total=0))),
-    "offline": seen(FOUND, OFFLINE),
-    "agent dead": seen(FOUND, AGENT_DEAD),
-    "disk full": seen(FOUND, ALL["disk-full"]),
-    "no database": seen(
-        None, NO_DATABASE, Trouble(Text("还没有数据库", "no database yet"), Text("启动 agent", "start it"))
-    ),
-    "no configuration": seen(None, NO_CONFIG, Trouble(NO_CONFIG.problems[0], NO_CONFIG.hint)),
     "streams": seen(Found(), STUCK, asked=Asked(tab=STREAMS)),
     "fenced": seen(Found(), FENCED, asked=Asked(tab=STREAMS)),
     "a fenced stream opened": seen(Found(), FENCED, asked=Asked(tab=STREAMS, opened="dengfeng/report")),

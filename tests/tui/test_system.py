@@ -13,19 +13,15 @@ from appliance.core.command import Did
 from appliance.core.errors import Text, WorldError
 from provisioning import identity
 from tests.tui.boxes import make_box, run_agent_once
-from tests.tui.looks import Before, seen
+from tests.tui.looks import Before, seen, with_faults
 from tests.tui.readings import (
-    AGENT_DEAD,
     CLOCK_OFF,
-    DISK_FULL,
     HEALTHY,
     HOUR_US,
     LOOKS,
     MIN_US,
-    NO_CONFIG,
-    NO_DATABASE,
     NOW_US,
-    OFFLINE,
+    WEB_DEAD,
 )
 from tui.gather.system import HISTORY_MAX, NOTE, back_up, gather, restart, services
 from tui.gather.where import Where, where
@@ -60,6 +56,7 @@ SERVICES_FOUND = (
     replace(AGENT, unit="songshan-backup.service", active="inactive", sub="dead", is_enabled=False),
     replace(AGENT, unit="chrony.service", active="inactive", sub="dead"),
 )
+NO_WEB = (AGENT, replace(AGENT, unit="songshan-web.service", active="failed", sub="failed", since_us=NOW_US - MIN_US))
 ACCOUNTS = (
     Account("li", True, False, ("pts/1 (10.1.2.3)",)),
     Account("root", True, True, ("tty1",)),
@@ -74,14 +71,10 @@ BACKED_UP = BackupFact(
     code_shown_us=1,
 )
 STATES = {
-    "healthy": seen(Found(MACHINE)),
+    **with_faults(Found(MACHINE), Found(MACHINE)),
     "hot and full": seen(Found(HOT), CLOCK_OFF),
     "without sensors": seen(Found(replace(MACHINE, history=(Moment(3.0, 0.2),), time_source=""))),
-    "agent dead": seen(Found(MACHINE), AGENT_DEAD),
-    "no network": seen(Found(MACHINE), OFFLINE),
-    "no database": seen(Found(MACHINE), NO_DATABASE),
-    "disk full": seen(Found(MACHINE), DISK_FULL),
-    "no configuration": seen(Found(MACHINE), NO_CONFIG),
+    "web dead, services": seen(Found(services=NO_WEB), WEB_DEAD, asked=Asked(tab=SERVICES)),
     "services": seen(Found(services=SERVICES_FOUND), asked=Asked(tab=SERVICES)),
     "no systemd": seen(Found(no_services=Text("本机没有 systemd", "no systemd here")), asked=Asked(tab=SERVICES)),
     "a service opened": seen(Found(services=SERVICES_FOUND), asked=Asked(tab=SERVICES, opened="songshan-web.service")),

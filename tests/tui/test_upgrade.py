@@ -11,23 +11,18 @@ from appliance import releases
 from appliance.core.errors import OperatorError, Text
 from appliance.core.release import Ended, Release, Releases, Request, Signal, Upgrade
 from tests.tui.boxes import make_box
-from tests.tui.looks import Before, seen
+from tests.tui.looks import Before, seen, with_faults
 from tests.tui.readings import (
     AGENT_DEAD,
-    DISK_FULL,
     HEALTHY,
     HOUR_US,
     LOOKS,
-    NO_CONFIG,
-    NO_DATABASE,
     NOW_US,
-    OFFLINE,
 )
 from tui.gather.upgrade import gather, roll_back, stage
 from tui.gather.where import where
 from tui.rows import Level
 from tui.view.acts import Act, Case
-from tui.view.reading import Trouble
 from tui.view.sheet import Asked
 from tui.view.upgrade import BUNDLES, Brought, Found, level_of
 from tui.view.upgrade_acts import ACTS
@@ -102,17 +97,13 @@ BROKEN = Found(software(problem=Text("现用版本 0.2.0 不完整", "the releas
 BY_HAND = Found(Releases(), "0.1.0", is_installed=False)
 BROUGHT = (Brought("/media/usb/songshan-0.3.0.bundle", 84_000_000, NOW_US - 30 * HOUR_US),)
 STATES = {
-    "healthy": seen(FOUND),
+    **with_faults(FOUND, FOUND, no_configuration=None),
     "staged": seen(STAGED),
     "on trial": seen(ON_TRIAL),
     "went back by itself": seen(WENT_BACK),
     "asked for": seen(WAITING, AGENT_DEAD),
     "not whole": seen(BROKEN),
     "installed by hand": seen(BY_HAND),
-    "no network": seen(FOUND, OFFLINE),
-    "no database": seen(FOUND, NO_DATABASE),
-    "disk full": seen(FOUND, DISK_FULL),
-    "no configuration": seen(None, NO_CONFIG, Trouble(NO_CONFIG.problems[0], NO_CONFIG.hint)),
     "one opened": seen(FOUND, asked=Asked(opened="1")),
     "gone since": seen(FOUND, asked=Asked(opened="7")),
     "bundles": seen(replace(FOUND, brought=BROUGHT), asked=Asked(tab=BUNDLES)),

@@ -18,24 +18,18 @@ from appliance.core.manifest import Exported, Manifest
 from appliance.core.moment import US
 from appliance.mounts import Mount
 from tests.carrying import Pair, pair
-from tests.tui.looks import Before, seen
+from tests.tui.looks import Before, seen, with_faults
 from tests.tui.readings import (
-    AGENT_DEAD,
-    ALL,
     GB,
     HEALTHY,
     LOOKS,
-    NO_CONFIG,
-    NO_DATABASE,
     NOW_US,
-    OFFLINE,
     changed,
 )
 from tui.gather import usb as usb_gather
 from tui.gather.usb import FOLDERS, KEPT_US, LEFT, export, gather, show_folder
 from tui.gather.where import Where, where
 from tui.view.acts import Case
-from tui.view.reading import Trouble
 from tui.view.sheet import Asked
 from tui.view.usb import ACTS, Found, Plugged
 
@@ -96,18 +90,13 @@ BROKEN = msgspec.structs.replace(
 DONE = msgspec.structs.replace(RUNS, state="done", done_bytes=8 * GB, records=34, assets=7, left_assets=2)
 FOUND = Found(STICKS)
 STATES = {
-    "healthy": seen(FOUND),
+    **with_faults(FOUND, Found((STICK,)), no_configuration=None),
     "no stick": seen(Found()),
     "copying": seen(FOUND, changed(carrying=COPYING)),
     "import broke off": seen(FOUND, changed(carrying=BROKEN)),
     "both done": seen(Found(STICKS[:1], DONE), changed(carrying=msgspec.structs.replace(COPYING, state="done"))),
     "exporting": seen(Found(STICKS, RUNS), changed(carrying=msgspec.structs.replace(COPYING, state="reading"))),
     "export broke off": seen(Found(STICKS, msgspec.structs.replace(DONE, state="failed", problem=outbound.GONE))),
-    "offline": seen(FOUND, OFFLINE),
-    "agent dead": seen(FOUND, AGENT_DEAD),
-    "disk full": seen(FOUND, ALL["disk-full"]),
-    "no database": seen(Found((STICK,)), NO_DATABASE),
-    "no configuration": seen(None, NO_CONFIG, Trouble(NO_CONFIG.problems[0], NO_CONFIG.hint)),
     "opened": seen(FOUND, asked=Asked(opened="/media/usb")),
     "a library": seen(Found((Plugged("/media/usb", "sdb1", False, LIBRARY),))),
     "a library opened": seen(Found((Plugged("/media/usb", "sdb1", False, LIBRARY),)), asked=Asked(opened="/media/usb")),

@@ -6,7 +6,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from appliance.config import Config, config_path, load
-from appliance.core.errors import SongshanError, Text
+from appliance.core.errors import SongshanError, Text, WorldError
 from appliance.store import desk, facts
 from tui.gather.where import Where, where
 from tui.pages import Page
@@ -43,7 +43,11 @@ def gather(here: Where) -> Reading:
     if here.config is None:
         assert here.problem is not None
         return Reading(here.now_us, None, here.problem.problems, here.problem.hint)
-    return Reading(here.now_us, facts.look(here.config, here.now_us))
+    try:
+        with here.database() as db:
+            return Reading(here.now_us, facts.snapshot(db, here.config, here.now_us))
+    except WorldError as error:
+        return Reading(here.now_us, facts.without_database(here.config, here.now_us, error))
 
 
 def _outcomes(here: Where, followed: Collection[str]) -> dict[str, Text | None]:

@@ -19,7 +19,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from appliance.config import Config, load
-from appliance.core.errors import SongshanError
+from appliance.core.errors import Held, SongshanError
 from appliance.durable import world_error
 from appliance.store.database import reading
 from tui.view.reading import Trouble, troubles_of
@@ -38,6 +38,8 @@ class Where:
     notes: dict[str, Any] = field(default_factory=dict)
     """What pages and deeds keep from one look to the next, by a name of theirs: what came of a test, figures over time.
     It lives as long as the program; deeds are given the same as looks."""
+    held: Held | None = None
+    """Somebody has the database and it was waited for; one look waits once."""
 
     @property
     def box(self) -> Config:
@@ -50,8 +52,14 @@ class Where:
     @contextmanager
     def database(self) -> Iterator[Database]:
         """The box's database, read-only. Waits some seconds for one that is held; WorldError with the next step."""
-        with reading(self.box.database) as db:
-            yield db
+        if self.held is not None:
+            raise self.held
+        try:
+            with reading(self.box.database) as db:
+                yield db
+        except Held as error:
+            self.held = error
+            raise
 
     @contextmanager
     def kept(self) -> Iterator[None]:

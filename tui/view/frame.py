@@ -42,16 +42,16 @@ class Around:
 
 
 def header(reading: Reading | None, standing: Standing, cells: int, look: Look) -> Row:
-    """Who we are and which page at the left; who acts, what waits, link, the time and the version at the right.
+    """Who we are and which page at the left; who acts, what waits, what is wrong, link, time and version at the right.
 
-    Where not all of it fits the name of the site goes first: the page, and what waits, are looked for more often.
+    Where not all of it fits the name of the site goes first, then ours: the page, what waits, and that something is
+    wrong, are looked for more often.
     """
-    right = _right(reading, standing, cells, look)
-    name = _name(reading, cells, look)
-    short = [Span(" " + look.say("Songshan Edge"), "key"), *_title(reading, standing, look)]
-    full = [short[0], *name, *short[1:]]
-    is_long = row_width((*full, *right)) > cells
-    return spread(short if is_long else full, right, cells, look)
+    right, title = _right(reading, standing, cells, look), _title(reading, standing, look)
+    ours = Span(" " + look.say("Songshan Edge"), "key")
+    wanted = ([ours, *_name(reading, cells, look), *title], [ours, *title], title)
+    left = next((each for each in wanted if row_width((*each, *right)) <= cells), title)
+    return spread(left, right, cells, look)
 
 
 def _name(reading: Reading | None, cells: int, look: Look) -> list[Span]:
@@ -76,7 +76,11 @@ def _right(reading: Reading | None, standing: Standing, cells: int, look: Look) 
         right.append(Span(f" {cut(look.data(standing.by), BY_CELLS_MAX, look.ellipsis)} {left_for}", "warn"))
     if reading.waiting:
         right.append(Span(" " + look.say("{n} waiting").format(n=reading.waiting) + " I", "note"))
-    if reading.snapshot is not None:
+    count, worst = tiles.wrong(reading)
+    if worst >= Level.WARN:
+        said = look.say("Alarms {n}").format(n=count)
+        right.append(Span(f" {said} {worst.letter}", worst.style))
+    if reading.snapshot is not None and not reading.is_unread:
         link = tiles.link(reading.snapshot, reading.at_us, look)
         right.append(Span(f" {link.word} {link.level.letter}", link.level.style))
     right.append(Span(f"  {look.clock(reading.at_us, reading.at_us)} ", "bar"))

@@ -56,6 +56,10 @@ def _head(found: Found, reading: Reading | None, look: Look) -> tuple[Block, ...
         return ()
     if reading.agent_runs:
         return (Prose((look.say("The agent runs and takes them in this order."),)),)
+    if reading.is_unread:
+        return (
+            Prose((look.say("Whether the agent runs is not known. Nothing is lost: it takes them in this order."),)),
+        )
     advice = Advice(
         Level.NOTE,
         look.say("The agent does not run. Nothing is lost: they are done when it is back."),

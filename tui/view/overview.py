@@ -34,8 +34,7 @@ def overview(reading: Reading | None, look: Look) -> dict[str, Tile]:
     if snapshot is None:
         return dark | {"alarms": alarms}
     lit = {"storage": tiles.storage(snapshot, now_us, look), "time": tiles.time(snapshot, now_us, look)}
-    if tiles.level_of(snapshot, "database"):
-        # What stands in the database is not known; empty is not the same as nothing.
+    if reading.is_unread:
         return dark | {"alarms": alarms} | lit
     return {
         "air": tiles.air(snapshot, now_us, look),
@@ -68,7 +67,7 @@ def _alarms(reading: Reading, look: Look) -> Tile:
     for alarm in sorted(alarms, key=lambda alarm: (-tiles.SEVERITIES[alarm.severity], -alarm.since_us)):
         age = look.ago(alarm.since_us, reading.at_us)
         found.append(Advice(tiles.SEVERITIES[alarm.severity], look.of(alarm.text), look.of(alarm.hint), age))
-    worst = max((advice.level for advice in found), default=Level.GOOD)
+    count, worst = tiles.wrong(reading)
     if not found:
         return Tile(look.say("Alarms"), look.say("none"), worst)
     words = {
@@ -76,5 +75,4 @@ def _alarms(reading: Reading, look: Look) -> Tile:
         Level.WARN: look.say("{n}: act today"),
         Level.BAD: look.say("{n}: act now"),
     }
-    count = sum(1 for advice in found if advice.level == worst)
     return Tile(look.say("Alarms"), words[worst].format(n=count), worst, tuple(found))

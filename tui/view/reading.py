@@ -32,6 +32,11 @@ class Reading:
         return self.snapshot is not None and self.snapshot.agent.state == "running"
 
     @property
+    def is_unread(self) -> bool:
+        """Whether the database could not be read: what stands in it is not known, and empty is not nothing."""
+        return self.snapshot is None or any(alarm.id == "database" for alarm in self.snapshot.alarms)
+
+    @property
     def waiting(self) -> int:
         return self.snapshot.sync.spool_waiting if self.snapshot is not None else 0
 

@@ -37,7 +37,8 @@ def blocks(reading: Reading | None, now_us: int, look: Look) -> tuple[Block, ...
         )
         for each in streams
     )
-    table = Table(columns, rows, look.say("no stream yet"), is_searchable=False)
+    empty = look.say("unknown") if reading is None or reading.is_unread else look.say("no stream yet")
+    table = Table(columns, rows, empty, is_searchable=False)
     advice = _what_parts_them(reading, "", look)
     worst = max((line.level for line in advice), default=Level.GOOD)
     return (*((Tile(look.say("Not in step"), "", worst, advice),) if advice else ()), table)
@@ -66,7 +67,8 @@ def opened(stream: str, reading: Reading | None, now_us: int, look: Look) -> tup
     snapshot = reading.snapshot if reading is not None else None
     each = next((each for each in snapshot.sync.streams if each.stream == stream), None) if snapshot else None
     if each is None or snapshot is None:
-        return (Prose((look.say("This is done, or gone."),)),)
+        is_unread = reading is None or reading.is_unread
+        return (Prose((look.say("unknown") if is_unread else look.say("This is done, or gone."),)),)
     facts: list[Line] = [
         Fact(look.say("What it carries"), _carries(stream, look)),
         Fact(look.say("Stands at"), look.say("epoch {epoch}, record {seq}").format(epoch=each.epoch, seq=each.seq)),

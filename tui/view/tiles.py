@@ -11,6 +11,7 @@ from appliance.core.health import LIVE_STATES, Clock, NotReady, OnAir, Queue, Sn
 from appliance.core.moment import US
 from tui.look import Look
 from tui.rows import Advice, Fact, Heading, Level, Line, Tile
+from tui.view.reading import Reading
 
 LEDGER_SHORT_S: Final = 12 * 3600
 """The air ledger reaches a day ahead; with less than this left, its end is shown."""
@@ -29,6 +30,14 @@ def level_of(snapshot: Snapshot, *about: str) -> Level:
         if alarm.id in about or alarm.id.startswith(tuple(each for each in about if each.endswith(":")))
     ]
     return max(levels, default=Level.GOOD)
+
+
+def wrong(reading: Reading) -> tuple[int, Level]:
+    """How many things are as bad as the worst of them, and how bad that is."""
+    alarms = reading.snapshot.alarms if reading.snapshot is not None else ()
+    levels = [*(Level.BAD for _problem in reading.problems), *(SEVERITIES[alarm.severity] for alarm in alarms)]
+    worst = max(levels, default=Level.GOOD)
+    return levels.count(worst), worst
 
 
 def air(snapshot: Snapshot, now_us: int, look: Look) -> Tile:
@@ -183,7 +192,9 @@ def _checkpoint_age(sync: Sync, now_us: int, look: Look) -> str:
 
 
 def link(snapshot: Snapshot, now_us: int, look: Look) -> Tile:
-    """Whether the hub is there, since when, and how old that news is."""
+    """Whether the hub is there, since when, and how old that news is; unknown where that could not be read."""
+    if level_of(snapshot, "database"):
+        return unknown(look.say("Link"), look)
     link = snapshot.link
     words = {
         "connected": (look.say("online"), Level.GOOD),

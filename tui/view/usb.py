@@ -11,6 +11,7 @@ from appliance.core.moment import to_us
 from tui.keys import say
 from tui.look import Look
 from tui.rows import Advice, Fact, Level, Line, Tile
+from tui.view import tiles
 from tui.view.acts import Act, Case, Field, Weight
 from tui.view.carrying import exporting, importing
 from tui.view.reading import Reading
@@ -57,7 +58,10 @@ def sheet(found: Found | None, reading: Reading | None, look: Look, asked: Asked
     if asked.opened is not None:
         return Sheet(_opened(found or Found(), now_us, look, asked.opened))
     carrying = reading.snapshot.carrying if reading is not None and reading.snapshot is not None else Carrying()
-    head = Beside((importing(carrying, now_us, look), exporting(found.exported if found else None, now_us, look)))
+    brought = importing(carrying, now_us, look)
+    if reading is None or reading.is_unread:
+        brought = tiles.unknown(brought.title, look)
+    head = Beside((brought, exporting(found.exported if found else None, now_us, look)))
     return Sheet((head, _table(found, now_us, look)))
 
 
@@ -201,7 +205,7 @@ def _what_is_imported(case: Case) -> tuple[str, ...]:
     disk = snapshot.storage if snapshot is not None else None
     if disk is not None and seen.new_bytes > disk.free_bytes - disk.reserve_bytes:
         said.append(look.say("The disk is short of room: what is used least goes first."))
-    if snapshot is not None and snapshot.agent.state != "running":
+    if snapshot is not None and not case.reading.is_unread and snapshot.agent.state != "running":
         said.append(look.say("The agent does not run: leave the stick in until it is back."))
     return tuple(said)
 
@@ -229,7 +233,7 @@ def _what_is_exported(case: Case) -> tuple[str, ...]:
     said = []
     if isinstance(case.found, Found) and case.found.is_empty(case.row):
         said.append(look.say("The empty stick is labelled for this site first."))
-    if snapshot is not None:
+    if snapshot is not None and not case.reading.is_unread:
         told = look.say("Written: {records} records that the hub has not got, and files of {size}.")
         size = look.size(snapshot.sync.up.left_bytes)
         said.append(told.format(records=snapshot.sync.unsent_records, size=size))

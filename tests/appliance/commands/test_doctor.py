@@ -5,6 +5,7 @@ import io
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import tarfile
@@ -19,8 +20,10 @@ from typing import Any
 import pytest
 
 from appliance import files, releases, spool
+from appliance.command import Box
 from appliance.commands import machine_checks
 from appliance.commands.check import Check
+from appliance.commands.checks import all_checks
 from appliance.config import Config, render
 from appliance.core.backup import nightly_name
 from appliance.core.errors import Text
@@ -30,7 +33,7 @@ from appliance.core.records import Order
 from appliance.core.release import Upgrade
 from appliance.core.withheld import taken_out
 from appliance.nights import shown_mark
-from appliance.store import desk, facts
+from appliance.store import database, desk, facts
 from appliance.store.database import transaction, writing
 from tests.appliance.boxes import HUB, box
 from tests.ports import free_ports
@@ -150,6 +153,23 @@ def test_a_damaged_database_is_found(config: Config) -> None:
         file.seek(4096 * 2)
         file.write(b"\xff" * 4096)
     assert states(config.home)["database"] == "bad"
+
+
+def test_a_database_that_somebody_holds_is_neither_damaged_nor_is_the_agent_dead(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """'Damaged' comes with the advice to move it away; and whether the agent runs stands in it."""
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.02)
+    with writing(config.database):
+        pass
+    holder = sqlite3.connect(config.database, isolation_level=None)
+    holder.execute("PRAGMA locking_mode = EXCLUSIVE")
+    holder.execute("BEGIN EXCLUSIVE")
+    holder.execute("INSERT INTO tips VALUES ('t', 't', '', 1)")
+    found = {check.name: check for check in all_checks(Box(config.home, {}), 1)}
+    holder.close()
+    assert "another program holds" in found["database"].found.en
+    assert (found["agent"].state, found["agent"].found.en) == ("warning", "unknown: the database cannot be read")
 
 
 def test_keys_open_to_others_are_found(config: Config) -> None:
