@@ -108,6 +108,7 @@ def name_of(check: str, look: Look) -> str:
         "backup": look.say("backup"),
         "release": look.say("software"),
         "ports": look.say("ports"),
+        "incident": look.say("ended badly"),
     }
     return names.get(check, look.data(check))
 

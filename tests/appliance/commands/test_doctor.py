@@ -223,7 +223,14 @@ def test_the_bundle_has_the_facts_and_no_secret(config: Config, tmp_path: Path) 
     done = doctor(config.home, "--bundle", bundle)
     assert str(bundle) in done.stdout
     parts = unpacked(bundle)
-    assert set(parts) == {"doctor.json", "software.json", "config.json", "status.json", "database.json"}
+    assert set(parts) == {
+        "doctor.json",
+        "software.json",
+        "config.json",
+        "status.json",
+        "database.json",
+        "incidents.json",
+    }
     assert parts["config.json"]["site"] == "dengfeng"
     assert parts["database.json"]["tips"] == [{"tips": 1}]
     text = json.dumps(parts, ensure_ascii=False)
