@@ -34,6 +34,12 @@ def is_unit(name: str) -> bool:
     return name.endswith(SUFFIXES) and not name.startswith(".")
 
 
+def template_of(name: str) -> str:
+    """`songshan-playout@.service` for a channel's own; the name itself where it is no template's."""
+    before, at, behind = name.partition("@")
+    return f"{before}@.{behind.rpartition('.')[2]}" if at else name
+
+
 def source(releases: str, name: str) -> str:
     """What the link of a unit leads to; `releases` is OPT."""
     link = "trusted" if name in OF_THE_TRUSTED else "current"
@@ -49,8 +55,9 @@ def follow(ships: Mapping[str, str], linked: Collection[str], taken: Collection[
     if not linked:
         return Following()
     new = sorted(name for name in ships if name not in linked and name not in taken)
+    here = {*ships, *OF_THE_TRUSTED}
     return Following(
-        gone=tuple(sorted(name for name in linked if name not in ships and name not in OF_THE_TRUSTED)),
+        gone=tuple(sorted(name for name in linked if name not in here and template_of(name) not in here)),
         new=tuple(new),
         start=tuple(name for name in new if "@." not in name and INSTALL in ships[name].splitlines()),
     )

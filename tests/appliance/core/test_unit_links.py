@@ -22,6 +22,13 @@ def test_what_the_release_does_not_have_goes() -> None:
     assert follow(SHIPS, {*SHIPS, "songshan-old.timer"}, ()) == Following(gone=("songshan-old.timer",))
 
 
+def test_a_channels_own_unit_stays_with_its_template() -> None:
+    """`systemctl enable songshan-playout@dengfeng-1` links the instance too: an upgrade that took it for a unit that is
+    gone would stop the sender."""
+    instance = {"songshan-new@dengfeng-1.service", "songshan-old@dengfeng-1.service"}
+    assert follow(SHIPS, {*SHIPS, *instance}, ()).gone == ("songshan-old@dengfeng-1.service",)
+
+
 def test_what_judges_a_release_is_not_taken_away_by_one_that_forgot_it() -> None:
     """It is the trusted release's, and so is the way back."""
     assert follow(SHIPS, {*SHIPS, "songshan-upgrade.service"}, ()) == Following()
