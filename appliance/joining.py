@@ -12,6 +12,12 @@ from appliance.config import ChannelConfig, HubAddress
 from appliance.core.errors import OperatorError, Text
 
 BUNDLE_BYTES_MAX: Final = 64 * 1024
+UNITS: Final = (
+    *("songshan-agent.service", "songshan-web.socket", "songshan-web.service", "songshan-transcode.socket"),
+    *("songshan-backup.timer", "songshan-incident.path"),
+    *("songshan-upgrade.path", "songshan-upgrade.service", "songshan-upgrade-boot.service"),
+)
+"""What runs on a box from its first start on; the senders of a channel are for the one who sets the modulator."""
 
 
 class ClaimKey(msgspec.Struct, frozen=True):
@@ -40,11 +46,16 @@ def read_bundle(path: Path) -> Bundle:
             data = file.read(BUNDLE_BYTES_MAX + 1)
     except OSError as error:
         raise OperatorError(Text(f"读不出 {path}：{error}", f"cannot read {path}: {error}")) from error
+    return parse_bundle(data, str(path))
+
+
+def parse_bundle(data: bytes, path: str) -> Bundle:
+    """The same of its bytes; `path` is what to call it in errors."""
     if len(data) > BUNDLE_BYTES_MAX:
         raise OperatorError(Text(f"{path} 太大，不是加入包", f"{path} is too large to be a bundle"))
     try:
         bundle = msgspec.json.decode(data, type=Bundle)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise OperatorError(Text(f"{path} 不是加入包：{error}", f"{path} is not a bundle: {error}")) from error
     if bundle.v != 1:
         raise OperatorError(Text(f"加入包版本 {bundle.v} 不认识", f"a bundle of version {bundle.v} is not known here"))

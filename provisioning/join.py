@@ -45,7 +45,7 @@ def join(box: Box, bundle: Path) -> None:
             Text(f"此节点已加入，见 {path}", f"this box has joined already, see {path}"),
             hint=Text("换中心须用空的文件夹", "for another site use an empty folder"),
         )
-    config = _config(box, given)
+    config = configured(box.home, given)
     answer, shown = hand_in_keys(config, given)
     make_folder(path.parent)
     sweep(path.parent)
@@ -72,12 +72,12 @@ def hand_in_keys(config: Config, bundle: Bundle) -> tuple[JoinAnswer, str]:
     return answer, identity.fingerprint(line)
 
 
-def _config(box: Box, bundle: Bundle) -> Config:
+def configured(at: Path | None, bundle: Bundle) -> Config:
     """What the box is told about itself; OperatorError when the bundle says what no configuration may."""
-    home = box.home or INSTALLED_HOME
+    home = at or INSTALLED_HOME
     config = Config(
         home=home,
-        run=home / "run" if box.home else INSTALLED_RUN,
+        run=home / "run" if at else INSTALLED_RUN,
         site=bundle.site,
         name=bundle.name,
         zone=bundle.zone,

@@ -9,6 +9,8 @@ import pytest
 
 from appliance.config import config_path, load
 from appliance.core.errors import Text, WorldError
+from appliance.core.first_boot import Told
+from appliance.first_boot_told import write_told
 from tests.provisioning.live import LiveHub
 from tests.tui.boxes import make_box
 from tests.tui.looks import Before, seen, session_at, with_faults
@@ -54,6 +56,19 @@ DONE = replace(
     ),
 )
 LONG_AGO = Reading(60_000_000, None, NO_CONFIG.problems, NO_CONFIG.hint)
+ALONE = replace(BARE, told=Told())
+AWAY = replace(
+    ONE,
+    told=Told(
+        phase="waiting",
+        place="/dev/sdb1:dengfeng.bundle",
+        site="dengfeng",
+        name="登封市融媒体中心",
+        hub="hub.songshan.example:22",
+        tries=12,
+        problem=Text("连不上 hub.songshan.example:22", "cannot reach hub.songshan.example:22"),
+    ),
+)
 STATES = {
     **with_faults(DONE, DONE, no_configuration=BARE),
     "bare, bundle": seen(BARE, NO_CONFIG, asked=Asked(tab=BUNDLE)),
@@ -74,6 +89,8 @@ STATES = {
     "gone since": seen(BARE, NO_CONFIG, asked=Asked(tab=BUNDLE, opened="/gone")),
     "joined": seen(DONE, NO_DATABASE, asked=Asked(tab=JOIN)),
     "not looked yet": seen(None, NO_CONFIG),
+    "by itself, looking": seen(ALONE, NO_CONFIG),
+    "by itself, no line": seen(AWAY, NO_CONFIG),
 }
 
 
@@ -132,6 +149,13 @@ def test_bundles_are_found_and_files_that_are_none_say_so(tmp_path: Path) -> Non
     assert set(found) == {"a.bundle", "b.bundle"}
     assert all(found.values())
     assert "too large" in found["b.bundle"].en  # type: ignore[union-attr]
+
+
+def test_what_happens_without_keys_is_shown(tmp_path: Path) -> None:
+    """Who has come with a stick must see that it is being used, or why not."""
+    write_told(tmp_path / "box/run/first-boot.json", Told(phase="waiting", site="dengfeng", tries=3))
+    told = gather(where(tmp_path / "box", {"HOME": str(tmp_path)}), Asked()).told
+    assert told is not None and (told.phase, told.tries) == ("waiting", 3)
 
 
 def test_a_box_that_has_joined_shows_what_to_read_out(tmp_path: Path) -> None:

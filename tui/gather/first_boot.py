@@ -13,7 +13,8 @@ from typing import Final
 from appliance.config import INSTALLED_CONFIG, Config
 from appliance.core.errors import OperatorError, SongshanError, Text, WorldError
 from appliance.core.moment import to_us
-from appliance.joining import BUNDLE_BYTES_MAX, read_bundle
+from appliance.first_boot_told import INSTALLED_TOLD, read_told
+from appliance.joining import BUNDLE_BYTES_MAX, UNITS, read_bundle
 from appliance.mounts import mounts
 from tui.gather.brought import files_called
 from tui.gather.network import tried
@@ -32,11 +33,6 @@ START_TIMEOUT_S: Final = 60.0
 OWNER: Final = "songshan"
 SHARED_UMASK: Final = 0o007
 """What the services of the box share is for their group."""
-UNITS: Final = (
-    *("songshan-agent.service", "songshan-web.service", "songshan-transcode.socket"),
-    *("songshan-backup.timer", "songshan-upgrade.path", "songshan-upgrade.service"),
-)
-"""What runs on a box from its first start on; the senders of a channel are for the one who sets the modulator."""
 CHOSEN: Final = "bundle-chosen"
 TESTED: Final = "bundle-line"
 
@@ -56,6 +52,7 @@ def gather(where: Where, _asked: Asked) -> Found:
         time_source=source,
         is_synchronised=bool(source),
         joined=_joined(where.config) if where.config is not None else None,
+        told=read_told(where.home / "run/first-boot.json" if where.home else INSTALLED_TOLD),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from appliance.core.alarms import YEAR_2025_US
 from appliance.core.errors import Text
+from appliance.core.first_boot import WORDS, Told
 from tui.look import Look
 from tui.rows import Advice, Fact, Level, Line, Tile
 from tui.view.network import LineTest
@@ -58,6 +59,8 @@ class Found:
     time_source: str = ""
     is_synchronised: bool | None = None
     joined: Joined | None = None
+    told: Told | None = None
+    """What the unit of the first boot does by itself, where it runs."""
 
     @property
     def offer(self) -> Offer | None:
@@ -91,7 +94,7 @@ def sheet(found: Found | None, reading: Reading | None, look: Look, asked: Asked
         case "join":
             blocks = (_summary(found, now_us, look), *_after(found, look))
         case _:
-            blocks = (_welcome(found, now_us, look),)
+            blocks = (*_by_itself(found, look), _welcome(found, now_us, look))
     return Sheet(blocks, tabs=tabs, tab=asked.tab)
 
 
@@ -109,6 +112,29 @@ def _welcome(found: Found, now_us: int, look: Look) -> Prose:
     if now_us < YEAR_2025_US:
         texts.append(look.say("The clock of this machine is wrong: see step 4 first."))
     return Prose(tuple(texts), look.say("Welcome"))
+
+
+def _by_itself(found: Found, look: Look) -> Iterator[Tile]:
+    """What happens without anybody's keys: a technician who has come with a stick reads here how far it is."""
+    told = found.told
+    if told is None or found.joined is not None:
+        return
+    facts: list[Line] = []
+    if told.site:
+        facts.append(Fact(look.say("County"), place_of(Joined(told.site, told.name), look)))
+    if told.place:
+        facts.append(Fact(look.say("File"), look.data(told.place)))
+    if told.hub:
+        facts.append(Fact(look.say("Hub"), look.data(told.hub)))
+    if told.tries:
+        facts.append(Fact(look.say("Tries"), f"{told.tries}"))
+    level = Level.WARN if told.problem is not None else Level.NOTE
+    words = look.of(WORDS[told.phase])
+    if told.problem is not None:
+        facts.append(Advice(level, look.of(told.problem), words))
+    else:
+        facts.append(Advice(level, words))
+    yield Tile(look.say("By itself"), look.say("under way"), level, tuple(facts))
 
 
 def place_of(who: Offer | Joined, look: Look) -> str:
