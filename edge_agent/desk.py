@@ -13,6 +13,7 @@ from sqlite_utils import Database
 from appliance.config import Config
 from appliance.core import command as commands
 from appliance.core import records, wire
+from appliance.core.air import URGENT_TICKS
 from appliance.core.asrun import Sighting
 from appliance.core.asset import Asset, parse_digest
 from appliance.core.command import Command
@@ -21,8 +22,8 @@ from appliance.core.errors import Refused, Text, WorldError
 from appliance.core.incident import Ended
 from appliance.core.item import SECTIONS, Item, problems_of
 from appliance.core.moment import US, to_text, to_us
-from appliance.core.rundown import tick_of
-from appliance.core.ts import TICKS_PER_FRAME
+from appliance.core.rundown import tick_of, us_of
+from appliance.core.ts import SEGMENT_TICKS, TICKS_PER_FRAME
 from appliance.files import take_new_disk
 from appliance.store import air, asrun, assets, desk, items, journals, needs, reasons, repackaging, waiting
 from appliance.store.needs import TAKEN_WITHIN_US
@@ -195,12 +196,15 @@ def _redact(db: Database, config: Config, command: commands.Redact, now_us: int)
 
 
 def _insert(db: Database, config: Config, name: str, command: commands.Insert, now_us: int) -> None:
-    """Only what is ready to air can break in: who presses the button must see it happen."""
+    """Only what is ready to air can break in, while it still can: who presses the button must see it happen."""
     _check_channel(config, command.channel)
     if command.digest not in air.ready_assets(db):
         raise Refused(Text("此媒资未备播", "this asset is not ready to air"))
-    asked_us = to_us(command.at_air or command.at)
-    not_after = to_text(asked_us + GOOD_FOR_US)
+    not_after_us = to_us(command.at_air or command.at) + GOOD_FOR_US
+    last_us = min(not_after_us, to_us(command.until) if command.until is not None else not_after_us)
+    if now_us + us_of(URGENT_TICKS + SEGMENT_TICKS) >= last_us:
+        raise Refused(Text("执行时已过时，未插播", "it was carried out when its time had gone by: nothing broke in"))
+    not_after = to_text(not_after_us)
     air.add_insert(db, name, command.channel, command.digest, now_us, command.at_air, command.until, not_after)
 
 

@@ -82,7 +82,7 @@ class Acting:
                 say("Each change is on record under this name, with the account {account}.").format(account=account),
             )
 
-        return Act("elevate", "e", "Who are you", Weight.LOOK, fields=fields, preview=preview)
+        return Act("elevate", "e", "Who are you", Weight.LOOK, fields=fields, preview=preview, is_light=True)
 
     def named(self, filled: Filled, then: Act | None) -> OpenDoor:
         """The person of a filled form, with the account where that is called otherwise."""

@@ -1,8 +1,8 @@
 """The form of an act: what it asks for, what it will change, and the yes at its end. PURE.
 
-A choice is moved by left and right, or picked from a list that Enter opens; a text is typed. The preview is made anew
-after each key. What touches the air also wants the site's id typed and a reason, so that no row of keys pressed by
-mistake does it. Esc leaves everything as it was.
+A choice is moved by left and right, or picked from a list that Enter or a letter of what is looked for opens; a text is
+typed. The preview is made anew after each key. What touches the air also wants the site's id typed and a reason, so
+that no row of keys pressed by mistake does it: the id and Enter are its yes. Esc leaves everything as it was.
 """
 
 import re
@@ -75,16 +75,20 @@ class Form:
                 return replace(self, at=min(self.at + 1, len(fields)), problem="")
             case "up" | "shift+tab":
                 return replace(self, at=max(0, self.at - 1), problem="")
-            case "enter" if on is None:
+            case "enter" if on is None or on.name == SITE:
                 return self._confirmed(fields)
             case "enter" if on is not None and on.choices and (len(on.choices) >= LIST_FROM or on.kind == "text"):
-                return replace(self, list=Palette(_entries(on)))
+                return replace(self, list=Palette(_entries(on), title=on.label))
+            case "enter" if self.act.is_light and self.at == len(fields) - 1:
+                return self._confirmed(fields)
             case "enter":
                 return replace(self, at=self.at + 1, problem="")
             case "left" | "right" if on is not None and on.kind == "choice" and on.choices:
                 return self._with(on, _beside(on, self.value(on), 1 if key == "right" else -1))
             case _ if on is not None and on.kind != "choice":
                 return self._with(on, typed(self.value(on), key, _allowed(on, character), on.chars_max))
+            case _ if on is not None and len(on.choices) >= LIST_FROM and character.strip():
+                return self._listed(Palette(_entries(on), title=on.label).press(key, character))
             case _:
                 return self
 
@@ -104,6 +108,8 @@ class Form:
         do_it = look.say("Do it")
         yes = Span(f"[ {do_it} ]", "cursor" if is_on else "value")
         keys = look.say("Enter: next, at the end do it. Esc: leave all as it is.")
+        if self.act.weight == Weight.AIR:
+            keys = look.say("Enter: next, after the id do it. Esc: leave all as it is.")
         rows += [
             blank_row(cells),
             blank_filled([Span("> " if is_on else "  ", "key"), yes, Span(f"  {keys}", "aside")], cells, look),

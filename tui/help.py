@@ -7,7 +7,7 @@ from tui.cells import wrap
 from tui.keys import KEYS, bound, parts_of
 from tui.layers import Chosen, Closed
 from tui.look import Look
-from tui.rows import Fact, Level, Line, Row, Span, Tile, blank_filled, blank_row, draw, last_skip
+from tui.rows import Advice, Fact, Level, Line, Row, Span, Tile, blank_filled, blank_row, draw, last_skip
 from tui.view.acts import Act
 
 ABOUT_LINES_MAX: Final = 8
@@ -43,10 +43,10 @@ def _keys(title: str, acts: tuple[Act, ...], look: Look) -> Tile:
     own: list[Line] = [Fact(act.key, look.say(act.message)) for act in acts]
     keys: list[Line] = [Fact(key.all_shown, look.say(key.message)) for key in KEYS]
     letters: list[Line] = [
-        Fact("G", look.say("in order"), level=Level.GOOD),
-        Fact("I", look.say("in order, and good to know: offline is normal, work waits"), level=Level.NOTE),
-        Fact("A", look.say("act today"), level=Level.WARN),
-        Fact("R", look.say("act now: on the air, or soon not, or data in danger"), level=Level.BAD),
+        Advice(Level.GOOD, look.say("in order")),
+        Advice(Level.NOTE, look.say("in order, and good to know: offline is normal, work waits")),
+        Advice(Level.WARN, look.say("act today")),
+        Advice(Level.BAD, look.say("act now: on the air, or soon not, or data in danger")),
     ]
     pages = Fact("1 - 9, 0", look.say("a page"))
     return Tile(f"{look.say('Help')}: {look.say(title)}", "", Level.GOOD, (*own, *letters, pages, *keys))

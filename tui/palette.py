@@ -37,6 +37,8 @@ class Palette:
     entries: tuple[Entry, ...]
     words: str = ""
     at: int = 0
+    title: str = ""
+    """What is chosen; "" for where to go."""
 
     @property
     def found(self) -> tuple[Entry, ...]:
@@ -59,7 +61,7 @@ class Palette:
 
     def rows(self, cells: int, lines: int, look: Look) -> tuple[Row, ...]:
         head = [
-            title_row(Tile(look.say("Go to"), "", Level.GOOD), cells, look),
+            title_row(Tile(self.title or look.say("Go to"), "", Level.GOOD), cells, look),
             blank_filled([Span(": ", "label"), Span(look.data(self.words, "") + "_", "value")], cells, look),
             blank_row(cells),
         ]

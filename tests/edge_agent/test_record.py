@@ -28,6 +28,7 @@ from appliance.core.command import (
 )
 from appliance.core.errors import OperatorError, Text
 from appliance.core.findings import Check, Finding
+from appliance.core.moment import US, to_text
 from appliance.core.records import Filler, Order
 from appliance.core.rundown import Packed, tick_of
 from appliance.core.scrub import next_reading
@@ -219,6 +220,32 @@ def test_a_break_in_from_the_desk_needs_a_clip_that_is_ready(tmp_path: Path) -> 
     take_commands(tmp_path, hub)
     with rig(tmp_path, hub) as box:
         assert box.rows("SELECT channel, digest, state FROM inserts") == [("dengfeng-1", digest("a"), "waiting")]
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        {"until": to_text(AT_US + 3 * US)},
+        {"at_air": to_text(AT_US - 40 * 60 * US), "until": to_text(AT_US - 30 * 60 * US)},
+        {"at_air": to_text(AT_US - 16 * 60 * US)},
+    ],
+    ids=["ends too soon", "over since", "too late"],
+)
+def test_a_break_in_whose_time_went_by_while_it_waited_is_refused(tmp_path: Path, times: dict[str, str]) -> None:
+    """'Done' of what nobody saw is a lie; the agent was away, or the end was typed seconds ahead."""
+    hub = SimulatedHub()
+    with rig(tmp_path, hub) as box:
+        with transaction(box.db):
+            made = RenditionState(
+                source=digest("a"), profile=HOUSE_PROFILE, digest=digest("b"), frames=50, size_bytes=9, state="here"
+            )
+            assets.set_rendition(box.db, made, b"\0" * 16)
+        put(box, Insert(channel="dengfeng-1", digest=digest("a"), reason="山洪", **times, **by()))  # type: ignore[arg-type]
+    take_commands(tmp_path, hub)
+    with rig(tmp_path, hub) as box:
+        (done,) = desk.audit(box.db)
+        assert (done.outcome, done.reason is not None and "gone by" in done.reason.en) == ("refused", True)
+        assert box.rows("SELECT id FROM inserts") == []
 
 
 def test_what_a_probe_received_is_kept_as_evidence(tmp_path: Path) -> None:

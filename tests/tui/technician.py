@@ -65,11 +65,11 @@ class Technician:
         self.pressed = before + 1
 
     def confirm(self) -> None:
-        """The reason and the site's id that whatever touches the air wants, and the yes: only the Enters count."""
+        """The reason and the site's id that whatever touches the air wants: only the Enters count."""
         self.type("防汛")
         self.keys("enter")
         self.type("dengfeng")
-        self.keys("enter", "enter")
+        self.keys("enter")
         self.pressed -= 2
 
     def agent(self) -> None:

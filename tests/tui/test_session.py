@@ -228,14 +228,39 @@ def test_what_touches_the_air_wants_the_site_typed_and_a_reason() -> None:
     walked = walk()
     walked.elevated("2", "i", "right", "enter", "enter")
     assert "on c-2" in walked.shown
-    assert walked.keys(*["enter"] * 3) == NOTHING
+    assert walked.keys("enter", "enter") == NOTHING
     assert "A Reason: must be filled in" in walked.shown
     walked.type("flood")
-    walked.keys("enter", *"zhongmu", "enter", "enter")
+    assert walked.keys("enter", *"zhongmu", "enter") == NOTHING
     assert "the site's id must be typed" in walked.shown
-    put = walked.keys(*["backspace"] * 7, *"dengfeng", "enter", "enter")
+    put = walked.keys(*["backspace"] * 7, *"dengfeng", "enter")
     assert isinstance(put, Put)
     assert put.command == Insert(channel="c-2", digest=DIGEST, by="admin", via="tui", at=AT, reason="flood")
+
+
+def test_enter_after_the_site_is_no_yes_while_anything_is_wrong() -> None:
+    """The id is the yes of what was seen and filled in, and of nothing else: no reason, another county, a blank id."""
+    for site in ("", "dengfen", "dengfengg", "zhongmu"):
+        walked = walk()
+        walked.elevated("2", "i", "enter", "enter", *"flood", "enter")
+        assert walked.keys(*site, "enter") == NOTHING, site
+        assert walked.keys("enter") == NOTHING, site
+    walked = walk()
+    walked.elevated("2", "i", "enter", "enter", "enter")
+    assert walked.keys(*"dengfeng", "enter") == NOTHING
+    assert "A Reason: must be filled in" in walked.shown
+
+
+def test_a_letter_on_a_long_choice_begins_the_search_in_its_list() -> None:
+    """Nobody has to know that Enter opens the list; the list says what is chosen."""
+    many = tuple((str(number), f"clip {number}") for number in range(9))
+    act = Act("x", "t", "X", Weight.BOX, fields=lambda _case: (Field("clip", "Clip", "choice", many),))
+    walked = walk(pages=(PAGES[0], Page("trial", "Trial", "2", table_sheet, "", acts=(act,))))
+    walked.elevated("2", "t", "7")
+    assert ": 7_" in walked.shown
+    assert walked.shown.splitlines()[1].startswith("Clip")
+    walked.keys("enter")
+    assert "< clip 7 >" in walked.shown
 
 
 def test_escape_leaves_every_form_and_changes_nothing() -> None:
@@ -284,12 +309,12 @@ def test_the_last_act_is_taken_back_with_the_same_care() -> None:
     walked = walk()
     assert walked.elevated("2", "u") == NOTHING
     assert "nothing to take back" in walked.shown
-    put = walked.keys("i", "enter", "enter", *"flood", "enter", *"dengfeng", "enter", "enter")
+    put = walked.keys("i", "enter", "enter", *"flood", "enter", *"dengfeng", "enter")
     assert isinstance(put, Put)
     walked.session.acting.was_put(put, "n1", LOOKS["en"], agent_runs=True)
     walked.keys("u")
     assert "Takes back: Insert" in walked.shown
-    undone = walked.keys(*"wrong", "enter", *"dengfeng", "enter", "enter")
+    undone = walked.keys(*"wrong", "enter", *"dengfeng", "enter")
     assert isinstance(undone, Put)
     assert undone.command == Resume(channel="c-1", by="admin", via="tui", at=AT, reason="wrong")
 

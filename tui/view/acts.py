@@ -120,3 +120,5 @@ class Act:
     tabs: tuple[str, ...] = ()
     """The sides of the page (`asked.tab`) on which it can be done; () on all."""
     in_footer: bool = True
+    is_light: bool = False
+    """Enter in its last field does it: nothing is changed by it."""

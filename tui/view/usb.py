@@ -252,5 +252,5 @@ ACTS: Final = (
     Act(
         "export", "x", say("Export"), Weight.BOX, preview=_what_is_exported, refusal=_why_no_export, needs_row=True,
     ),
-    Act("folder", "n", say("Another folder"), Weight.LOOK, fields=_folder),
+    Act("folder", "n", say("Another folder"), Weight.LOOK, fields=_folder, is_light=True),
 )  # fmt: skip
