@@ -15,8 +15,21 @@ ENTRY_POINTS: Final = "songshan_hub.commands"
 INSTALLED: Final = Path("/srv/songshan-hub")
 WRITERS: Final = frozenset(
     {
-        *("approve", "collect", "compact", "enrol", "gate", "init", "insert", "order", "publish", "recall", "redact"),
-        *("revoke", "rotate-key", "schedule", "serve", "snapshot", "template", "usb", "verify"),
+        *(
+            "approve",
+            "backup",
+            "collect",
+            "compact",
+            "enrol",
+            "gate",
+            "init",
+            "insert",
+            "order",
+            "publish",
+            "recall",
+            "redact",
+        ),
+        *("restore", "revoke", "rotate-key", "schedule", "serve", "snapshot", "template", "usb", "verify"),
     }
 )
 

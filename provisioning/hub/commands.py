@@ -18,6 +18,7 @@ from provisioning.hub.folder import HubFolder, HubSettings, render_settings
 from provisioning.hub.sites import write_authorized_keys
 
 DEFAULT_PORT = 2222
+INSTALLED_BACKUPS = "/var/backups/songshan-hub"
 SAID = (Path("-"), Path("/dev/stdout"))
 """Not written but said: whoever called, over SSH, keeps it."""
 
@@ -55,6 +56,8 @@ def init(
     identity.make_key_files(folder.host_key, f"{hub_id}-host")
     with folder.locked():
         settings = HubSettings(id=hub_id, host=host, port=port, user=user, accounts=accounts, listen=listen)
+        if accounts:
+            settings = msgspec.structs.replace(settings, backups=INSTALLED_BACKUPS)
         write_atomically(folder.settings_file, render_settings(settings).encode())
         write_authorized_keys(folder, folder.now_us())
     say(Text(f"嵩山云已建于 {folder.path}", f"a hub was made in {folder.path}"))

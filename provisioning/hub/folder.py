@@ -60,6 +60,8 @@ class HubSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Files of one site that may lie unaccepted at the hub."""
     site_bytes_max: int = 256 * GIB
     """What one site's unaccepted files may take up together."""
+    backups: str = ""
+    """Where nightly backups go; another disk than this one's. "" is nowhere."""
     loudness_lufs: float = LOUDNESS_LUFS
     """What the sound of every clip is brought to."""
 

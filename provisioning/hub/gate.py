@@ -94,7 +94,9 @@ def _site(folder: HubFolder, site: str, admission: ControlSession | Download | U
     match admission:
         case ControlSession():
             from provisioning.hub import control
+            from provisioning.hub.confine import confine
 
+            confine(folder, site)
             return control.run(folder, site)
         case Download(names):
             from provisioning.hub import transfers
