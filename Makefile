@@ -12,6 +12,7 @@ RUN_NEEDS := rsync:rsync sshd:openssh-server ssh:openssh-client ffmpeg:ffmpeg np
 TEST_NEEDS := nginx:nginx-light chromium:chromium chromedriver:chromium-driver mpv:mpv cvlc:vlc-bin \
               vlc-plugin:vlc-plugin-base systemd-analyze:systemd tmux:tmux strace:strace runuser:util-linux \
               console-fonts:console-setup-linux
+MACHINE_NEEDS := qemu-system-x86_64:qemu-system-x86 debootstrap:debootstrap mkfs.ext4:e2fsprogs
 BENCH_NEEDS := wrk:wrk tc:iproute2
 # Compared with where they are there; without them their figures are missing and the table says so.
 BENCH_PEERS := unison:unison rclone:rclone syncthing:syncthing melt:melt gst-launch-1.0:gstreamer1.0-tools \
@@ -21,7 +22,7 @@ BENCH_PEERS := unison:unison rclone:rclone syncthing:syncthing melt:melt gst-lau
 LOCK := --quiet --python-version 3.11 --python-platform linux --generate-hashes --no-emit-index-url \
         --no-emit-find-links --no-header --no-annotate --upgrade
 
-.PHONY: demo test sim air-sim bench bundle lint types contracts pytest clean system-run system-test system-bench lock
+.PHONY: demo test appliance-test sim air-sim bench bundle lint types contracts pytest clean system-run system-test system-machines system-bench lock
 
 demo: system-run $(READY)
 	$(BIN)/songshan demo
@@ -44,6 +45,15 @@ bench: system-bench $(READY)
 bundle: system-run $(READY)
 	$(BIN)/python -m provisioning.release build/bundle $(if $(VERSION),--version $(VERSION))
 	$(if $(HUB),$(BIN)/songshan-hub --hub $(HUB) bundle build/bundle --suite bookworm --out build/songshan.bundle)
+
+# Hub and box as Debian in QEMU, as root: ONLY="cold cuts" plays some, CUTS=N so many power cuts, SEED=S others, KEEP=1 with
+# the machines of an earlier run. It needs the parts of a bundle and makes them where there are none.
+appliance-test: system-machines $(READY) build/bundle/bundle.json
+	$(BIN)/python -m tests.machines.trial $(if $(ONLY),--only $(ONLY)) $(if $(CUTS),--cuts $(CUTS)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep)
+
+build/bundle/bundle.json: $(READY)
+	$(MAKE) bundle
 
 lint: $(READY)
 	$(BIN)/ruff check --no-cache .
@@ -72,6 +82,9 @@ system-run:
 
 system-test:
 	@sh tests/system-packages.sh $(RUN_NEEDS) $(TEST_NEEDS)
+
+system-machines: system-run
+	@sh tests/system-packages.sh $(MACHINE_NEEDS)
 
 system-bench:
 	@sh tests/system-packages.sh $(RUN_NEEDS) $(TEST_NEEDS) $(BENCH_NEEDS)

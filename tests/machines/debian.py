@@ -28,7 +28,7 @@ PACKAGES: Final = (
     "iproute2",
     "dbus",
 )
-DISK_BYTES: Final = 8 * 1024**3
+DISK_BYTES: Final = 20 * 1024**3
 """Sparse: it takes what is in it."""
 BUILD_S_MAX: Final = 1800
 

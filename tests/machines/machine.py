@@ -29,7 +29,7 @@ from typing import Any, Final, Literal
 
 from tests.machines import monitor
 from tests.machines.debian import Image, mac
-from tests.machines.places import BUILD, ROOT, key
+from tests.machines.places import BUILD, PATIENCE, ROOT, key
 from tests.machines.shell import Shell
 from tests.ports import free_ports
 
@@ -44,9 +44,9 @@ NUMBERS: Final = {"hub": 1, "box": 2}
 MEMORY_MIB: Final = {"hub": 768, "box": 1536}
 Network = Literal["mgmt", "line", "air"]
 
-BOOT_S_MAX: Final = 300 if ACCEL == "tcg" else 90
-SHUT_DOWN_S_MAX: Final = 180
-DISK_END_S_MAX: Final = 60
+BOOT_S_MAX: Final = 300 * PATIENCE
+SHUT_DOWN_S_MAX: Final = 180 * PATIENCE
+DISK_END_S_MAX: Final = 60 * PATIENCE
 _POLL_S: Final = 0.25
 
 

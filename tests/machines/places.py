@@ -12,6 +12,9 @@ TABLE: Final = ROOT / "build" / "appliance-test.json"
 KEY: Final = BUILD / "key"
 """The operator's key: made once, in every image."""
 
+PATIENCE: Final = float(os.environ.get("MACHINES_PATIENCE", "1"))
+"""By how much every bound in time is longer: for a machine that others work on too."""
+
 _ENOUGH_RIGHTS: Final = 0
 
 

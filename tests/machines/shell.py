@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-COMMAND_S_MAX: Final = 120.0
+from tests.machines.places import PATIENCE
+
+COMMAND_S_MAX: Final = 120.0 * PATIENCE
 OUTPUT_BYTES_MAX: Final = 4 * 1024 * 1024
-COPY_S_MAX: Final = 900.0
-_CONNECT_S: Final = 20
+COPY_S_MAX: Final = 900.0 * PATIENCE
+_CONNECT_S: Final = 60
 
 
 class CommandFailed(Exception):

@@ -1,0 +1,80 @@
+"""The power goes, thirty times, in the middle of a newsroom's work. Nothing that was acknowledged is lost.
+
+The moments, the machine and what its disk forgets are the seed's: `make appliance-test ONLY=cuts CUTS=30 SEED=1`.
+"""
+
+import json
+import random
+import time
+from typing import Final
+
+from provisioning.demo import content as days
+from tests.machines import content
+from tests.machines.load import Load
+from tests.machines.pair import CHANNEL, SITE
+from tests.machines.trial import Trial
+
+WORK_S: Final = (1.0, 20.0)
+"""How long there is work before a cut."""
+BOOT_CUT_SHARE: Final = 0.2
+"""How many of the cuts come while the machine starts."""
+HUB_SHARE: Final = 0.2
+CONVERGE_S_MAX: Final = 900
+_ENOUGH_CUTS: Final = 10
+
+
+def play(trial: Trial) -> None:
+    trial.as_made()
+    trial.switch_on()
+    pair, dice = trial.pair, random.Random(trial.seed)
+    trial.on_air(pair.box.powered_at)
+    digests = pair.hub_command("publish", "--asset-only", "/var/tmp/clips/clip1.ts").out.split()[:1]
+    load = Load(pair, f"cut{trial.seed}", lambda version: _schedule(digests, version))
+    seconds: list[float] = []
+    for number in range(1, trial.cuts + 1):
+        seconds.append(_cut(trial, load, number, dice))
+        trial.figures |= {"cuts": number, **load.acknowledged.counts(), "on_air_s_max": max(seconds)}
+    trial.figures["on_air_s_median"] = sorted(seconds)[len(seconds) // 2]
+    took = trial.until("all that was acknowledged is where it belongs", lambda: not load.missing(), CONVERGE_S_MAX, 10)
+    trial.figures["converged_s"] = round(took)
+    assert min(load.acknowledged.counts().values()) > 0 or trial.cuts < 10, (
+        f"no work was done: {load.acknowledged.counts()}"
+    )
+    pair.box_command("audit", "verify")
+    pair.hub_command("verify")
+    rows = json.loads(pair.hub_command("fleet", "--json").out)["sites"]
+    trial.figures["alarms"] = next(row for row in rows if row["site"] == SITE).get("alarms")
+
+
+def _cut(trial: Trial, load: Load, number: int, dice: random.Random) -> float:
+    """One cut, and the box on the air again. Seconds from the power to the air; 0 where it was the hub's power."""
+    pair = trial.pair
+    machine = pair.hub if dice.random() < HUB_SHARE else pair.box
+    twice = dice.random() < BOOT_CUT_SHARE
+    work_s, boot_s = dice.uniform(*WORK_S), dice.uniform(1, 40)
+    load.start(number)
+    time.sleep(work_s)
+    told = [machine.power_cut()]
+    load.stop()
+    if twice:
+        machine.power_on(seed=f"{trial.seed}:{number}:boot")
+        time.sleep(boot_s)
+        told.append(machine.power_cut())
+    if machine is pair.box:
+        trial.modulator.reset()
+    machine.power_on(seed=f"{trial.seed}:{number}")
+    took = trial.on_air(machine.powered_at) if machine is pair.box else 0.0
+    machine.wait_for_ssh()
+    lost = ", ".join(
+        f"{each.get('lost', 0)} lost {each.get('torn', 0)} torn {each.get('kept', 0)} kept" for each in told
+    )
+    trial.say(
+        f"cut {number}/{trial.cuts} {machine.name}{' twice' if twice else ''}: {lost}; on the air after {took:.1f} s"
+    )
+    return round(took, 1)
+
+
+def _schedule(digests: list[str], version: int) -> str:
+    """Today's, by a newer version."""
+    document, _tomorrow = days.schedule_documents(CHANNEL, digests, list(content.CLIPS)[:1], days.now_utc())
+    return json.dumps({**json.loads(document), "version": version}, ensure_ascii=False)
