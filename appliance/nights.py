@@ -13,6 +13,9 @@ from appliance.core.moment import US
 RECOVERY: Final = "recovery"
 SHOWN: Final = "recovery-shown"
 """In HOME/state: its time is when the code was last shown to a person."""
+REHEARSED: Final = "backup-rehearsed"
+"""In HOME/state: the name of the backup that was last opened as a restore would."""
+NAME_BYTES_MAX: Final = 200
 
 
 def backup_fact(config: Config) -> BackupFact:
@@ -28,6 +31,7 @@ def backup_fact(config: Config) -> BackupFact:
         path=str(config.backups),
         joined_us=_changed_us(config.sign_key.with_name("sign.pub")),
         code_shown_us=_changed_us(shown_mark(config)),
+        is_rehearsed=bool(found) and _rehearsed(config) == found[-1].name,
     )
 
 
@@ -39,6 +43,19 @@ def code_path(config: Config) -> Path:
 def shown_mark(config: Config) -> Path:
     """An empty file that remembers when it was shown."""
     return config.database.parent / SHOWN
+
+
+def rehearsed_mark(config: Config) -> Path:
+    """A file that holds the name of the backup which was opened last."""
+    return config.database.parent / REHEARSED
+
+
+def _rehearsed(config: Config) -> str:
+    try:
+        with rehearsed_mark(config).open("rb") as file:
+            return file.read(NAME_BYTES_MAX).decode(errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def _changed_us(path: Path) -> int | None:

@@ -9,12 +9,13 @@ A restored database does not know what the site has said since. It says nothing 
 lost comes back in one history (`edge_agent.recovery`).
 """
 
+import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from appliance.backup import unpack
+from appliance.backup import COPY, unpack
 from appliance.config import INSTALLED_HOME, Config, config_path, load
 from appliance.core import backup
 from appliance.core.backup import Manifest
@@ -56,6 +57,24 @@ def restore(home: Path | None, path: Path, seed: bytes) -> Manifest:
         sync_folder(root)
         write_atomically(stage / READY, b"")
     finish(home)
+    return manifest
+
+
+def rehearse(config: Config, path: Path, seed: bytes) -> Manifest:
+    """Open a backup as a restore would, beside everything that is in use, and take what came of it away again.
+
+    Raises what a restore would: Corrupt, Refused or OperatorError that name the file at fault, DiskFull, WorldError.
+    """
+    with disk_errors(config.backups):
+        folder = config.backups / f"{COPY}{secrets.token_hex(6)}"
+        folder.mkdir(mode=0o700)
+    try:
+        manifest = unpack(path, seed, folder)
+        found = _checked(folder, manifest)
+        if found.site != config.site:
+            raise Refused(Text(f"这是 {found.site} 的备份", f"a backup of {found.site}"))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     return manifest
 
 

@@ -17,10 +17,11 @@ from appliance.config import INSTALLED_HOME, INSTALLED_RUN, Config
 from appliance.core import seal
 from appliance.core.backup import Head, Manifest, behind, nightly_name, superfluous
 from appliance.core.command import Did
-from appliance.core.errors import OperatorError, SongshanError, Text
+from appliance.core.errors import Corrupt, OperatorError, Refused, SongshanError, Text
 from appliance.core.facts import as_facts
 from appliance.core.moment import to_text
 from appliance.durable import disk_errors, owned_like, unlink_durably, write_atomically
+from appliance.restoring import rehearse
 from appliance.restoring import restore as put_back
 from appliance.store import at_rest
 
@@ -49,6 +50,8 @@ def backup(box: Box, file: Path | None, nightly: bool, show_code: bool, as_json:
     moment_us = now_us()
     path = file.absolute() if file is not None else config.backups / nightly_name(config.site, to_text(moment_us))
     made = write(config, box.home, path, moment_us)
+    if nightly:
+        _rehearse(config, path)
     gone = _let_go(config) if nightly else 0
     if as_json:
         say_json({"path": str(path), "size_bytes": path.stat().st_size, "let_go": gone, **as_facts(made)})
@@ -99,6 +102,18 @@ def restore(box: Box, file: Path, code_file: Path | None, as_json: bool) -> None
             )
         )
     say(Text("现在启动 agent：systemctl start songshan-agent", "now start the agent: systemctl start songshan-agent"))
+
+
+def _rehearse(config: Config, path: Path) -> None:
+    """Open it again as a restore would; one that cannot be opened is none, and the older ones stay."""
+    try:
+        rehearse(config, path, recovery_seed(config))
+    except (Corrupt, Refused, OperatorError):
+        unlink_durably(path)
+        raise
+    mark = nights.rehearsed_mark(config)
+    write_atomically(mark, path.name.encode() + b"\n")
+    owned_like(config.home, mark)
 
 
 def _let_go(config: Config) -> int:

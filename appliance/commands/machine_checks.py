@@ -82,6 +82,12 @@ def backup(config: Config, now_us: int) -> Iterator[Check]:
         text = Text(f"最近一次备份在 {age.zh}前", f"the last backup is {age.en} old")
         timer = Text("systemctl status songshan-backup.timer", "systemctl status songshan-backup.timer")
         yield wrong("backup", "warning", text, timer)
+    elif not fact.is_rehearsed:
+        text = Text(
+            "最近一次备份没有试恢复过：可能打不开",
+            "nobody has opened the last backup: it may be none that can be restored",
+        )
+        yield wrong("backup", "warning", text, make)
     elif fact.code_shown_us is None:
         text = Text(
             "恢复码没有人抄下：换机后备份打不开", "nobody has written the recovery code down: it opens no backup"

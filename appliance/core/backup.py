@@ -51,7 +51,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 class BackupFact(msgspec.Struct, frozen=True, kw_only=True):
     """The nightly backups. `last_us` None: there is none; `joined_us`: since when there could be.
 
-    `code_shown_us`: when the recovery code, without which none can be read elsewhere, was last shown to a person.
+    `code_shown_us`: when the recovery code, without which none can be read elsewhere, was last shown to a person;
+    `is_rehearsed`: the last one was opened as a restore would open it.
     """
 
     last_us: int | None = None
@@ -60,6 +61,7 @@ class BackupFact(msgspec.Struct, frozen=True, kw_only=True):
     path: str = ""
     joined_us: int | None = None
     code_shown_us: int | None = None
+    is_rehearsed: bool = False
 
 
 def nightly_name(site: str, made_at: str) -> str:

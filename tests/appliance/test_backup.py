@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from appliance import backup, files, restoring
+from appliance import backup, files, nights, restoring
 from appliance.alone import only_one
 from appliance.config import Config, Limits, render
 from appliance.core import seal
@@ -308,6 +308,19 @@ def test_by_night_as_many_stay_as_the_config_says(config: Config) -> None:
     names = sorted(path.name for path in config.backups.iterdir())
     assert names[0] == "dengfeng-20261103T020000Z.backup" and names[-1] == "of-mine.backup" and len(names) == 3
     assert at_rest.steps_of(config.database)
+
+
+def test_what_was_backed_up_by_night_is_opened_again_and_one_that_cannot_be_is_none(config: Config) -> None:
+    """It is known the next morning, and not on the day when the box has died; the one of the night before stays."""
+    assert songshan(config, "backup", "--nightly").returncode == 0
+    assert nights.backup_fact(config).is_rehearsed
+    kept = sorted(path.name for path in config.backups.iterdir())
+    with config.database.open("r+b") as file:
+        file.seek(3 * 4096)
+        file.write(b"\xff" * 4096)
+    done = songshan(config, "backup", "--nightly")
+    assert (done.returncode, "box.db" in done.stderr) == (1, True)
+    assert sorted(path.name for path in config.backups.iterdir()) == kept
 
 
 def test_a_person_restores_with_the_code_and_not_while_the_agent_runs(config: Config, tmp_path: Path) -> None:

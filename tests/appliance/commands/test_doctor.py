@@ -32,7 +32,7 @@ from appliance.core.moment import to_text
 from appliance.core.records import Order
 from appliance.core.release import Upgrade
 from appliance.core.withheld import taken_out
-from appliance.nights import shown_mark
+from appliance.nights import rehearsed_mark, shown_mark
 from appliance.store import database, desk, facts
 from appliance.store.database import transaction, writing
 from tests.appliance.boxes import HUB, box
@@ -108,7 +108,9 @@ def answering(port: int, banner: bytes) -> Iterator[None]:
 def alive(config: Config) -> None:
     """Its agent runs, it was backed up, and the recovery code was written down."""
     config.backups.mkdir(exist_ok=True)
-    (config.backups / nightly_name("dengfeng", to_text(time.time_ns() // 1000))).write_text("x")
+    name = nightly_name("dengfeng", to_text(time.time_ns() // 1000))
+    (config.backups / name).write_text("x")
+    rehearsed_mark(config).write_text(name)
     shown_mark(config).touch()
     with writing(config.database) as db:
         facts.set_status(db, Agent(pid=1), time.time_ns() // 1000)
@@ -279,6 +281,9 @@ def test_the_age_of_the_backup_is_told_and_whether_anybody_can_open_it(config: C
     alive(config)
     assert said(machine_checks.backup(config, now_us)) == [("backup", "good")]
     assert said(machine_checks.backup(config, now_us + 3 * 86_400_000_000)) == [("backup", "warning")]
+    rehearsed_mark(config).write_text("dengfeng-20261103T020000Z.backup")
+    assert said(machine_checks.backup(config, now_us)) == [("backup", "warning")], "another night's was opened"
+    alive(config)
     shown_mark(config).unlink()
     assert said(machine_checks.backup(config, now_us)) == [("backup", "warning")]
 
