@@ -30,7 +30,7 @@ FILE_BYTES_MAX: Final = 128 * 1024
 
 def keep(config: Config, unit: str, ended: Ended, now_us: int) -> Incident:
     """Put an incident on record; one that goes on is the same one, and told once. Raises WorldError, Refused."""
-    lines = journal_of(unit)
+    lines, unit = journal_of(unit), incident.known_as(unit)
     folder = config.incidents
     make_folder(folder, 0o770)
     before = next((each for each in newest(config) if each.unit == unit), None)

@@ -78,7 +78,7 @@ PACKAGING_LIMIT_S: Final = 4 * 86400.0
 """The packager bounds itself by the length of the clip; this is for one that does not."""
 READING_LIMIT_S: Final = 12 * 3600.0
 DISK_FAULTS: Final = files.BROKEN | {errno.EROFS}
-YIELDING: Final = ("nice", "-n", "10", "ionice", "-c", "3")
+YIELDING: Final = ("nice", "-n", "10", "ionice", "-t", "-c", "3")
 """Packaging takes whole processors and disks; what serves the air comes first."""
 
 _GONE: Final = Text("文件不见了", "its file is gone")

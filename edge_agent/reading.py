@@ -30,7 +30,7 @@ from edge_agent import basis
 
 INLINE_BYTES_MAX: Final = 1024 * 1024
 """A file up to this size is read by the agent itself: a few milliseconds, less than it takes to start a process."""
-PATIENTLY: Final = ("nice", "-n", "19", "ionice", "-c", "3")
+PATIENTLY: Final = ("nice", "-n", "19", "ionice", "-t", "-c", "3")
 """Before the command of a reading that is not for now: the disk and the processor are whoever else's wants them."""
 
 

@@ -10,7 +10,7 @@ from appliance.core.health import Finding
 from appliance.core.moment import US
 from appliance.core.withheld import taken_out
 
-UNIT: Final = re.compile(r"songshan-[a-z]+(?:-[a-z]+)*(?:@[A-Za-z0-9:_.\\-]{1,120})?\.(?:service|socket|path|timer)")
+UNIT: Final = re.compile(r"songshan-[a-z]+(?:-[a-z]+)*(?:@[A-Za-z0-9:_.\\-]{0,120})?\.(?:service|socket|path|timer)")
 NOTE_BYTES_MAX: Final = 512
 LINES_MAX: Final = 40
 LINE_CHARS_MAX: Final = 400
@@ -18,6 +18,8 @@ SAME_US: Final = 10 * 60 * US
 """What fails again within this is one incident, that happened more than once."""
 KEPT: Final = 50
 TIMES_MAX: Final = 1_000_000
+_FOR_A_CONNECTION: Final = re.compile(r"@\d+-\d+-\d+(-\d+)?\.")
+"""systemd.socket(5), Accept=: a number, and who connected."""
 _WORD: Final = re.compile(r"[A-Za-z0-9-]{1,40}")
 
 
@@ -40,6 +42,11 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     times: int
     ended: Ended
     lines: tuple[str, ...] = ()
+
+
+def known_as(unit: str) -> str:
+    """What it is on record as: of a service that systemd starts for each connection the template, else itself."""
+    return _FOR_A_CONNECTION.sub("@.", unit)
 
 
 def note_of(text: str) -> Ended:

@@ -27,7 +27,7 @@ ALL = sorted(path for path in SYSTEMD.iterdir() if path.suffix in {".service", "
 EXPOSURE_MAX = {
     "songshan-agent.service": 1.3,
     "songshan-web.service": 0.3,
-    "songshan-transcode@.service": 0.3,
+    "songshan-transcode@.service": 0.4,
     "songshan-backup.service": 0.5,
     "songshan-upgrade.service": 2.0,
     "songshan-upgrade-boot.service": 1.3,

@@ -58,8 +58,14 @@ def test_the_last_lines_are_few_short_and_without_secrets() -> None:
     assert kept[0] == f"line {102 - incident.LINES_MAX}"
 
 
+def test_what_is_started_for_each_clip_is_one_service() -> None:
+    """Else each clip that ends ffmpeg would be an alarm of its own."""
+    assert incident.known_as("songshan-transcode@12-3456-997.service") == "songshan-transcode@.service"
+    assert incident.known_as("songshan-playout@dengfeng-1.service") == "songshan-playout@dengfeng-1.service"
+
+
 @pytest.mark.parametrize(
-    "name", ["sshd.service", "songshan-a/../b.service", "songshan-agent", "songshan-x@.service ", ""]
+    "name", ["sshd.service", "songshan-a/../b.service", "songshan-agent", "songshan-X.service", ""]
 )
 def test_only_units_of_the_box_are_taken(name: str) -> None:
     """The name becomes a part of a file's."""
