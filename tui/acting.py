@@ -13,7 +13,7 @@ from appliance.core.errors import OperatorError, Text
 from tui.form import Filled
 from tui.look import Look
 from tui.outcomes import Do, OpenDoor, Put
-from tui.pages import Page
+from tui.page import Page
 from tui.rows import Level
 from tui.view.acts import Act, Case, Field, Weight
 

@@ -24,7 +24,8 @@ from tui.look import Look as TheLook
 from tui.memory import trim
 from tui.messages import SeenAnew
 from tui.outcomes import Do, Look, OpenDoor, Outcome, Put, Quit, Redraw
-from tui.pages import PAGES, Page
+from tui.page import Page
+from tui.pages import PAGES
 from tui.panel import Panel
 from tui.seen import Seen
 from tui.session import Session

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from appliance.core.command import Command
-from tui.pages import Deed
+from tui.page import Deed
 from tui.view.acts import Act, Case
 
 

@@ -1,13 +1,10 @@
-"""Every page of the program, once: its name, its key, what it reads, what it says, what can be done there.
+"""Every page of the program, once.
 
 A new page is a module in `tui/gather`, one in `tui/view`, texts in the catalogue, and a line here.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from appliance.core.errors import Text
 from tui.gather import alarms as gather_alarms
 from tui.gather import asrun as gather_asrun
 from tui.gather import audit as gather_audit
@@ -25,9 +22,8 @@ from tui.gather import sync as gather_sync
 from tui.gather import system as gather_system
 from tui.gather import upgrade as gather_upgrade
 from tui.gather import usb as gather_usb
-from tui.gather.where import Where
 from tui.keys import say
-from tui.look import Look
+from tui.page import Page
 from tui.view import (
     alarms,
     asrun,
@@ -53,31 +49,6 @@ from tui.view import (
     upgrade_acts,
     usb,
 )
-from tui.view.acts import Act, Case
-from tui.view.reading import Reading
-from tui.view.sheet import Asked, Sheet
-
-Gather = Callable[[Where, Asked], Any]
-MakeSheet = Callable[[Any, Reading | None, Look, Asked], Sheet]
-Deed = Callable[[Where, Case], Text]
-"""Does what is no command for the agent, on a worker thread; what came of it. Raises SongshanError."""
-
-
-@dataclass(frozen=True)
-class Page:
-    """`title` and `help` are English texts of the catalogue; `key` is a digit, or "" for a page without one."""
-
-    name: str
-    title: str
-    key: str
-    sheet: MakeSheet
-    help: str
-    gather: Gather | None = None
-    """None where what every page knows is enough."""
-    acts: tuple[Act, ...] = ()
-    deeds: Mapping[str, Deed] = field(default_factory=dict)
-    """By the name of an act that has no command."""
-
 
 FIRST_BOOT: Final = "first-boot"
 """The page that the program begins with where the box has no configuration."""

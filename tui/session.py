@@ -12,12 +12,13 @@ from appliance.core.errors import SongshanError
 from tui.acting import Acting, Notice
 from tui.form import Filled, Form
 from tui.help import Help
-from tui.keys import KEYS, Key, bound, parts_of
+from tui.keys import Key, bound, parts_of
 from tui.layers import Chosen, Closed, Layer, typed
 from tui.look import Look
+from tui.offers import all_offers, places
 from tui.outcomes import LOOK, NOTHING, QUIT, REDRAW, Do, OpenDoor, Outcome, Put
-from tui.pages import Page
-from tui.palette import Entry, Jump, Palette, entry
+from tui.page import Page
+from tui.palette import Jump, Palette
 from tui.rows import Level
 from tui.seen import Seen
 from tui.view import frame
@@ -185,18 +186,10 @@ class Session:
         return NOTHING
 
     def _open_palette(self) -> Outcome:
-        acts = tuple(self._entry(act, act.message, act.key) for act in self.acts)
-        keys = tuple(self._entry(key, key.message, key.shown) for key in KEYS)
-        return self._lay(Palette((*acts, *self._places(), *keys)), self._chosen)
+        return self._lay(Palette(all_offers(self.acts, self._pages, self.look, self._looks)), self._chosen)
 
     def _open_jump(self) -> Outcome:
-        return self._lay(Jump(self._places()), self._chosen)
-
-    def _places(self) -> tuple[Entry, ...]:
-        return tuple(self._entry(page, page.title, page.key, page.name) for page in self._pages)
-
-    def _entry(self, what: Page | Act | Key, message: str, aside: str, *names: str) -> Entry:
-        return entry(what, message, aside, names, self.look, tuple(self._looks.values()))
+        return self._lay(Jump(places(self._pages, self.look, self._looks)), self._chosen)
 
     def _chosen(self, what: Page | Act | Key) -> Outcome:
         match what:

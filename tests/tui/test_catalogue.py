@@ -15,7 +15,8 @@ import tui
 from tests.tui.readings import LOOKS, PLAIN
 from tui.catalogue import CATALOGUE, DOMAIN, LOCALE
 from tui.keys import KEYS, RESERVED
-from tui.pages import PAGES, Page
+from tui.page import Page
+from tui.pages import PAGES
 from tui.view.frame import FOOTER_KEYS_MAX, footer
 
 SOURCES = sorted(Path(tui.__file__).parent.rglob("*.py"))

@@ -22,7 +22,8 @@ from tui.gather import doctor as gather_doctor
 from tui.gather.box import look_at
 from tui.gather.door import Door
 from tui.gather.where import where
-from tui.pages import PAGES, Page
+from tui.page import Page
+from tui.pages import PAGES
 from tui.panel import Panel
 from tui.seen import Seen
 from tui.terminal import Terminal

@@ -15,7 +15,7 @@ from tests.tui.readings import AGENT_DEAD, ALL, HEALTHY, LOOKS, MISSING_TONIGHT,
 from tui.app import TechnicianApp
 from tui.gather.door import Door
 from tui.look import Look
-from tui.pages import Page
+from tui.page import Page
 from tui.panel import Panel
 from tui.seen import Seen
 from tui.terminal import Terminal

@@ -14,7 +14,8 @@ from tui.acting import ELEVATED_S, Acting
 from tui.finding import initial
 from tui.keys import KEYS
 from tui.outcomes import LOOK, NOTHING, QUIT, OpenDoor, Outcome, Put
-from tui.pages import PAGES, Page
+from tui.page import Page
+from tui.pages import PAGES
 from tui.session import Session
 from tui.view.acts import Act, Case, Field, Weight
 from tui.view.reading import Reading, Trouble

@@ -9,7 +9,7 @@ from appliance.config import Config, config_path, load
 from appliance.core.errors import SongshanError, Text, WorldError
 from appliance.store import desk, facts
 from tui.gather.where import Where, where
-from tui.pages import Page
+from tui.page import Page
 from tui.seen import Seen
 from tui.view.reading import Reading
 from tui.view.sheet import Asked

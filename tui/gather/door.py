@@ -12,7 +12,7 @@ from appliance.config import Config, load
 from appliance.core.command import Command
 from appliance.core.errors import OperatorError, Text
 from tui.gather.where import where
-from tui.pages import Deed
+from tui.page import Deed
 from tui.view.acts import Case
 
 
