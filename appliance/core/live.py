@@ -132,14 +132,15 @@ def renditions(live: Iterable[Imported]) -> set[str]:
 def pieces_of_live(slot: Slot, imported: Imported | None, stock: Stock, from_tick: int) -> Iterator[Piece]:
     """What plays in a live entry's slot, without a hole: chunks where they air, and filler, never planned, elsewhere.
 
-    What ends by `from_tick` may be left out. After a loss a filler begins anew where the last chunk ends.
+    What ends by `from_tick` may be left out, and what begins at the slot's end or later is for whoever asks to drop, as
+    `appliance.core.air` does. After a loss a filler begins anew where the last chunk ends.
     """
     if imported is None:
         yield from pieces(slot, stock, from_tick)
         return
     tick, runs = _since(slot, imported.end_tick), imported.runs
     for chunk in imported.chunks:
-        if chunk.air_tick is None or chunk.air_tick >= slot.end_tick or chunk.end_tick <= slot.start_tick:
+        if chunk.air_tick is None or chunk.end_tick <= slot.start_tick:
             continue
         runs += chunk.begins
         if chunk.end_tick > from_tick:
@@ -183,7 +184,7 @@ def _since(slot: Slot, tick: int | None) -> int:
 def _filled(slot: Slot, begin: int, end: int, runs: int, stock: Stock, from_tick: int) -> Iterator[Piece]:
     """Filler for the rest of a slot from `begin` on, as far as `end`: what is committed before a chunk comes is the
     same as after."""
-    if begin >= min(end, slot.end_tick):
+    if begin >= end:
         return
     rest = msgspec.structs.replace(slot, start_tick=begin, turn=slot.turn + runs)
     for piece in pieces(rest, stock, from_tick):

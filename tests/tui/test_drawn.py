@@ -3,7 +3,9 @@
 import pytest
 
 from tests.tui.looks import EACH, FOLDER, SHOWN, SIZES, screen, session_at, states_of_pages, text_of
+from tui.page import Page
 from tui.pages import PAGES
+from tui.view.sheet import Asked
 
 STATES = states_of_pages()
 WITHOUT_ALARM = ("healthy", "no network")
@@ -26,3 +28,17 @@ def test_every_page_says_in_its_first_line_that_something_is_wrong(page: str) ->
         for _words, look in SHOWN:
             first = text_of(screen(session_at(page, STATES[page][name], look), 80, 25)[0])
             assert (f" {look.say('Alarms {n}').format(n=1)} R" in first) == (name not in WITHOUT_ALARM), first
+
+
+OF_CHANNELS = ("playout", "asrun")
+"""Their sides are channels, which have to be read."""
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name not in OF_CHANNELS], ids=lambda page: page.name)
+def test_a_side_that_cannot_be_read_leaves_the_way_to_the_others(page: Page) -> None:
+    """The key that leads on did nothing there, and coming back to the page found the same side."""
+    healthy, look = STATES[page.name]["healthy"], SHOWN[0][1]
+    tabs = page.sheet(healthy.found, healthy.reading, look, Asked()).tabs
+    for tab in tabs:
+        unread = page.sheet(None, healthy.reading, look, Asked(tab=tab.key))
+        assert (unread.tabs, unread.tab) == (tabs, tab.key)

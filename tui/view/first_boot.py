@@ -70,12 +70,6 @@ class Found:
 
 def sheet(found: Found | None, reading: Reading | None, look: Look, asked: Asked) -> Sheet:
     """The step that is asked for."""
-    if found is None:
-        return Sheet((Prose((look.say("The box is being looked at; that takes some seconds."),)),))
-    now_us = reading.at_us if reading is not None else 0
-    if asked.opened is not None:
-        offer = next((each for each in found.offers if each.path == asked.opened), None)
-        return Sheet(tuple(_opened(offer, now_us, look)))
     tabs = (
         Tab("", look.say("1 Language")),
         Tab(BUNDLE, look.say("2 Bundle")),
@@ -83,6 +77,12 @@ def sheet(found: Found | None, reading: Reading | None, look: Look, asked: Asked
         Tab(TIME, look.say("4 Time")),
         Tab(JOIN, look.say("5 Join")),
     )
+    if found is None:
+        return Sheet(tabs=tabs, tab=asked.tab)
+    now_us = reading.at_us if reading is not None else 0
+    if asked.opened is not None:
+        offer = next((each for each in found.offers if each.path == asked.opened), None)
+        return Sheet(tuple(_opened(offer, now_us, look)))
     blocks: tuple[Block, ...]
     match asked.tab:
         case "bundle":

@@ -36,11 +36,11 @@ class Found:
 
 def sheet(found: Found | None, _reading: Reading | None, look: Look, asked: Asked) -> Sheet:
     """The side that is asked for, or the line that was opened."""
+    tabs = tuple(Tab(key, look.say(title)) for key, title in SIDES)
     if found is None:
-        return Sheet()
+        return Sheet(tabs=tabs, tab=asked.tab)
     if asked.opened is not None:
         return Sheet(_opened(found, look, asked.opened))
-    tabs = tuple(Tab(key, look.say(title)) for key, title in SIDES)
     if not found.source:
         nowhere = look.say("There is no journal of systemd on this machine, and no log file in the box's folder.")
         return Sheet((Prose((nowhere, look.say("The parts then tell on the terminal they were started at."))),))

@@ -154,9 +154,9 @@ class Sheet:
 
 
 def unclaimed(sheet: Sheet, word: str) -> Sheet:
-    """The sheet with this word in place of what it says where a table has no rows."""
+    """The sheet with this word in place of what it says where a table has no rows, and of nothing at all."""
     blocks = (replace(block, empty=word) if isinstance(block, Table) else block for block in sheet.blocks)
-    return replace(sheet, blocks=tuple(blocks))
+    return replace(sheet, blocks=tuple(blocks) or (Prose((word,)),))
 
 
 __all__ = [

@@ -79,15 +79,15 @@ class Found:
 
 def sheet(found: Found | None, reading: Reading | None, look: Look, asked: Asked) -> Sheet:
     """Disks, file systems or the steps of replacing one; or what was opened."""
-    if found is None:
-        return Sheet()
-    if asked.opened is not None:
-        return Sheet(_opened(found, reading, look, asked.opened))
     tabs = (
         Tab("", look.say("Disks")),
         Tab(FILES, look.say("File systems")),
         Tab(REPLACE, look.say("Replace a disk")),
     )
+    if found is None:
+        return Sheet(tabs=tabs, tab=asked.tab)
+    if asked.opened is not None:
+        return Sheet(_opened(found, reading, look, asked.opened))
     blocks: tuple[Block, ...]
     if asked.tab == FILES:
         blocks = (_systems(found, look),)

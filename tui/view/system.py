@@ -81,11 +81,6 @@ class Found:
 
 def sheet(found: Found | None, reading: Reading | None, look: Look, asked: Asked) -> Sheet:
     """The side that is asked for, or a service opened."""
-    if found is None:
-        return Sheet()
-    now_us = reading.at_us if reading is not None else 0
-    if asked.opened is not None:
-        return Sheet(_opened(found, now_us, look, asked.opened))
     tabs = (
         Tab("", look.say("This machine")),
         Tab(SERVICES, look.say("Services")),
@@ -93,6 +88,11 @@ def sheet(found: Found | None, reading: Reading | None, look: Look, asked: Asked
         Tab(BACKUP, look.say("Backup")),
         Tab(RESET, look.say("Reset")),
     )
+    if found is None:
+        return Sheet(tabs=tabs, tab=asked.tab)
+    now_us = reading.at_us if reading is not None else 0
+    if asked.opened is not None:
+        return Sheet(_opened(found, now_us, look, asked.opened))
     blocks: tuple[Block, ...]
     match asked.tab:
         case "services" if found.no_services is not None:

@@ -34,12 +34,12 @@ class Found:
 
 def sheet(found: Found | None, reading: Reading | None, look: Look, asked: Asked) -> Sheet:
     """What runs, the gate while it looks, and what was done before; or one of these, opened."""
+    tabs = (Tab("", look.say("Releases")), Tab(BUNDLES, look.say("Upgrade bundles")))
     if found is None:
-        return Sheet()
+        return Sheet(tabs=tabs, tab=asked.tab)
     now_us = reading.at_us if reading is not None else 0
     if asked.opened is not None:
         return Sheet((_opened(found, now_us, look, asked.opened),))
-    tabs = (Tab("", look.say("Releases")), Tab(BUNDLES, look.say("Upgrade bundles")))
     if asked.tab == BUNDLES:
         about = look.say("Found by name, on sticks and in the home folder. The signature is checked on staging.")
         return Sheet((_brought(found, now_us, look), Prose((about,))), tabs=tabs, tab=asked.tab)
