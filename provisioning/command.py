@@ -29,7 +29,7 @@ WRITERS: Final = frozenset(
             "recall",
             "redact",
         ),
-        *("restore", "revoke", "rotate-key", "schedule", "serve", "snapshot", "template", "usb", "verify"),
+        *("restore", "revoke", "rotate-key", "schedule", "serve", "snapshot", "template", "usb", "verify", "watch"),
     }
 )
 

@@ -13,6 +13,7 @@ PACKAGES = ("appliance", "edge_agent", "tui", "provisioning")
 PURE = (
     *sorted(ROOT.glob("appliance/core/*.py")),
     *sorted(ROOT.glob("edge_agent/core/*.py")),
+    *sorted(ROOT.glob("provisioning/fleet/core/*.py")),
     *sorted(ROOT.glob("tui/view/*.py")),
     ROOT / "provisioning/hub/waves.py",
     *(ROOT / f"tui/{name}.py" for name in ("rows", "look", "cells", "keys", "terminal")),

@@ -11,6 +11,7 @@ renditions/<source hex>.json    what became of a source in house format
 sites/<site>/                   what a site may read, what came up from it (`SiteFolder`)
 claims/<id>.json                one-off invitations
 log/refusals.jsonl              what was asked for and not given
+fleet/                          what the watch remembers, and letters that wait to leave (`provisioning.fleet.watch`)
 lock                            held while anything is appended or changed
 """
 
@@ -22,7 +23,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -64,6 +65,9 @@ class HubSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where nightly backups go; another disk than this one's. "" is nowhere."""
     loudness_lufs: float = LOUDNESS_LUFS
     """What the sound of every clip is brought to."""
+    alarms: dict[str, Any] = {}
+    """The table [alarms], as it stands there. Only the watch reads it (`provisioning.fleet.settings`), so that a slip
+    in it shuts out no box."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +190,10 @@ class HubFolder:
     def log(self) -> Path:
         return self.path / "log"
 
+    @property
+    def fleet(self) -> Path:
+        return self.path / "fleet"
+
     def site(self, site: str) -> SiteFolder:
         assert is_site_id(site), site
         return SiteFolder(self.sites / site)
@@ -221,23 +229,20 @@ def _private(path: str, flags: int) -> int:
 
 
 def render_settings(settings: HubSettings) -> str:
-    """hub.toml as text."""
-    lines = []
-    for name, value in msgspec.to_builtins(settings).items():
-        lines.append(f"{name} = {_shown(value)}\n")
-    return "".join(lines)
+    """hub.toml as text; tables behind what stands above all of them."""
+    return "".join(_toml(msgspec.to_builtins(settings), ""))
 
 
-def _shown(value: object) -> str:
-    match value:
-        case bool():
-            return str(value).lower()
-        case int() | float():
-            return str(value)
-        case list() | tuple():
-            return f"[{', '.join(map(_shown, value))}]"
-        case _:
-            return _quoted(str(value))
+def _toml(table: dict[str, Any], name: str) -> Iterator[str]:
+    inner = {key: value for key, value in table.items() if isinstance(value, dict)}
+    for key, value in table.items():
+        if key not in inner:
+            # Strings, numbers, truths and lists of them as JSON, which is TOML too but for DEL.
+            yield f"{key} = {msgspec.json.encode(value).decode()}\n".replace("\x7f", "\\u007f")
+    for key, value in inner.items():
+        if value:
+            yield f"\n[{name}{key}]\n"
+            yield from _toml(value, f"{name}{key}.")
 
 
 def is_site_id(text: str) -> bool:
@@ -252,8 +257,3 @@ def parse_site_id(text: str) -> str:
             hint=Text("用拼音小写，如 dengfeng", "lower-case pinyin, for example dengfeng"),
         )
     return text
-
-
-def _quoted(text: str) -> str:
-    """A TOML basic string: JSON's escapes are TOML's."""
-    return msgspec.json.encode(text).decode()

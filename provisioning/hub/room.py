@@ -18,6 +18,12 @@ def taken_bytes(own: SiteFolder) -> int:
     return sum(size for _name, size in _files(own))
 
 
+def waiting(own: SiteFolder) -> tuple[int, int]:
+    """How many files these are, and their bytes."""
+    files = _files(own)
+    return len(files), sum(size for _name, size in files)
+
+
 def check(folder: HubFolder, site: str) -> None:
     """Refused when the site may send nothing more for now."""
     settings, files = folder.settings(), _files(folder.site(site))

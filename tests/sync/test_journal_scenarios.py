@@ -13,7 +13,7 @@ from appliance.core.machine import FORKS_PER_DAY_MAX
 from appliance.core.moment import US
 from appliance.store import assets
 from appliance.store.database import transaction
-from provisioning.hub.fleet import Row, row, standing
+from provisioning.fleet.core.row import Row, row, standing
 from provisioning.hub.library import Library
 from provisioning.hub.machines import machines_of
 from provisioning.hub.sites import site_of

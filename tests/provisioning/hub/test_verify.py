@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from appliance.clock import SYSTEM_CLOCK
 from appliance.core import records
-from provisioning.hub.fleet import row
+from provisioning.fleet.core.row import row
 from provisioning.hub.sites import Site
 from provisioning.hub.status import Said, read_status, write_status
 from provisioning.hub.verify import check
