@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from appliance import manifest
+from appliance import manifest, shut_out
+from appliance import stick as sticks
 from appliance.as_owner import as_owner_of
 from appliance.config import Config
 from appliance.core.errors import Refused, Text, WorldError
+from appliance.heeding import heed
 from appliance.mounts import mounts
 
 PLACE: Final = Path("/run/media/songshan")
@@ -134,7 +136,10 @@ def known_uuids(path: Path) -> frozenset[str]:
 
 
 def _check(config: Config, point: Path) -> None:
-    """As the box's user: this box's own, or empty."""
+    """As the box's user: this box's own, or empty. Whosever it is, the hub's word on who is shut out is heeded."""
+    with sticks.opened(point) as stick:
+        heed(config, stick)
+    shut_out.check(config)
     found = manifest.look(config, point)
     if found.whose not in ("ours", "empty"):
         raise Refused(found.problem or Text("不是本站的盘", "it is not a stick of this site"), hint=found.hint)

@@ -18,7 +18,7 @@ from typing import Final
 
 import structlog
 
-from appliance import spool
+from appliance import shut_out, spool
 from appliance.core.errors import WorldError
 from appliance.core.moment import US
 from appliance.notify import Life
@@ -66,8 +66,8 @@ class Agent:
         return self._world
 
     def run(self) -> None:
-        """Turn until told to end; with `once` until nothing is left that can be done now."""
-        while not self._is_told_to_end:
+        """Turn until told to end, or shut out; with `once` until nothing is left that can be done now."""
+        while not self._is_told_to_end and not shut_out.is_shut_out(self._world.config):
             seen, steps = self.turn()
             if self._once and is_idle(seen, steps) and not self._is_stuck:
                 return

@@ -18,7 +18,7 @@ from typing import Final
 
 import msgspec
 
-from appliance import files, pieces
+from appliance import files, pieces, shut_out
 from appliance import stick as sticks
 from appliance.config import Config, load
 from appliance.core import carry
@@ -26,6 +26,7 @@ from appliance.core.asset import parse_digest
 from appliance.core.errors import DiskFull, Refused, SongshanError, Text
 from appliance.core.journal import Broken, checkpoint_text, parse_public_key
 from appliance.core.snapshot import statement_text
+from appliance.heeding import heed
 from appliance.stick import FOLDERS, NOTE, SNAPSHOT, Stick
 from appliance.store import hub_keys
 from appliance.store.database import reading
@@ -54,6 +55,8 @@ def look(config: Config, words: list[str]) -> Answer:
     assert config.hub is not None, "a box that stands alone has no stick"
     try:
         with sticks.opened(Path(words[1])) as stick:
+            heed(config, stick)
+            shut_out.check(config)
             sticks.read_label(stick, config.site, config.hub.id)
             return _WORK[words[0]](config, stick, *words[2:])
     except DiskFull as error:

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -27,19 +28,40 @@ def agent(box: Box, once: bool) -> None:
     Without the hub it goes on: what is to be sent waits. Example: songshan --home /srv/dengfeng agent --once
     """
     from edge_agent.boot import running
+    from edge_agent.standing_still import stand_still
 
     tell_on_stderr()
     finish_restore(box.home)
-    with running(box.config, once=once) as running_agent:
+    ending = Ending()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, ending.end)
+    stand_still(box.config, lambda: ending.is_told, once=once)
+    if not ending.is_told:
+        with running(box.config, once=once) as running_agent:
+            ending.tell(running_agent.end)
+            tell("READY=1")
+            running_agent.run()
+            tell("STOPPING=1")
 
-        def end(_number: int, _frame: FrameType | None) -> None:
-            running_agent.end()
 
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, end)
-        tell("READY=1")
-        running_agent.run()
-        tell("STOPPING=1")
+class Ending:
+    """Whether somebody told this process to end, and whom that is passed on to."""
+
+    def __init__(self) -> None:
+        self.is_told = False
+        self._pass_on: Callable[[], None] | None = None
+
+    def end(self, _number: int, _frame: FrameType | None) -> None:
+        """The signal's handler."""
+        self.is_told = True
+        if self._pass_on is not None:
+            self._pass_on()
+
+    def tell(self, pass_on: Callable[[], None]) -> None:
+        """From now on this is told too; at once where the signal came before."""
+        self._pass_on = pass_on
+        if self.is_told:
+            pass_on()
 
 
 def finish_restore(home: Path | None) -> None:

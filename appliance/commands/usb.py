@@ -8,7 +8,7 @@ from typing import Final
 import click
 import msgspec
 
-from appliance import manifest, outbound, plugging, spool
+from appliance import manifest, outbound, plugging, shut_out, spool
 from appliance import stick as sticks
 from appliance.command import Box, now_us, pass_box, say, say_json
 from appliance.commands.carry import Exported, export
@@ -22,6 +22,7 @@ from appliance.core.facts import as_facts
 from appliance.core.health import Carrying
 from appliance.core.manifest import Manifest
 from appliance.core.moment import to_text
+from appliance.heeding import heed, pass_on
 from appliance.keys import read_sign_key
 from appliance.progress import MIB, ProgressLine
 from appliance.store import desk, facts
@@ -73,9 +74,12 @@ def export_(box: Box, path: Path, is_new: bool, everything: bool, as_json: bool)
     config, hub = box.config, hub_of(box.config)
     with outbound.telling(config, path.absolute()) as told, sticks.opened(path, to_write=True) as stick:
         key = read_sign_key(config.sign_key)
+        heed(config, stick)
+        shut_out.check(config)
         if is_new:
             sticks.label(stick, _new_label(config, hub))
         label = sticks.read_label(stick, config.site, hub)
+        pass_on(config, stick)
         done = export(config, key, stick, label, everything=everything, moved=told.moved)
         loaded = done.loaded
         told.tell(
@@ -104,6 +108,8 @@ def import_(box: Box, path: Path, as_json: bool) -> None:
     """
     config, hub = box.config, hub_of(box.config)
     with sticks.opened(path) as stick:
+        heed(config, stick)
+        shut_out.check(config)
         sticks.read_label(stick, config.site, hub)
     name = spool.put(config, Import(path=str(path.absolute()), by=who(), via="cli", at=when()))
     if not _agent_runs(config):

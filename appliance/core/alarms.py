@@ -89,6 +89,9 @@ _RANK: Final[dict[Severity, int]] = {"red": 0, "amber": 1, "info": 2}
 
 def _of_agent(seen: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
     start = Text("请启动：songshan agent", "start it: songshan agent")
+    if seen.link.state == "shut_out":
+        # It stands still on purpose.
+        return
     if seen.agent.state == "never":
         yield _red("agent", Text("agent 从未运行", "the agent has never run"), start)
     elif seen.agent.state == "silent" and seen.agent.at_us is not None:
@@ -262,7 +265,19 @@ def _of_risk(seen: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
 
 def _of_link(seen: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
     link = seen.link
-    if link.state == "locked_out":
+    if link.state == "shut_out":
+        yield _red(
+            "shut-out",
+            Text(
+                "本节点已被嵩山云吊销：不同步、不收盘、不再排播",
+                "shut out by the hub: no line, no sticks, nothing new airs",
+            ),
+            Text(
+                "如属误操作，请嵩山云 songshan-hub readmit，再插入新写的移动盘",
+                "if by mistake: songshan-hub readmit at the hub, then a stick written after it",
+            ),
+        )
+    elif link.state == "locked_out":
         yield _red(
             "link",
             Text("嵩山云不接受本站的密钥", "the hub does not accept this site's key"),

@@ -155,7 +155,7 @@ class RefusedPlan(msgspec.Struct, frozen=True):
 class Link(msgspec.Struct, frozen=True, kw_only=True):
     """The line to the hub. `alone` is a box without a hub in its config."""
 
-    state: Literal["alone", "connecting", "connected", "offline", "locked_out"] = "connecting"
+    state: Literal["alone", "connecting", "connected", "offline", "locked_out", "shut_out"] = "connecting"
     hub: str = ""
     since_us: int | None = None
     round_trip_ms: float | None = None

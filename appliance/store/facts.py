@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from sqlite_utils import Database
 
-from appliance import nights, releases, senders
+from appliance import nights, releases, senders, shut_out
 from appliance.config import Config
 from appliance.core.alarms import Thresholds, alarms, findings
 from appliance.core.errors import Text, WorldError
@@ -282,6 +282,8 @@ def _link(db: Database, config: Config, agent: Agent) -> Link:
     if config.hub is None:
         return Link(state="alone")
     said = _status(db, Link)
+    if shut_out.is_shut_out(config):
+        return Link(state="shut_out", hub=said.hub, reason=shut_out.WORDS)
     if agent.state == "running" or said.state != "connected":
         return said
     return msgspec.structs.replace(said, state="offline", since_us=agent.at_us, reason=_NO_AGENT)

@@ -16,7 +16,7 @@ from appliance.core.errors import Refused, Text
 from appliance.loading import Loaded
 from appliance.progress import ProgressLine
 from appliance.stick import FOLDERS, NOTE, Stick
-from provisioning.hub import acknowledged, keys, snapshots
+from provisioning.hub import acknowledged, keys, shutting_out, snapshots
 from provisioning.hub.catalogue import Catalogue
 from provisioning.hub.folder import HubFolder, is_site_id
 from provisioning.hub.intake import Intake
@@ -45,6 +45,7 @@ def export(folder: HubFolder, site: str, stick: Stick, label: Label, *, everythi
     Raises Refused for a site that may not be spoken with, WorldError when the stick is gone.
     """
     known, journals = joined(folder, site), HubJournals(folder)
+    shutting_out.write_to(folder, stick)
     Intake(folder, site, journals).set_right()
     at_us = folder.now_us()
     word = Word() if everything else word_of_box(folder, known, stick, label)

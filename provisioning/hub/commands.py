@@ -13,7 +13,7 @@ from appliance.core.errors import OperatorError, Refused, Text
 from appliance.durable import write_atomically
 from provisioning import identity
 from provisioning.command import pass_hub
-from provisioning.hub import enrolment
+from provisioning.hub import enrolment, shutting_out
 from provisioning.hub.folder import HubFolder, HubSettings, render_settings
 from provisioning.hub.sites import write_authorized_keys
 
@@ -140,6 +140,22 @@ def revoke(folder: HubFolder, site: str) -> None:
     """
     enrolment.revoke(folder, site, folder.now_us())
     say(Text(f"{site} 已吊销", f"{site} is revoked"))
+
+
+@click.command()
+@click.argument("site")
+@pass_hub
+def readmit(folder: HubFolder, site: str) -> None:
+    """Let SITE's box in again that was revoked by mistake, with the keys that it has. Not one that was stolen.
+
+    A box that read on a stick that it was shut out needs a stick that was written after this.
+
+    Example: songshan-hub readmit dengfeng
+    """
+    known = shutting_out.readmit(folder, site, folder.now_us())
+    assert known.ssh_key is not None
+    shown = identity.fingerprint(known.ssh_key)
+    say(Text(f"{site} 已恢复，指纹 {shown}", f"{site} is let in again, fingerprint {shown}"))
 
 
 def _channel(text: str) -> ChannelConfig:

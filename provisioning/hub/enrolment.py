@@ -14,6 +14,7 @@ from provisioning import identity
 from provisioning.hub.accounts import check_account_name, number_of
 from provisioning.hub.folder import HubFolder, parse_site_id
 from provisioning.hub.machines import choose, machines_of, note_locked
+from provisioning.hub.shutting_out import shut_out, taken_off
 from provisioning.hub.sites import (
     Claim,
     Site,
@@ -56,7 +57,7 @@ def enrol(
         expires=moment.to_text(now_us + days * DAY_US),
     )
     with folder.locked():
-        former = _former(folder, site)
+        former, revoked = _former(folder, site)
         drop_open_claims(folder, site)
         write_site(
             folder,
@@ -69,6 +70,7 @@ def enrol(
                 enrolled_at=moment.to_text(now_us),
                 pre_approved=pre_approved,
                 former_sign_keys=former,
+                shut_out=revoked,
                 number=number_of(folder, site),
             ),
         )
@@ -109,7 +111,7 @@ def join(folder: HubFolder, claim_id: str, request: JoinRequest, now_us: int) ->
             return JoinAnswer("refused", Text("此中心已有节点加入", "a box has joined for this site already"))
         at = moment.to_text(now_us)
         known = msgspec.structs.replace(
-            site,
+            taken_off(site, request.sign_key),
             state="approved" if site.pre_approved else "joined",
             ssh_key=ssh_key,
             sign_key=request.sign_key,
@@ -146,7 +148,7 @@ def revoke(folder: HubFolder, site: str, now_us: int) -> Site:
     """Shut a site out: its key, its open invitation, and within seconds its running sessions."""
     with folder.locked():
         known = site_of(folder, site)
-        revoked = msgspec.structs.replace(known, state="revoked", revoked_at=moment.to_text(now_us))
+        revoked = msgspec.structs.replace(shut_out(known), state="revoked", revoked_at=moment.to_text(now_us))
         write_site(folder, revoked)
         drop_open_claims(folder, site)
         write_authorized_keys(folder, now_us)
@@ -168,15 +170,15 @@ def address(folder: HubFolder, site: str) -> HubAddress:
     )
 
 
-def _former(folder: HubFolder, site: str) -> tuple[str, ...]:
-    """The signing keys that vouched for this site before. Refused while one of them still may write."""
+def _former(folder: HubFolder, site: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The signing keys that vouched for this site before, and those that are shut out. Refused while one may write."""
     try:
         known = site_of(folder, site)
     except Refused:
-        return ()
+        return (), ()
     if known.state in ("joined", "approved"):
         raise Refused(
             Text(f"{site} 已登记", f"{site} is enrolled already"),
             hint=Text(f"换节点前先 songshan-hub revoke {site}", f"to replace its box: songshan-hub revoke {site}"),
         )
-    return (*known.former_sign_keys, *([known.sign_key] if known.sign_key else []))
+    return (*known.former_sign_keys, *([known.sign_key] if known.sign_key else [])), known.shut_out

@@ -33,6 +33,8 @@ class Site(msgspec.Struct, frozen=True):
     sign_key: str | None = None
     former_sign_keys: tuple[str, ...] = ()
     """Keys of the boxes that stood at this site before; they vouch for the epochs that those wrote."""
+    shut_out: tuple[str, ...] = ()
+    """Keys of boxes of this site that were revoked: they are told so by stick (`provisioning.hub.shutting_out`)."""
     joined_at: str | None = None
     approved_at: str | None = None
     revoked_at: str | None = None

@@ -14,7 +14,7 @@ from appliance.core.carry import Label
 from appliance.core.errors import Refused, Text
 from appliance.progress import MIB
 from provisioning.command import pass_hub
-from provisioning.hub import carried
+from provisioning.hub import carried, shutting_out
 from provisioning.hub.carry import Exported, export, joined
 from provisioning.hub.folder import HubFolder
 
@@ -94,6 +94,27 @@ def import_(folder: HubFolder, path: Path, as_json: bool) -> None:
         )
         say(Text("回执随下一次导出带回：songshan-hub usb export", "receipts go back by songshan-hub usb export"))
     _end(done.problems)
+
+
+@usb.command("shut-out")
+@click.argument("path", metavar="DIR", type=DIR)
+@pass_hub
+def shut_out(folder: HubFolder, path: Path) -> None:
+    """Put the list of boxes that were revoked on the stick in DIR, whosever it is: every box that reads it heeds it.
+
+    usb export does so too. For a county that is shut out itself, to which nothing is exported. The stick is labelled.
+
+    Example: songshan-hub usb shut-out /media/usb
+    """
+    with sticks.opened(path, to_write=True) as stick:
+        data = stick.read((carry.LABEL,), carry.LABEL_BYTES_MAX)
+        if data is None or carry.parse_label(data).hub != folder.settings().id:
+            raise Refused(
+                Text(f"{path} 不是本嵩山云的移动盘", f"{path} is no stick of this hub"),
+                hint=Text("songshan-hub usb label SITE DIR", "songshan-hub usb label SITE DIR"),
+            )
+        shutting_out.write_to(folder, stick)
+    say(Text("吊销名单已在盘上，可以拔出", "the shut-out list is on it; you may pull it out now"))
 
 
 def _tell(done: Exported, as_json: bool) -> None:

@@ -250,7 +250,7 @@ def test_what_root_does_is_little_and_asked_for() -> None:
     asked = (SYSTEMD / "songshan-upgrade.path").read_text()
     assert f"DirectoryNotEmpty={INSTALLED_HOME}/upgrade\n" in asked
     assert "ExecStart=/opt/songshan/current/" in (SYSTEMD / "songshan-agent.service").read_text()
-    assert "ReadWritePaths" not in service(usb), "root writes nothing of the box for a stick"
+    assert service(usb)["ReadWritePaths"] == f"-{INSTALLED_HOME}/state", "for the box's user to keep who is shut out"
 
 
 def test_a_stick_that_is_put_in_is_looked_at_and_taken_down_when_it_goes() -> None:

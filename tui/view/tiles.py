@@ -202,6 +202,7 @@ def link(snapshot: Snapshot, now_us: int, look: Look) -> Tile:
         "offline": (look.say("offline"), Level.NOTE),
         "alone": (look.say("no hub"), Level.NOTE),
         "locked_out": (look.say("locked out"), Level.BAD),
+        "shut_out": (look.say("shut out"), Level.BAD),
     }
     word, level = words[link.state]
     level = max(level, level_of(snapshot, "link"))
