@@ -34,7 +34,7 @@ from appliance.durable import (
 from appliance.store import at_rest
 
 INSTALL_TIMEOUT_S: Final = 1800.0
-TRY_TIMEOUT_S: Final = 60.0
+TRY_TIMEOUT_S: Final = 300.0
 HUB_KEY: Final = "hub-key"
 """In OPT: the key of the hub that root believes, from the first bundle on; the box's own user cannot write here."""
 

@@ -1,0 +1,204 @@
+"""A release comes by upgrade.yml and stays, a broken one goes back by itself and stops the rollout, a person goes back.
+
+All the while a modulator listens at the output and a viewer asks for the channel's list every second: how many seconds
+there were no pictures, how long no new segment came, how often nobody answered.
+"""
+
+import json
+import shutil
+import threading
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+from tests.machines.pair import BUNDLE, CHANNEL, SITE, PlaybookFailed
+from tests.machines.places import BUILD
+from tests.machines.scenarios.make import is_linked
+from tests.machines.trial import Trial
+
+GOOD: Final = "9.1.0"
+BROKEN: Final = "9.2.0"
+LINK_S_MAX: Final = 300
+READY_S_MAX: Final = 600
+ASK_S_MAX: Final = 10
+_THERE: Final = "/var/tmp/release"
+_ENDS_AT_ONCE: Final = b"""
+
+def _ends(*_arguments: object, **_options: object) -> None:
+    raise SystemExit("a release that does not run")
+
+
+agent.callback = _ends
+"""
+
+
+class Viewer:
+    """Asks for the channel's list each second, as a player does, while it is entered."""
+
+    def __init__(self, address: str) -> None:
+        self._list = f"{address}/live/{CHANNEL}/index.m3u8"
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self.asked = 0
+        self.refused = 0
+        """Nobody took the connection, or it was hung up."""
+        self.faults = 0
+        """Answers that were none of a channel on the air."""
+        self.still_s_max = 0.0
+        """The longest time for which the newest segment stayed the same."""
+
+    def __enter__(self) -> "Viewer":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join(2 * ASK_S_MAX)
+
+    def reset(self) -> None:
+        """Counted from now on."""
+        self.asked = self.refused = self.faults = 0
+        self.still_s_max = 0.0
+
+    def figures(self, name: str) -> dict[str, Any]:
+        """What is shown of it, each with its unit."""
+        return {
+            f"{name}_list_still_s": round(self.still_s_max, 1),
+            f"{name}_lists_refused": self.refused,
+            f"{name}_lists_wrong": self.faults,
+        }
+
+    def _watch(self) -> None:
+        newest, since = "", time.monotonic()
+        while not self._ended.wait(1.0):
+            self.asked += 1
+            try:
+                with urllib.request.urlopen(self._list, timeout=ASK_S_MAX) as answer:
+                    lines = answer.read().decode().splitlines()
+            except urllib.error.HTTPError:
+                self.faults += 1
+                continue
+            except (OSError, ValueError):
+                self.refused += 1
+                continue
+            seen = next((line for line in reversed(lines) if line and not line.startswith("#")), "")
+            if seen and seen != newest:
+                newest, since = seen, time.monotonic()
+            self.still_s_max = max(self.still_s_max, time.monotonic() - since)
+
+
+def play(trial: Trial) -> None:
+    trial.as_made()
+    trial.switch_on()
+    trial.on_air(trial.pair.box.powered_at)
+    trial.until("the hub is there", lambda: is_linked(trial), LINK_S_MAX)
+    good, broken = bundle(trial, GOOD), bundle(trial, BROKEN, broken=True)
+    with Viewer(trial.pair.box.http) as viewer:
+        upgrade(trial, viewer, good)
+        again(trial, good)
+        broken_upgrade(trial, viewer, broken)
+        rollback(trial, viewer)
+
+
+def upgrade(trial: Trial, viewer: Viewer, path: Path) -> None:
+    """A good release comes by the playbook, and stays."""
+    began = _begin(viewer)
+    run = trial.pair.playbook("upgrade.yml", *_told(path), log="upgrade")
+    trial.figures["upgrade_yml_s"] = round(run.seconds)
+    _held(trial, viewer, began, "upgrade")
+    assert _current(trial) == GOOD
+    outcome = _rollout(trial, GOOD)["outcomes"][SITE]["state"]
+    assert outcome == "done", f"the hub has it as {outcome}"
+
+
+def again(trial: Trial, path: Path) -> None:
+    """The same command once more changes nothing."""
+    run = trial.pair.playbook("upgrade.yml", *_told(path), log="upgrade-again")
+    assert run.changed == 0, f"a second run of upgrade.yml changed {run.tasks_changed}"
+
+
+def broken_upgrade(trial: Trial, viewer: Viewer, path: Path) -> None:
+    """A broken one goes back by itself, and no other box gets it."""
+    began = _begin(viewer)
+    try:
+        trial.pair.playbook("upgrade.yml", *_told(path), log="upgrade-broken")
+        raise AssertionError("a release whose agent ends at once was kept")
+    except PlaybookFailed:
+        trial.figures["broken_upgrade_s"] = round(time.monotonic() - began)
+    _held(trial, viewer, began, "broken_upgrade")
+    assert _current(trial) == GOOD
+    assert _rollout(trial, BROKEN)["stopped"] is not None
+    try:
+        trial.pair.playbook("upgrade.yml", *_told(path), log="upgrade-broken-again")
+        raise AssertionError("a release that failed was begun again without a word")
+    except PlaybookFailed:
+        pass
+
+
+def rollback(trial: Trial, viewer: Viewer) -> None:
+    """A person goes back to the release of before."""
+    before = json.loads(trial.pair.box_command("upgrade", "status", "--json").out)["previous"]
+    began = _begin(viewer)
+    trial.pair.box_command("upgrade", "rollback", "--reason", "画面异常", "--wait", "1200", timeout_s=1500)
+    trial.figures["rollback_s"] = round(time.monotonic() - began)
+    _held(trial, viewer, began, "rollback")
+    assert _current(trial) == before
+
+
+def bundle(trial: Trial, version: str, *, broken: bool = False) -> Path:
+    """A release of another name, signed by the hub of the trial: this one's wheels, or an agent that ends at once."""
+    parts = BUILD / f"parts-{version}"
+    shutil.rmtree(parts, ignore_errors=True)
+    (parts / "wheels").mkdir(parents=True)
+    for path in sorted((BUNDLE / "wheels").glob("*.whl")):
+        is_ours = path.name.startswith("songshan_edge-")
+        (_break if broken and is_ours else shutil.copyfile)(path, parts / "wheels" / path.name)
+    shell = trial.pair.hub.shell
+    shell.run(f"rm -rf {_THERE} && mkdir -m 755 {_THERE}")
+    shell.put(parts, f"{_THERE}/parts")
+    shell.run(f"chown -R songshan-hub {_THERE}")
+    trial.pair.hub_command("bundle", f"{_THERE}/parts", "--version", version, "--out", f"{_THERE}/{version}.bundle")
+    made = BUILD / f"{version}.bundle"
+    shell.get(f"{_THERE}/{version}.bundle", made)
+    shell.run(f"rm -rf {_THERE}")
+    return made
+
+
+def _break(source: Path, target: Path) -> None:
+    with zipfile.ZipFile(source) as whole, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as broken:
+        for name in whole.namelist():
+            data = whole.read(name)
+            broken.writestr(name, data + _ENDS_AT_ONCE if name == "edge_agent/command.py" else data)
+
+
+def _begin(viewer: Viewer) -> float:
+    viewer.reset()
+    return time.monotonic()
+
+
+def _held(trial: Trial, viewer: Viewer, began: float, name: str) -> None:
+    """What the county saw of it goes into the figures; the output must not have been away at all."""
+    trial.figures |= viewer.figures(name)
+    trial.figures[f"{name}_air_lost_s"] = round(trial.modulator.lost_s(began), 1)
+    trial.figures[f"{name}_continuity_errors"] = trial.modulator.heard().continuity_errors
+    assert trial.figures[f"{name}_air_lost_s"] == 0, "the output was away"
+    assert viewer.refused == 0, "somebody was turned away"
+
+
+def _told(path: Path) -> tuple[str, ...]:
+    given = {"songshan_bundle_file": str(path), "songshan_reason": "演练", "songshan_anyway": True}
+    return ("-e", json.dumps(given, ensure_ascii=False))
+
+
+def _current(trial: Trial) -> str:
+    return str(json.loads(trial.pair.box_command("upgrade", "status", "--json").out)["current"])
+
+
+def _rollout(trial: Trial, version: str) -> dict[str, Any]:
+    return dict(json.loads(trial.pair.hub_command("rollout", "status", version, "--json").out)["rollouts"][0])
