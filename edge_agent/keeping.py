@@ -89,6 +89,6 @@ def _keep(
         journals.keep_checkpoint(db, signed)
 
 
-def _tell(parked: tuple[journals.Parked, ...]) -> None:
+def _tell(parked: tuple[journals.Waiting, ...]) -> None:
     for each in parked:
         log.warning("record_parked", stream=each.stream, seq=each.seq, kind=each.kind, reason=each.reason.en)

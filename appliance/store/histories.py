@@ -32,7 +32,7 @@ from appliance.store.database import first, rows, transaction
 from appliance.store.journals import (
     Apply,
     Hold,
-    Parked,
+    Waiting,
     append_own,
     append_record,
     at_once,
@@ -189,7 +189,7 @@ def come_over(
     signed: Checkpoint | None,
     apply: Apply,
     hold: Hold,
-) -> tuple[Parked, ...]:
+) -> tuple[Waiting, ...]:
     """Leave the branch that the hub gave up, for the one that it signed in a newer epoch.
 
     What is issued again there and was done here is not done again.

@@ -5,7 +5,7 @@ box has done all of a batch or nothing of it, and the hub sends again what was n
 """
 
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from sqlite_utils import Database
@@ -43,8 +43,8 @@ class Cursor(msgspec.Struct, frozen=True):
     acked: tuple[int, int]
 
 
-class Parked(msgspec.Struct, frozen=True):
-    """A record that was received and could not be applied."""
+class Waiting(msgspec.Struct, frozen=True):
+    """A record that is here and was not done: parked, or held. `key` is what it is about."""
 
     stream: str
     epoch: int
@@ -78,7 +78,7 @@ def at_once(_record: Record) -> Text | None:
 
 def accept(
     db: Database, judgement: Judgement, signed: Checkpoint | None, apply: Apply, hold: Hold = at_once
-) -> tuple[Parked, ...]:
+) -> tuple[Waiting, ...]:
     """Keep and apply the records that the judge accepted and move the cursor past them, in one transaction.
 
     A record that cannot be applied is parked with the reason; the ones after it go on. Returns what was parked. One
@@ -90,7 +90,7 @@ def accept(
 
 def keep_accepted(
     db: Database, judgement: Judgement, signed: Checkpoint | None, apply: Apply, hold: Hold
-) -> tuple[Parked, ...]:
+) -> tuple[Waiting, ...]:
     """`accept`, inside a transaction of the caller's."""
     vouching.keep(db, checkpoint(db, judgement.position.stream), judgement.accepted)
     last = cursor(db, judgement.position.stream).position
@@ -194,18 +194,24 @@ def unsent(db: Database, stream: str) -> int:
     return waiting + int(rows(db, counted, (stream, acked_epoch, acked_seq))[0]["waiting"])
 
 
-def parked(db: Database, limit: int = PAGE_RECORDS_MAX, after: tuple[str, int, int] = ("", 0, 0)) -> tuple[Parked, ...]:
+def parked(
+    db: Database, limit: int = PAGE_RECORDS_MAX, after: tuple[str, int, int] = ("", 0, 0)
+) -> tuple[Waiting, ...]:
     """What waits for an upgrade or a person, oldest first; `after` a stream, epoch and sequence."""
+    return waiting(db, "parked", limit, after)
+
+
+def waiting(
+    db: Database, state: Literal["parked", "held"], limit: int, after: tuple[str, int, int]
+) -> tuple[Waiting, ...]:
+    """What waits in this way, oldest first, behind a stream, epoch and sequence."""
     found = rows(
         db,
         "SELECT stream, epoch, seq, kind, key, reason FROM journal"
-        " WHERE state = 'parked' AND (stream, epoch, seq) > (?, ?, ?) ORDER BY stream, epoch, seq LIMIT ?",
-        (*after, limit),
+        " WHERE state = ? AND (stream, epoch, seq) > (?, ?, ?) ORDER BY stream, epoch, seq LIMIT ?",
+        (state, *after, limit),
     )
-    return tuple(
-        Parked(row["stream"], row["epoch"], row["seq"], row["kind"], row["key"], text_of(row["reason"]) or _NO_REASON)
-        for row in found
-    )
+    return tuple(Waiting(**{**row, "reason": text_of(row["reason"]) or _NO_REASON}) for row in found)
 
 
 def has_newer(db: Database, record: Record) -> bool:
@@ -262,7 +268,7 @@ def try_again(db: Database, stream: str, place: tuple[int, int], apply: Apply) -
     return True
 
 
-def _keep(db: Database, record: Record, apply: Apply, hold: Hold) -> Parked | None:
+def _keep(db: Database, record: Record, apply: Apply, hold: Hold) -> Waiting | None:
     record = redacted(db, record)
     header = record.header
     held = hold(record)
@@ -278,7 +284,7 @@ def _keep(db: Database, record: Record, apply: Apply, hold: Hold) -> Parked | No
     if reason is None:
         _apply_waiting(db, record, apply)
         return None
-    return Parked(header.stream, header.epoch, header.seq, header.kind, header.key, reason)
+    return Waiting(header.stream, header.epoch, header.seq, header.kind, header.key, reason)
 
 
 def _is_here(db: Database, record: Record) -> bool:

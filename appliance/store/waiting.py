@@ -4,54 +4,25 @@ signature of the hub. A person may have parked ones applied again.
 
 from typing import Final
 
-import msgspec
 from sqlite_utils import Database
 
 from appliance.core.errors import Refused, Text
 from appliance.store import journals
-from appliance.store.database import first, rows, text_of
-from appliance.store.journals import Apply, Parked
+from appliance.store.journals import Apply, Waiting
 
 TRIED_MAX: Final = 256
 """Records that are tried in one transaction: the agent does nothing else meanwhile."""
-_NO_REASON: Final = Text("未注明", "none given")
 
 
-class Held(msgspec.Struct, frozen=True):
-    """A record that is kept and not done yet; `key` is what it is about."""
-
-    stream: str
-    epoch: int
-    seq: int
-    kind: str
-    key: str
-    reason: Text
-
-
-def held(db: Database, limit: int, after: tuple[str, int, int] = ("", 0, 0)) -> tuple[Held, ...]:
+def held(db: Database, limit: int, after: tuple[str, int, int] = ("", 0, 0)) -> tuple[Waiting, ...]:
     """What waits for a fresh signature, oldest first; `after` a stream, epoch and sequence."""
-    found = rows(
-        db,
-        "SELECT stream, epoch, seq, kind, key, reason FROM journal"
-        " WHERE state = 'held' AND (stream, epoch, seq) > (?, ?, ?) ORDER BY stream, epoch, seq LIMIT ?",
-        (*after, limit),
-    )
-    return tuple(
-        Held(row["stream"], row["epoch"], row["seq"], row["kind"], row["key"], text_of(row["reason"]) or _NO_REASON)
-        for row in found
-    )
+    return journals.waiting(db, "held", limit, after)
 
 
-def parked_at(db: Database, stream: str, epoch: int, seq: int) -> Parked | None:
+def parked_at(db: Database, stream: str, epoch: int, seq: int) -> Waiting | None:
     """A parked record by its place; None when it is not parked any more."""
-    row = first(
-        db,
-        "SELECT kind, key, reason FROM journal WHERE stream = ? AND epoch = ? AND seq = ? AND state = 'parked'",
-        (stream, epoch, seq),
-    )
-    if row is None:
-        return None
-    return Parked(stream, epoch, seq, row["kind"], row["key"], text_of(row["reason"]) or _NO_REASON)
+    found = journals.parked(db, 1, (stream, epoch, seq - 1))
+    return next((each for each in found if (each.stream, each.epoch, each.seq) == (stream, epoch, seq)), None)
 
 
 def reapply(db: Database, stream: str, epoch: int, seq: int, apply: Apply) -> int:

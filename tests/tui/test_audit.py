@@ -30,7 +30,6 @@ from tui.gather.audit import NOTE, gather, verify
 from tui.gather.where import where
 from tui.view.acts import Case
 from tui.view.audit import CHAINS, Chain, Done, Found, Verdict, kind_of
-from tui.view.reading import Trouble
 from tui.view.sheet import PAGE_ROWS, Asked
 
 TRAIL = (
@@ -75,7 +74,6 @@ BROKEN = Verdict(
     problems=(PROBLEM,),
 )
 RUNNING = Verdict(NOW_US - MIN_US, 40_960, 120_418)
-TROUBLE = Trouble(Text("数据库被占用", "the database is held"), Text("稍候再试", "try again in a moment"))
 STATES = {
     **with_faults(Found(TRAIL)),
     "nothing yet": seen(Found()),

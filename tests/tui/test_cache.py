@@ -27,7 +27,6 @@ from tests.tui.readings import (
 from tui.gather.cache import ROUND_US, gather
 from tui.gather.where import where
 from tui.view.cache import GOING, QUARANTINE, Found, Round, sheet
-from tui.view.reading import Trouble
 from tui.view.sheet import PAGE_ROWS, Asked
 
 FILM = Kept(
@@ -85,7 +84,6 @@ CHECK = Check(
     )
 )
 LATE = Found(Round(NOW_US, Loose(), msgspec.structs.replace(ROUND.verified, late_assets=12)), (FILM,))
-BEFORE_FIRST = Trouble(Text("还没有数据库", "no database yet"), Text("启动 agent", "start it"))
 STATES = {
     **with_faults(LIST),
     "quota": seen(LIST, changed(storage=msgspec.structs.replace(STORAGE, cache_bytes_max=800 * GB, assets_bad=1))),

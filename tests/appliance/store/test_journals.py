@@ -59,7 +59,7 @@ def noted(db: Database) -> list[str]:
     return [row["text"] for row in rows(db, "SELECT text FROM tips ORDER BY rowid")]
 
 
-def take_in(db: Database, records: Sequence[Record], apply: journals.Apply = note) -> tuple[journals.Parked, ...]:
+def take_in(db: Database, records: Sequence[Record], apply: journals.Apply = note) -> tuple[journals.Waiting, ...]:
     judgement, signed = judged(journals.cursor(db, STREAM).position, records)
     return journals.accept(db, judgement, signed, apply)
 
