@@ -29,7 +29,7 @@ SYS_BLOCKS: Final = Path("/sys/class/block")
 UDEV_NOTES: Final = Path("/run/udev/data")
 KNOWN: Final = "sticks"
 """Beside appliance.toml: UUIDs of file systems that are to be mounted whatever lies on them, one a line."""
-NAME: Final = re.compile(r"sd[a-z]{1,2}[0-9]{0,3}")
+NAME: Final = re.compile(r"[sv]d[a-z]{1,2}[0-9]{0,3}")
 KINDS: Final = frozenset({"vfat", "exfat"})
 """File systems without owners of their own: all on it can be handed to the box's user."""
 SAFE: Final = "nodev,nosuid,noexec"

@@ -128,6 +128,16 @@ def test_a_forbidden_call_is_told_no_and_kills_nobody(unit: Path) -> None:
     assert "@resources" in refused
 
 
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_what_can_be_written_cannot_be_run(unit: Path) -> None:
+    """And not by ExecPaths=, which makes what it names writable (systemd 252): for root that would be all programs."""
+    assert lines(unit, "ExecPaths") == []
+    closed = {path.lstrip("-") for path in service(unit)["NoExecPaths"].split()}
+    writable = {path.lstrip("-") for path in service(unit).get("ReadWritePaths", "").split()}
+    assert {"/tmp", "/var/tmp", "/dev/shm"} <= closed
+    assert writable - closed <= {str(INSTALLED_RELEASES)}
+
+
 def test_only_who_is_read_by_psutil_sees_the_whole_of_proc() -> None:
     """The agent reads /proc/stat, /proc/meminfo and the interfaces; what installs a release has pip."""
     seen = {unit.name for unit in UNITS if service(unit).get("ProcSubset") != "pid"}
