@@ -108,7 +108,7 @@ def tried(run: Run, unit: str) -> dict[str, str]:
     """What came of each thing in the sandbox of a unit."""
     trial = f"trial-{unit}"
     started = trial.replace("@.", "@trial.")
-    # When a unit is to run is nothing of its sandbox: a stick's is bound to its device, that of the first start is over.
+    # When a unit is to run is nothing of its sandbox: bound to a device, or while the box has not joined.
     copied = f"sed '/^BindsTo=/d; /^After=dev-/d; /^Condition/d' /etc/systemd/system/{unit} > {SYSTEM}/{trial}"
     line = (
         f"{copied}; mkdir -p {SYSTEM}/{trial}.d && cat > {SYSTEM}/{trial}.d/zz-trial.conf && systemctl daemon-reload"
