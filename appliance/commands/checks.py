@@ -67,7 +67,8 @@ def all_checks(box: Box, now_us: int) -> tuple[Check, ...]:
 
 def _config(config: Config) -> Iterator[Check]:
     channels = len(config.channels)
-    yield good("config", f"{config.site}，{channels} 个频道", f"{config.site}, {channels} channels")
+    count = f"{channels} channel" if channels == 1 else f"{channels} channels"
+    yield good("config", f"{config.site}，{channels} 个频道", f"{config.site}, {count}")
 
 
 def _folders(config: Config) -> Iterator[Check]:

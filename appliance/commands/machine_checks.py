@@ -154,7 +154,7 @@ def web(config: Config) -> Iterator[Check]:
 def clock(now_us: int, seen: Clock | None) -> Check:
     """Whether the time can be believed. `seen`: what the agent last knew of it."""
     hint = Text("请检查时间服务：chronyc tracking", "check the time service: chronyc tracking")
-    now = to_text(now_us)
+    now = to_text(now_us // US * US)
     if now_us < YEAR_2025_US:
         return wrong("clock", "bad", Text(f"时钟不对：{now}", f"wrong: {now}"), hint)
     if seen is not None and seen.hub_offset_ms is not None and abs(seen.hub_offset_ms) > OFFSET_MAX_MS:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from rich.cells import cell_len
 
 from appliance.config import Config, render
 from appliance.core import command as commands
@@ -29,7 +30,7 @@ from tests.tui.readings import (
 from tui.gather.audit import NOTE, gather, verify
 from tui.gather.where import where
 from tui.view.acts import Case
-from tui.view.audit import CHAINS, Chain, Done, Found, Verdict, kind_of
+from tui.view.audit import CHAINS, Chain, Done, Found, Verdict, kind_of, sheet
 from tui.view.sheet import PAGE_ROWS, Asked
 
 TRAIL = (
@@ -93,7 +94,7 @@ def test_the_page_looks_as_it_did(as_before: Before) -> None:
 
 
 def test_every_command_has_a_name_for_people() -> None:
-    """What a probe notes by itself is not shown."""
+    """It has room in its column. What a probe notes by itself is not shown."""
     kinds = {
         name.lower()
         for name, found in vars(commands).items()
@@ -101,6 +102,9 @@ def test_every_command_has_a_name_for_people() -> None:
     }
     for kind in kinds - {"asked", "observed"}:
         assert kind_of(kind, LOOKS["zh"]) != kind, kind
+        for look in LOOKS.values():
+            table = sheet(Found(), HEALTHY, look, Asked()).table
+            assert table is not None and cell_len(kind_of(kind, look)) <= table.columns[2].cells, kind
 
 
 def test_the_trail_is_read_a_page_at_a_time_and_searched(tmp_path: Path) -> None:

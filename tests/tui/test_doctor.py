@@ -23,7 +23,7 @@ from tui.view.doctor import ACTS, Checked, Found, name_of, worst_first
 from tui.view.sheet import Asked
 
 WELL = (
-    Checked("config", "good", Text("dengfeng，1 个频道", "dengfeng, 1 channels")),
+    Checked("config", "good", Text("dengfeng，1 个频道", "dengfeng, 1 channel")),
     Checked("keys", "good", Text("/var/lib/songshan/keys/ssh", "/var/lib/songshan/keys/ssh")),
     Checked("disk", "good", Text("剩余 1144409 MiB，预留 2048", "1144409 MiB free, reserve 2048")),
     Checked("database", "good", Text("/var/lib/songshan/state/box.db 完好", "/var/lib/songshan/state/box.db is sound")),

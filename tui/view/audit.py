@@ -93,6 +93,7 @@ def kind_of(kind: str, look: Look) -> str:
         "repackage": look.say("clip packaged again"),
         "newdisk": look.say("new disk taken"),
         "did": look.say("done by hand"),
+        "incident": look.say("service ended badly"),
         "?": look.say("not readable"),
     }
     return kinds.get(kind, look.data(kind))
@@ -102,7 +103,7 @@ def _trail(found: Found, is_known: bool, now_us: int, look: Look) -> Table:
     columns = (
         Column(look.say("When"), 11),
         Column(look.say("Who"), 18),
-        Column(look.say("What"), 18),
+        Column(look.say("What"), 20),
         Column(look.say("About"), 24, from_cells=100),
         Column(look.say("Why"), 0),
     )
