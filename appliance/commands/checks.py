@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from appliance.command import Box
-from appliance.commands import machine_checks
+from appliance.commands import machine_checks, unit_checks
 from appliance.commands.check import Check as Check
 from appliance.commands.check import State, good, wrong
 from appliance.config import Config
@@ -60,6 +60,7 @@ def all_checks(box: Box, now_us: int) -> tuple[Check, ...]:
         *_parked(config),
         *_alarms(seen),
         *machine_checks.ended_badly(config, now_us),
+        *unit_checks.units(config),
     ]
     found += [*machine_checks.disks(config), *machine_checks.web(config), *_programs()]
     return (*found, machine_checks.clock(now_us, seen.clock))

@@ -122,7 +122,9 @@ def test_every_check_of_the_doctor_has_a_name_and_a_digit() -> None:
     assert {"agent", "hub", "clock", "backup", "release"} <= names
     for name in names:
         assert name_of(name, LOOKS["zh"]) != name or name == "agent"
-        assert wrong_of(code_of([name])) == ({"parked": "alarm", "ports": "web", "incident": "alarm"}.get(name, name),)
+        assert wrong_of(code_of([name])) == (
+            {"parked": "alarm", "ports": "web", "incident": "alarm", "units": "alarm"}.get(name, name),
+        )
 
 
 def test_checks_are_kept_for_a_minute_and_made_anew_when_asked(tmp_path: Path) -> None:

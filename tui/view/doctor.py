@@ -109,6 +109,7 @@ def name_of(check: str, look: Look) -> str:
         "release": look.say("software"),
         "ports": look.say("ports"),
         "incident": look.say("ended badly"),
+        "units": look.say("units"),
     }
     return names.get(check, look.data(check))
 

@@ -21,7 +21,7 @@ import pytest
 
 from appliance import files, releases, spool
 from appliance.command import Box
-from appliance.commands import machine_checks
+from appliance.commands import machine_checks, unit_checks
 from appliance.commands.check import Check
 from appliance.commands.checks import all_checks
 from appliance.config import Config, render
@@ -29,6 +29,7 @@ from appliance.core.backup import nightly_name
 from appliance.core.errors import Text
 from appliance.core.health import Agent, Clock, Finding, Link
 from appliance.core.moment import to_text
+from appliance.core.phone import wrong_of
 from appliance.core.records import Order
 from appliance.core.release import Upgrade
 from appliance.core.withheld import taken_out
@@ -392,3 +393,59 @@ def test_a_digest_a_time_and_a_version_are_no_secrets() -> None:
         f"sha256:{'ab' * 32} 2026-11-26T08:00:00Z 1.2.0 dengfeng/report 3:120 239.0.0.1:5000 00001795500000000000-0a1b"
     )
     assert taken_out(plain) == plain
+
+
+SHOWN = """Id=songshan-agent.service
+LoadState=loaded
+ActiveState=active
+Result=success
+
+Id=nftables.service
+LoadState=loaded
+ActiveState=inactive
+Result=success
+
+Id=chrony.service
+LoadState=not-found
+ActiveState=inactive
+Result=success
+
+Id=songshan-web.socket
+LoadState=loaded
+ActiveState=failed
+Result=service-start-limit-hit
+"""
+
+
+def test_units_that_nobody_would_miss_are_told() -> None:
+    """A firewall that is off lets everything in, and all of the box works."""
+    checks = list(unit_checks.of_units(SHOWN))
+    assert [(check.state, check.found.en) for check in checks] == [
+        ("bad", "door of the web server failed: songshan-web.socket service-start-limit-hit"),
+        ("warning", "firewall is off: nftables.service"),
+        ("warning", "time service: chrony.service is not installed"),
+    ]
+    assert all(check.hint is not None for check in checks)
+    on = SHOWN.split("\n\n")[0]
+    assert said(unit_checks.of_units(on)) == [("units", "good")]
+    assert said(unit_checks.of_units(None)) == []
+
+
+def test_with_everything_dead_there_is_a_bundle_and_none_of_a_thousand_secrets_is_in_it(
+    config: Config, tmp_path: Path
+) -> None:
+    """No agent, no web server, a database that is none, and secrets wherever a box keeps some."""
+    secrets = [f"{number:04d}-PLANTED" for number in range(1000)]
+    places = [config.database, config.sign_key, config.ssh_key, config.playout_token, config.keys / "recovery"]
+    places += [config.spool / "new" / f"{number}" for number in range(20)]
+    places += [config.home / "logs/agent.log", config.drop / "举报.txt", config.requests / "1", config.backups / "b"]
+    for number, place in enumerate(places):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text("\n".join(secrets[number :: len(places)]))
+    bundle = tmp_path / "bundle.tar.gz"
+    done = doctor(config.home, "--bundle", bundle)
+    assert done.returncode == 1 and bundle.stat().st_size < 2 * 1024 * 1024
+    text = json.dumps(unpacked(bundle), ensure_ascii=False)
+    assert [secret for secret in secrets if secret in text] == [] and "PLANTED" not in text + done.stdout
+    code = "".join(done.stdout.partition("telephone: ")[2].split()[:2])
+    assert {"agent", "database"} <= set(wrong_of(code)), "the six digits say the same"
