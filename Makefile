@@ -47,13 +47,10 @@ bundle: system-run $(READY)
 	$(if $(HUB),$(BIN)/songshan-hub --hub $(HUB) bundle build/bundle --suite bookworm --out build/songshan.bundle)
 
 # Hub and box as Debian in QEMU, as root: ONLY="cold cuts" plays some, CUTS=N so many power cuts, SEED=S others, KEEP=1 with
-# the machines of an earlier run. It needs the parts of a bundle and makes them where there are none.
-appliance-test: system-machines $(READY) build/bundle/bundle.json
+# the machines of an earlier run. What it installs is the bundle of this clone.
+appliance-test: system-machines bundle
 	$(BIN)/python -m tests.machines.trial $(if $(ONLY),--only $(ONLY)) $(if $(CUTS),--cuts $(CUTS)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep)
-
-build/bundle/bundle.json: $(READY)
-	$(MAKE) bundle
 
 lint: $(READY)
 	$(BIN)/ruff check --no-cache .

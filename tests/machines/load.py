@@ -16,11 +16,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tests.machines.pair import CHANNEL, SITE, Pair
+from tests.machines.places import PATIENCE
 from tests.machines.shell import CommandFailed
 
 REST_S: Final = 0.5
-_ANSWER_S: Final = 20
-_END_S_MAX: Final = 120
+_ANSWER_S: Final = 20 * PATIENCE
+_ACT_S_MAX: Final = 90 * PATIENCE
+_END_S_MAX: Final = 120 * PATIENCE
 _STATION: Final = "/srv/songshan-hub/sites/" + SITE
 
 
@@ -94,24 +96,24 @@ class Load:
     def _publish(self, mark: str) -> None:
         path = f"/var/tmp/clips/{mark}.html"
         self._pair.hub.shell.write(path, f"<p>{mark}</p>")
-        told = self._pair.hub_command("publish", "--to", SITE, "--title", mark, "--body", path)
+        told = self._pair.hub_command("publish", "--to", SITE, "--title", mark, "--body", path, timeout_s=_ACT_S_MAX)
         self.acknowledged.published[told.out.split()[0]] = self._round
 
     def _reschedule(self, mark: str) -> None:
         version = self.acknowledged.schedule_version + 1
         path = f"/var/tmp/clips/{mark}.json"
         self._pair.hub.shell.write(path, self._schedule(version))
-        self._pair.hub_command("schedule", SITE, CHANNEL, path)
+        self._pair.hub_command("schedule", SITE, CHANNEL, path, timeout_s=_ACT_S_MAX)
         self.acknowledged.schedule_version = version
 
     def _order(self, mark: str) -> None:
-        self._pair.hub_command("order", SITE, "--title", mark)
+        self._pair.hub_command("order", SITE, "--title", mark, timeout_s=_ACT_S_MAX)
         self.acknowledged.orders[mark] = self._round
 
     def _submit(self, mark: str) -> None:
         path = f"/var/tmp/{mark}.txt"
         self._pair.box.shell.write(path, f"{mark}\n")
-        self._pair.box_command("submit", path, "--title", mark)
+        self._pair.box_command("submit", path, "--title", mark, timeout_s=_ACT_S_MAX)
         self.acknowledged.submitted[mark] = self._round
 
     def _tip(self, mark: str) -> None:
