@@ -49,6 +49,7 @@ def init(
         folder.sites,
         folder.claims,
         folder.log,
+        folder.fleet,
     ):
         path.mkdir(mode=0o700 if accounts else 0o755, parents=True, exist_ok=True)
     folder.path.chmod(0o711 if accounts else 0o700)
