@@ -219,6 +219,24 @@ def test_a_hub_that_was_off_itself_rings_nobody(sixteen: Counties, hook: Receive
     again.end()
 
 
+def test_a_county_that_was_away_all_along_is_not_said_to_be_back(sixteen: Counties, hook: Receiver, page: Path) -> None:
+    """The watch was off for an hour: it holds nobody to have been away, and so cannot say that this ended either."""
+    configure(sixteen, hook, quiet_after_s=600)
+    for site in ("dengfeng", "gongyi", "xinmi"):
+        sixteen.say(site)
+    watch = Watch(sixteen.folder, page)
+    for _look in range(4):
+        look(sixteen, watch, 250)
+    assert told(hook) == [["begins huiji:hub:quiet", "begins shangjie:hub:quiet"]]
+    watch.end()
+    sixteen.clock.us += 3600 * US
+    again = Watch(sixteen.folder, page)
+    for _look in range(5):
+        look(sixteen, again, 250)
+    assert len(hook.got) == 1
+    again.end()
+
+
 def test_a_config_that_cannot_be_used_is_on_the_page_and_stops_nothing_else(
     sixteen: Counties, hook: Receiver, page: Path
 ) -> None:
@@ -241,12 +259,15 @@ def test_two_watches_of_one_hub_both_show_and_one_tells(sixteen: Counties, hook:
     one, other = Watch(sixteen.folder, tmp_path / "one"), Watch(sixteen.folder, tmp_path / "other")
     for watch in (one, other, one, other):
         look(sixteen, watch)
-    assert len(hook.got) == 1
+    sixteen.say("jinshui", alarms=[MISSING])
+    for watch in (one, other):
+        look(sixteen, watch)
+    assert len(hook.got) == 2
     assert (tmp_path / "other/index.html").read_text().count("<tbody") == 16
     one.end()
     sixteen.say("zhongmu", alarms=[MISSING])
     look(sixteen, other)
-    assert told(hook)[1:] == [["begins zhongmu:readiness:30min"]]
+    assert told(hook)[2:] == [["begins zhongmu:readiness:30min"]]
     other.end()
 
 
