@@ -120,6 +120,7 @@ class Pair:
             **os.environ,
             "ANSIBLE_CONFIG": str(ROOT / "ansible" / "ansible.cfg"),
             "ANSIBLE_HOME": str(BUILD / "ansible"),
+            # Its own: the usual place, ~/.ansible/cp, is shared by all who call a machine by the same address.
             "ANSIBLE_SSH_CONTROL_PATH_DIR": str(control),
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_FORCE_COLOR": "0",
@@ -130,7 +131,8 @@ class Pair:
         """Laid over the project's own: where the two are, and what a trial has that a county has not."""
         hosts = INVENTORY / "host_vars"
         hosts.mkdir(parents=True, exist_ok=True)
-        (INVENTORY / "hosts.json").write_text(json.dumps({"hub": {"hosts": ["songshan"]}, "boxes": {"hosts": [SITE]}}))
+        groups = {"hub": {"hosts": {"songshan": {}}}, "boxes": {"hosts": {SITE: {}}}}
+        (INVENTORY / "hosts.json").write_text(json.dumps(groups))
         for name, machine in (("songshan", self.hub), (SITE, self.box)):
             running = machine.running()
             if running is None:
