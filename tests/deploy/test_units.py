@@ -18,6 +18,7 @@ from appliance import incidents, plugging
 from appliance.config import INSTALLED_HOME, INSTALLED_RELEASES, INSTALLED_TRANSCODER, Config
 from appliance.core.incident import UNIT
 from appliance.core.unit_links import OF_THE_TRUSTED
+from tests.deploy import rights
 
 ROOT = Path(__file__).parents[2]
 SYSTEMD = ROOT / "systemd"
@@ -274,6 +275,11 @@ def test_a_stick_that_is_put_in_is_looked_at_and_taken_down_when_it_goes() -> No
     unit = SYSTEMD / "songshan-usb@.service"
     assert section(unit, "Unit")["BindsTo"] == "dev-%i.device"
     assert service(unit)["ExecStopPost"].endswith(f"{plugging.PLACE}/%I")
+
+
+def test_the_page_on_security_shows_the_units_own_lines() -> None:
+    """`python -m tests.deploy.rights` prints the table; a page that was written by hand would be true for a week."""
+    assert rights.table() in (ROOT / "docs/security.md").read_text()
 
 
 def test_folders_that_units_share_are_there_before_them() -> None:
