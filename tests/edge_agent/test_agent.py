@@ -91,7 +91,9 @@ def test_a_recall_takes_the_coming_airings_and_the_air_goes_on(
     """What was recalled must not air tonight; its time is filled, with the reason."""
     item, digest = published(hub, short_clip, "clip.mp4", "--to", "dengfeng")
     day = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 8 * 3600 + 86400))
-    entry = f'{{"id":"e1","start":"06:00:00","start_type":"hard","kind":"programme","title":"x","asset":"{digest}"}}'
+    # With a length of its own: one that has it of its asset, and nothing behind it, is dropped with the asset.
+    starts = '"start":"06:00:00","start_type":"hard","duration_s":60'
+    entry = f'{{"id":"e1",{starts},"kind":"programme","title":"x","asset":"{digest}"}}'
     schedule = tmp_path / "schedule.json"
     schedule.write_text(f'{{"channel":"dengfeng-1","date":"{day}","version":1,"entries":[{entry}]}}')
     hub.run("schedule", "dengfeng", "dengfeng-1", str(schedule))
