@@ -216,7 +216,7 @@ def _end(account: Account) -> Iterator[Text]:
 def _narrow(hub: Path, listed: list[Account], owner: int) -> Iterator[Text]:
     with _opened(os.open(hub, _FOLDER_FLAGS)) as top:
         yield from _set(top, str(hub), 0o711, None, owner)
-        for name in ("assets", "claims", "fossils", "journals", "keys", "log", "renditions", "ssh"):
+        for name in ("assets", "backups", "claims", "fossils", "journals", "keys", "log", "renditions", "ssh"):
             yield from _set_inside(top, name, 0o700, None, owner)
         yield from _set_inside(top, "sites", 0o711, None, owner)
         with _opened(os.open("sites", _FOLDER_FLAGS, dir_fd=top)) as sites:

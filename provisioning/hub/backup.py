@@ -37,7 +37,7 @@ from provisioning.hub.sites import all_sites, write_authorized_keys, write_site
 V: Final = 1
 MANIFEST: Final = "manifest.json"
 MANIFEST_BYTES_MAX: Final = 64 * 1024 * 1024
-PARTS: Final = ("hub.toml", "keys", "claims", "renditions", "journals", "sites")
+PARTS: Final = ("hub.toml", "shut-out.json", "keys", "claims", "renditions", "journals", "sites")
 """What is swapped, in this order; without the first of them it is no hub, so it comes last."""
 KEPT: Final = 14
 """Nightly backups."""
@@ -151,8 +151,7 @@ def put_back(folder: HubFolder, file: Path) -> Manifest:
 
 def _names(root: Path) -> Iterator[str]:
     """What goes into a backup, in order: paths below the folder."""
-    if (root / "hub.toml").is_file():
-        yield "hub.toml"
+    yield from (name for name in ("hub.toml", "shut-out.json") if (root / name).is_file())
     for name in ("keys", "claims", "renditions", "journals"):
         yield from _below(root, root / name)
     sites = root / "sites"
