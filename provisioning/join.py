@@ -5,7 +5,7 @@ import io
 import tempfile
 from importlib import metadata
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import click
 import msgspec
@@ -24,10 +24,12 @@ from provisioning.joining import JoinAnswer, JoinRequest
 CONNECT_TIMEOUT_S: Final = 20
 ANSWER_BYTES_MAX: Final = 64 * 1024
 
+A = TypeVar("A")
+
 _STRANGER: Final = Text(
     "嵩山云的主机密钥不是加入包里的那把", "the hub shows another host key than the one in the bundle"
 )
-_NOT_ACCEPTED: Final = Text("嵩山云不接受这份加入包", "the hub does not accept this bundle")
+_NOT_ACCEPTED: Final = Text("嵩山云不接受这份加入包或这把密钥", "the hub does not accept this bundle, or this key")
 
 
 @click.command()
@@ -96,11 +98,15 @@ def _software() -> str:
 
 def ask(bundle: Bundle, request: JoinRequest) -> JoinAnswer:
     """Hand the public keys in through the claim. HubUnreachable; LockedOut when host key or claim are not accepted."""
-    hub = bundle.hub
     try:
         claim = paramiko.Ed25519Key.from_private_key(io.StringIO(bundle.claim.ssh_private_key))
     except paramiko.SSHException as error:
         raise OperatorError(Text("加入包里的密钥读不出", "the key in the bundle cannot be read")) from error
+    return said_to_hub(bundle.hub, claim, "join", msgspec.json.encode(request), JoinAnswer)
+
+
+def said_to_hub(hub: HubAddress, key: paramiko.PKey, command: str, line: bytes, answer: type[A]) -> A:
+    """One line in, one line out. HubUnreachable; LockedOut when host key or key are not accepted."""
     with paramiko.SSHClient() as client:
         _pin(client, hub)
         client.set_missing_host_key_policy(OnlyPinned())
@@ -109,17 +115,17 @@ def ask(bundle: Bundle, request: JoinRequest) -> JoinAnswer:
                 hub.host,
                 hub.port,
                 hub.user,
-                pkey=claim,
+                pkey=key,
                 timeout=CONNECT_TIMEOUT_S,
                 banner_timeout=CONNECT_TIMEOUT_S,
                 auth_timeout=CONNECT_TIMEOUT_S,
                 allow_agent=False,
                 look_for_keys=False,
             )
-            channel_in, channel_out, _ = client.exec_command("join", timeout=CONNECT_TIMEOUT_S)
-            channel_in.write(msgspec.json.encode(request) + b"\n")
+            channel_in, channel_out, _ = client.exec_command(command, timeout=CONNECT_TIMEOUT_S)
+            channel_in.write(line + b"\n")
             channel_in.flush()
-            line = channel_out.readline(ANSWER_BYTES_MAX)
+            said = channel_out.readline(ANSWER_BYTES_MAX)
         except paramiko.BadHostKeyException as error:
             raise _locked_out(_STRANGER) from error
         except paramiko.AuthenticationException as error:
@@ -127,7 +133,7 @@ def ask(bundle: Bundle, request: JoinRequest) -> JoinAnswer:
         except (OSError, paramiko.SSHException) as error:
             raise _unreachable(hub, error) from error
     try:
-        return msgspec.json.decode(line, type=JoinAnswer)
+        return msgspec.json.decode(said, type=answer)
     except msgspec.DecodeError as error:
         raise _unreachable(hub, error) from error
 

@@ -55,11 +55,18 @@ class Join:
 
 
 @dataclass(frozen=True)
+class Rekey:
+    """A box hands in the keys that are to follow its own; or says that it has them in use."""
+
+    is_confirmed: bool
+
+
+@dataclass(frozen=True)
 class Denied:
     reason: Text
 
 
-Admission = ControlSession | Download | Upload | Join | Denied
+Admission = ControlSession | Download | Upload | Join | Rekey | Denied
 
 _NOT_OFFERED: Final = Denied(Text("不提供此操作", "this is not offered here"))
 
@@ -68,6 +75,8 @@ def admit(command: str | None) -> Admission:
     """What the key of an approved site gets for this command."""
     if command == "session":
         return ControlSession()
+    if command in ("rekey", "rekeyed"):
+        return Rekey(command == "rekeyed")
     if command is not None and command.startswith("rsync --server "):
         return _rsync(command)
     return _NOT_OFFERED

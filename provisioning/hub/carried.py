@@ -25,6 +25,7 @@ from provisioning.hub.keeping import receive
 from provisioning.hub.library import Library
 from provisioning.hub.machines import machines_of, why_fenced
 from provisioning.hub.refusals import log_refusal
+from provisioning.hub.rekeying import key_of
 from provisioning.hub.sites import Site
 
 CARRIED: Final = ".carried"
@@ -74,7 +75,7 @@ def _check_fence(folder: HubFolder, site: str, machine: str) -> None:
 
 def _take_records(intake: Intake, known: Site, stick: Stick, done: Taken) -> None:
     assert known.sign_key is not None, "it has joined"
-    key, stream = journal.parse_public_key(known.sign_key), wire.stream_of_site(known.site)
+    stream = wire.stream_of_site(known.site)
     folder, report = sticks.stream_folder("box", stream), intake.journals.stream(stream)
     for name in carry.pages_behind(stick.names(folder), report.position().place):
         data = stick.read((*folder, name), carry.PAGE_FILE_BYTES_MAX)
@@ -83,7 +84,7 @@ def _take_records(intake: Intake, known: Site, stick: Stick, done: Taken) -> Non
         except journal.Broken as broken:
             raise _refused(intake, name, broken.problems[0]) from broken
         before = report.position()
-        judgement = receive(intake, key, arrived, checkpoint)
+        judgement = receive(intake, key_of(intake.folder, known.site, checkpoint), arrived, checkpoint)
         if judgement.verdict not in (Verdict.ACCEPTED, Verdict.DUPLICATE, Verdict.STALE):
             raise _refused(intake, f"{name} {judgement.verdict.value}", judgement.reason)
         if judgement.position != before:

@@ -22,6 +22,7 @@ from provisioning.hub.folder import HubFolder, is_site_id
 from provisioning.hub.intake import Intake
 from provisioning.hub.journals import HubJournals, streams_of
 from provisioning.hub.library import Library
+from provisioning.hub.rekeying import keys_of
 from provisioning.hub.sites import Site, site_of
 from provisioning.hub.stream import Place, Stream
 from provisioning.hub.urgency import note_needs
@@ -111,7 +112,7 @@ def word_of_box(folder: HubFolder, known: Site, stick: Stick, label: Label) -> W
     note = None
     if data is not None:
         with suppress(Refused):
-            note = carry.parse_note(data, label, "box", (journal.parse_public_key(known.sign_key),))
+            note = carry.parse_note(data, label, "box", keys_of(known))
     heard = acknowledged.of_site(folder, known.site)
     if heard is None or (note is not None and moment.to_us(note.at) >= moment.to_us(heard.heard_at)):
         return Word(note.have if note else {}, note)

@@ -41,6 +41,7 @@ from provisioning.hub.keeping import receive
 from provisioning.hub.leftovers import sweep_site
 from provisioning.hub.recovery import Recovery
 from provisioning.hub.refusals import log_refusal
+from provisioning.hub.rekeying import key_of
 from provisioning.hub.sites import site_of
 from provisioning.hub.snapshots import Sending, records, snapshot_for
 from provisioning.hub.status import write_status
@@ -208,6 +209,7 @@ class Conversation:
             self.places[stream] = place
 
     def _judge(self, stream: str, arrived: tuple[journal.Record, ...], checkpoint: journal.Checkpoint | None) -> None:
+        self.sign_key = key_of(self.folder, self.site, checkpoint)
         judgement = receive(self.intake, self.sign_key, arrived, checkpoint)
         match judgement.verdict:
             case Verdict.ACCEPTED | Verdict.DUPLICATE | Verdict.STALE:

@@ -2,19 +2,31 @@
 
 import os
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 import msgspec
 
 from appliance.core.errors import LockedOut, Refused, SongshanError, Text
 from provisioning.command import pass_hub
-from provisioning.hub.admission import Admission, ControlSession, Denied, Download, Join, Upload, admit, admit_claim
+from provisioning.hub.admission import (
+    Admission,
+    ControlSession,
+    Denied,
+    Download,
+    Join,
+    Rekey,
+    Upload,
+    admit,
+    admit_claim,
+)
 from provisioning.hub.folder import HubFolder, parse_site_id
 
 if TYPE_CHECKING:
     from provisioning.hub.reception import Caller
+    from provisioning.joining import JoinAnswer
 
+A = TypeVar("A")
 JOIN_REQUEST_BYTES_MAX: Final = 8 * 1024
 
 
@@ -78,6 +90,13 @@ def _answer(
         case Join():
             _join(folder, claim)
             return 0
+        case Rekey(is_confirmed):
+            from provisioning.hub.sites import site_of
+
+            if site_of(folder, who).state != "approved":
+                raise LockedOut(Text(f"{who} 未获准", f"{who} is not approved"))
+            _rekey(folder, who, is_confirmed=is_confirmed)
+            return 0
         case ControlSession() | Download() | Upload():
             try:
                 return _site(folder, who, admission, caller)
@@ -122,16 +141,42 @@ def _check_claim(folder: HubFolder, claim: str, site: str) -> None:
 def _join(folder: HubFolder, claim: str) -> None:
     """One JSON line in, one out."""
     from provisioning.hub import enrolment
-    from provisioning.hub.refusals import log_refusal
-    from provisioning.joining import JoinAnswer, JoinRequest
+    from provisioning.joining import JoinRequest
 
-    try:
-        request = msgspec.json.decode(sys.stdin.buffer.readline(JOIN_REQUEST_BYTES_MAX), type=JoinRequest)
-    except msgspec.DecodeError:
-        answer = JoinAnswer("refused", Text("请求格式不对", "a malformed request"))
+    request = _request(JoinRequest)
+    answer = enrolment.join(folder, claim, request, folder.now_us()) if request is not None else None
+    _say(folder, f"claim {claim}", "join", answer)
+
+
+def _rekey(folder: HubFolder, site: str, *, is_confirmed: bool) -> None:
+    """The same, of a box that changes its keys, or has changed them."""
+    from provisioning.hub import rekeying
+    from provisioning.rekeying import RekeyedRequest, RekeyRequest
+
+    now_us = folder.now_us()
+    if is_confirmed:
+        changed = _request(RekeyedRequest)
+        answer = rekeying.rekeyed(folder, site, changed, now_us) if changed is not None else None
     else:
-        answer = enrolment.join(folder, claim, request, folder.now_us())
+        following = _request(RekeyRequest)
+        answer = rekeying.rekey(folder, site, following, now_us) if following is not None else None
+    _say(folder, site, "rekey", answer)
+
+
+def _request(kind: type[A]) -> A | None:
+    """What is asked; None for what is no request."""
+    try:
+        return msgspec.json.decode(sys.stdin.buffer.readline(JOIN_REQUEST_BYTES_MAX), type=kind)
+    except msgspec.DecodeError:
+        return None
+
+
+def _say(folder: HubFolder, who: str, asked: str, answer: "JoinAnswer | None") -> None:
+    from provisioning.hub.refusals import log_refusal
+    from provisioning.joining import JoinAnswer
+
+    answer = answer or JoinAnswer("refused", Text("请求格式不对", "a malformed request"))
     if answer.reason is not None:
-        log_refusal(folder, f"claim {claim}", "claim", "join", answer.reason)
+        log_refusal(folder, who, "claim" if asked == "join" else "command", asked, answer.reason)
     sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
     sys.stdout.buffer.flush()

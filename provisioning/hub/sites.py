@@ -31,6 +31,11 @@ class Site(msgspec.Struct, frozen=True):
     pre_approved: bool = False
     ssh_key: str | None = None
     sign_key: str | None = None
+    next_ssh_key: str | None = None
+    next_sign_key: str | None = None
+    """What the box has handed in to change its keys; both pairs are good until the new one has spoken."""
+    keyed_at: str | None = None
+    """When its keys were changed last."""
     former_sign_keys: tuple[str, ...] = ()
     """Keys of the boxes that stood at this site before; they vouch for the epochs that those wrote."""
     shut_out: tuple[str, ...] = ()
@@ -142,7 +147,7 @@ def account_of(site: str) -> str:
 
 def account_keys(gate_socket: str, site: Site, claims: Iterable[Claim], now_us: int) -> str:
     """The lines of one site's account; pure. The command is read by no shell: the account's shell is the door."""
-    keys = [("site", site.ssh_key, site.site)] if site.state == "approved" else []
+    keys = [("site", key, site.site) for key in (site.ssh_key, site.next_ssh_key) if key and site.state == "approved"]
     keys += [
         (f"claim {claim.id}", claim.ssh_key, f"claim-{claim.id}")
         for claim in claims
@@ -156,7 +161,12 @@ def authorized_keys(gate: str, sites: Iterable[Site], claims: Iterable[Claim], n
 
     A spent claim stays until it expires, so that whoever comes with the bundle a second time is told why not.
     """
-    keys = [(f"{gate} {site.site}", site.ssh_key, site.site) for site in sites if site.state == "approved"]
+    keys = [
+        (f"{gate} {site.site}", key, site.site)
+        for site in sites
+        for key in (site.ssh_key, site.next_ssh_key)
+        if key and site.state == "approved"
+    ]
     keys += [
         (f"{gate} --claim {claim.id}", claim.ssh_key, f"claim-{claim.id}")
         for claim in claims

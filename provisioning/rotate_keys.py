@@ -1,0 +1,114 @@
+"""`songshan rotate-keys`: a box makes two new keys, and the old ones are worth nothing once the hub has seen them.
+
+    made        keys/sign.next, then keys/ssh.next
+    taken       the hub lets both pairs in
+    tried       the new transport key has opened the hub's door; only then
+    switched    sign.next is sign, then ssh.next is ssh; the old ones are gone, the hub takes both still
+    confirmed   said under the new pair; the hub drops the old one
+
+Killed anywhere, the same command goes on: what lies there says how far it was, and the box works meanwhile. The agent
+need not stop, but must be started again afterwards: it has the old signing key in its memory.
+"""
+
+import io
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+import msgspec
+import paramiko
+
+from appliance import shut_out
+from appliance.command import Box, pass_box, say
+from appliance.config import Config, HubAddress
+from appliance.core.errors import LockedOut, Refused, Text
+from appliance.durable import disk_errors, sync_folder, unlink_durably, write_atomically
+from provisioning import identity
+from provisioning.join import said_to_hub
+from provisioning.joining import JoinAnswer
+from provisioning.rekeying import RekeyRequest, confirmed, said
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+TRIES_MAX: Final = 30
+UNCONFIRMED: Final = "unconfirmed"
+"""Beside the keys, from before they are switched until the hub has heard of it. The signing key is made first and
+switched first: where it has no next one, but the transport key has, the switching was cut off."""
+PAUSE_S: Final = 2.0
+"""A hub with an account for each site lets a new key in when root's unit has run."""
+
+
+@click.command("rotate-keys")
+@pass_box
+def rotate_keys(box: Box) -> None:
+    """更换本节点的两把密钥，须有线路。 Change the two keys of this box, over the line; as the box's user.
+
+    Broken off, the same command goes on. Then restart the agent. Example: songshan rotate-keys
+    """
+    config = box.config
+    if config.hub is None:
+        raise Refused(Text("本节点未加入嵩山云", "this box belongs to no hub"))
+    shut_out.check(config)
+    unconfirmed = config.keys / UNCONFIRMED
+    if _next(config.sign_key).exists() or not (unconfirmed.exists() or _next(config.ssh_key).exists()):
+        _hand_in(config, config.hub)
+        write_atomically(unconfirmed, b"")
+        _switch(config, "sign")
+    _switch(config, "ssh")
+    _confirm(config, config.hub)
+    unlink_durably(unconfirmed)
+    shown = identity.fingerprint(identity.public_line(identity.read_private(config.ssh_key).public_key()))
+    say(Text(f"密钥已更换，指纹 {shown}", f"the keys were changed, fingerprint {shown}"))
+    say(Text("请重启：systemctl restart songshan-agent", "now: systemctl restart songshan-agent"))
+
+
+def _hand_in(config: Config, hub: HubAddress) -> None:
+    """Until the new transport key has opened the door. Raises Refused, LockedOut, HubUnreachable; the old ones stay."""
+    following = identity.make_key_files(_next(config.sign_key), f"{config.site}-sign")
+    transport = identity.make_key_files(_next(config.ssh_key), f"{config.site}-ssh")
+    with disk_errors(config.keys):
+        sync_folder(config.keys)
+    former = identity.read_private(config.sign_key)
+    request = said(hub.id, config.site, identity.public_line(transport.public_key()), former, following)
+    _ask(hub, identity.read_private(config.ssh_key), request)
+    for attempt in range(TRIES_MAX):
+        try:
+            _ask(hub, transport, request)
+        except LockedOut:
+            if attempt == TRIES_MAX - 1:
+                raise
+            time.sleep(PAUSE_S)
+        else:
+            return
+
+
+def _confirm(config: Config, hub: HubAddress) -> None:
+    request = confirmed(hub.id, config.site, identity.read_private(config.sign_key))
+    _say(hub, identity.read_private(config.ssh_key), "rekeyed", msgspec.json.encode(request), "changed")
+
+
+def _ask(hub: HubAddress, key: "Ed25519PrivateKey", request: RekeyRequest) -> None:
+    _say(hub, key, "rekey", msgspec.json.encode(request), "taken")
+
+
+def _say(hub: HubAddress, key: "Ed25519PrivateKey", command: str, line: bytes, expected: str) -> None:
+    shown = paramiko.Ed25519Key.from_private_key(io.StringIO(identity.private_text(key).decode()))
+    answer = said_to_hub(hub, shown, command, line, JoinAnswer)
+    if answer.verdict != expected:
+        raise Refused(answer.reason or Text("嵩山云拒绝了", "the hub refused"))
+
+
+def _switch(config: Config, name: str) -> None:
+    path = config.keys / name
+    with disk_errors(path):
+        for suffix in (".pub", ""):
+            following = path.with_name(f"{name}.next{suffix}")
+            if following.exists():
+                following.rename(path.with_name(f"{name}{suffix}"))
+        sync_folder(config.keys)
+
+
+def _next(path: Path) -> Path:
+    return path.with_name(f"{path.name}.next")
