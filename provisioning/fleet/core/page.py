@@ -105,7 +105,7 @@ def alarm_list(alarms: tuple[Told, ...], language: str, *, with_ids: bool = Fals
 def channel_lines(row: Row, language: str) -> str:
     """What each channel plays."""
     lines = "".join(f"<div>{_airing(each, len(row.channels) == 1, language)}</div>" for each in row.channels)
-    return lines or "<span class=dim>—</span>"
+    return lines or f"<span class=dim>{shown(words.NOTHING, language)}</span>"
 
 
 def _summary(fleet: Fleet, language: str) -> str:
