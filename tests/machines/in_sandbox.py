@@ -194,6 +194,21 @@ def mounting(_materials: Path, folder: Path) -> None:
         raise OSError(ctypes.get_errno(), "mount")
 
 
+def asking_systemd(_materials: Path, _folder: Path) -> None:
+    """How a stick is mounted: systemd does it, and everybody sees it."""
+    point = "/run/songshan-trial-mount"
+    program("systemd-mount", "--quiet", "--collect", "--no-ask-password", "--type=tmpfs", "none", point)
+    try:
+        assert f" {point} " in Path("/proc/self/mountinfo").read_text()
+    finally:
+        program("systemd-umount", "--quiet", point)
+
+
+def seeing_devices(_materials: Path, _folder: Path) -> None:
+    """systemd-mount refuses a device that is not there to be seen; to open it is another matter."""
+    os.stat("/dev/console")
+
+
 def a_namespace(_materials: Path, _folder: Path) -> None:
     if libc.unshare(CLONE_NEWUSER) != 0:
         raise OSError(ctypes.get_errno(), "unshare")
@@ -233,6 +248,8 @@ ACTS: dict[str, Callable[[Path, Path], None]] = {
     "run what was written": running_what_was_written,
     "write and run memory": memory_that_is_written_and_run,
     "mount": mounting,
+    "have systemd mount": asking_systemd,
+    "see devices": seeing_devices,
     "namespace": a_namespace,
     "open a disk": a_disk,
     "kernel's log": the_kernels_log,

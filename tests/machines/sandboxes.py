@@ -29,7 +29,9 @@ Run = Callable[[str, str], str]
 ALL: Final = frozenset({"rsync", "nice", "ffmpeg", "reopen what was handed"})
 """What works in every sandbox: nothing breaks for want of a system call."""
 READS: Final = frozenset({"read database", "write spool"})
-ROOTS: Final = frozenset({"ffmpeg within bounds", "write database", "write incidents", "write releases", "journal"})
+ROOTS: Final = frozenset(
+    {"ffmpeg within bounds", "have systemd mount", "write database", "write incidents", "write releases", "journal"}
+)
 MAY: Final[dict[str, frozenset[str]]] = {
     "songshan-agent.service": ALL
     | READS
@@ -50,8 +52,9 @@ MAY: Final[dict[str, frozenset[str]]] = {
     "songshan-first-boot.service": ALL
     | READS
     | {"connect", "send", "ssh", "rsync over ssh", "journal", "write database", "write incidents", "write config"}
-    | {"ffmpeg within bounds", "read keys"},
-    "songshan-usb@.service": ALL - {"reopen what was handed"} | {"journal", "ffmpeg within bounds"},
+    | {"ffmpeg within bounds", "read keys", "have systemd mount", "see devices"},
+    "songshan-usb@.service": ALL - {"reopen what was handed"}
+    | {"journal", "ffmpeg within bounds", "have systemd mount", "see devices"},
 }
 """What each may, of what is tried; all else must be told no."""
 
