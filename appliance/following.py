@@ -41,6 +41,9 @@ def enter(config: Config, run: Run, units: Path | None, version: str) -> None:
             run(["link", unit_links.source(str(config.releases), name)])
     with suppress(WorldError):
         run(["daemon-reload"])
+    for name in _of_one_release(config, units):
+        with suppress(WorldError):
+            run(["reenable", name])
     for name in planned.start:
         with suppress(WorldError):
             if name.endswith(".socket"):
@@ -60,7 +63,7 @@ def while_booting(run: Run) -> Run:
 
     def run_now(arguments: Sequence[str]) -> None:
         plain = [argument for argument in arguments if argument != "--now"]
-        if plain[0] in ("daemon-reload", "link", "enable", "disable"):
+        if plain[0] in ("daemon-reload", "link", "enable", "reenable", "disable"):
             run(plain)
         if plain[0] == "enable" and "--now" in arguments:
             run(["start", "--no-block", *plain[1:]])
@@ -86,6 +89,18 @@ def _linked(config: Config, units: Path) -> tuple[set[str], set[str]]:
             ours = target.startswith(f"{config.releases}{os.sep}")
             (linked if ours else taken).add(path.name)
     return linked, taken
+
+
+def _of_one_release(config: Config, units: Path | None) -> list[str]:
+    """Names that lead into one release and would go with it: `systemctl enable` of a channel's sender makes such a
+    link, by following `current` to its end. Enabled anew it leads into the one that runs now."""
+    found = []
+    with suppress(OSError):
+        for path in sorted(units.iterdir() if units is not None else ()):
+            target = str(path.readlink()) if path.is_symlink() else ""
+            if target.startswith(f"{config.releases}{os.sep}releases{os.sep}"):
+                found.append(path.name)
+    return found
 
 
 def _ships(folder: Path) -> dict[str, str]:

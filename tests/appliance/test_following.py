@@ -32,6 +32,10 @@ class Systemctl:
                 if not Path(path).is_file():
                     raise WorldError(Text("没有", "no such unit file"))
                 os.symlink(path, self.units / Path(path).name)
+            case ["reenable", name]:
+                (self.units / name).unlink()
+                template = name.partition("@")[0] + "@.service"
+                os.symlink((self.units / template).resolve(), self.units / name)
             case ["disable", "--now", name]:
                 (self.units / name).unlink()
             case _:
@@ -90,6 +94,19 @@ def test_there_and_back_again(config: Config, systemctl: Systemctl) -> None:
     goes_to(config, systemctl, "1.0")
     assert ours(systemctl) == set(SHIPPED["1.0"])
     assert (systemctl.units / "ssh.service").is_file()
+
+
+def test_a_senders_link_into_one_release_is_led_into_the_next(config: Config, systemctl: Systemctl) -> None:
+    """`systemctl enable songshan-playout@CHANNEL` makes one; its release gone, no boot starts the channel."""
+    for version in ("1.0", "1.1"):
+        (releases.folder_of(config, version) / unit_links.SHARE / "songshan-playout@.service").write_text("")
+    base = str(config.releases)
+    os.symlink(unit_links.source(base, "songshan-playout@.service"), systemctl.units / "songshan-playout@.service")
+    mine = systemctl.units / "songshan-playout@dengfeng-1.service"
+    os.symlink(releases.folder_of(config, "1.0") / unit_links.SHARE / "songshan-playout@.service", mine)
+    for version in ("1.1", "1.0"):
+        goes_to(config, systemctl, version)
+        assert mine.resolve().is_relative_to(releases.folder_of(config, version).resolve())
 
 
 def test_once_more_changes_nothing(config: Config, systemctl: Systemctl) -> None:
