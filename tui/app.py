@@ -4,6 +4,7 @@ A worker thread looks at the box every few seconds, and at what the page on top 
 """
 
 import asyncio
+import atexit
 import os
 import signal
 import time
@@ -186,6 +187,8 @@ class TechnicianApp(App[None], inherit_bindings=False):
         if not self.is_headless:
             signal.signal(signal.SIGALRM, lambda _number, _frame: os._exit(0))
             signal.alarm(HANG_UP_S)
+            # No thread runs any more then; the rest may be slow, and an alarm in it would end us as a failure.
+            atexit.register(signal.alarm, 0)
         self.exit()
 
     def _hang_up(self) -> None:
