@@ -39,6 +39,20 @@ def test_a_cut_takes_nothing_that_was_flushed(disk: ForgetfulDisk, seed: int) ->
         assert seen in {sectors(letter) for letter in allowed}, f"sector {number}"
 
 
+def test_what_was_written_twice_and_lost_twice_is_as_it_was_flushed(disk: ForgetfulDisk) -> None:
+    """Taken back in the wrong order, the first of two lost writes would be there, and be taken for one that was kept."""
+    lost = 0
+    for seed in range(40):
+        disk.write(0, sectors("a"))
+        disk.flush()
+        disk.write(0, sectors("b"))
+        disk.write(0, sectors("c"))
+        if disk.cut(random.Random(seed)).lost == 2:
+            lost += 1
+            assert disk.read(0, SECTOR_BYTES) == sectors("a")
+    assert lost > 0
+
+
 def test_a_cut_may_take_any_of_what_was_not_flushed_and_tear_it(disk: ForgetfulDisk) -> None:
     """A later write may be there without an earlier one, and one in part: else the trial is kinder than a disk."""
     seen = set()
