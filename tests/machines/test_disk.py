@@ -40,7 +40,7 @@ def test_a_cut_takes_nothing_that_was_flushed(disk: ForgetfulDisk, seed: int) ->
 
 
 def test_what_was_written_twice_and_lost_twice_is_as_it_was_flushed(disk: ForgetfulDisk) -> None:
-    """Taken back in the wrong order, the first of two lost writes would be there, and be taken for one that was kept."""
+    """Taken back in the wrong order, the first of two lost writes would be there, as if it had been kept."""
     lost = 0
     for seed in range(40):
         disk.write(0, sectors("a"))
