@@ -8,7 +8,7 @@ import msgspec
 from appliance.config import Config
 from appliance.core.errors import Refused, Text
 from appliance.core.shut_out import Kept
-from appliance.durable import write_atomically
+from appliance.durable import make_folder, write_atomically
 
 KEPT: Final = "shut-out"
 KEPT_BYTES_MAX: Final = 1024 * 1024
@@ -36,6 +36,7 @@ def is_shut_out(config: Config) -> bool:
 
 def keep(config: Config, found: Kept) -> None:
     """On the disk when this returns."""
+    make_folder(config.database.parent)
     write_atomically(path_of(config), msgspec.json.encode(found))
 
 
