@@ -94,7 +94,7 @@ def enrol(
     folder.settings()
     out = out or Path(f"{site}.bundle")
     is_said = out in SAID
-    if out.exists() and not is_said:
+    if not is_said and out.exists():
         raise Refused(Text(f"{out} 已存在，不覆盖", f"{out} exists and is not overwritten"))
     _check_zone(zone)
     named = tuple(_channel(text) for text in channels) or (ChannelConfig(f"{site}-1", f"{name or site}综合频道"),)
