@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from appliance.config import Config
-from appliance.core.backup import NIGHTLY, BackupFact
-from appliance.core.moment import US
+from appliance.core.backup import NIGHTLY, BackupFact, nightly_name
+from appliance.core.errors import Refused, Text
+from appliance.core.moment import US, to_text
 
 RECOVERY: Final = "recovery"
 SHOWN: Final = "recovery-shown"
@@ -16,6 +17,8 @@ SHOWN: Final = "recovery-shown"
 REHEARSED: Final = "backup-rehearsed"
 """In HOME/state: the name of the backup that was last opened as a restore would."""
 NAME_BYTES_MAX: Final = 200
+NAMES_MAX: Final = 3600
+"""Seconds that are looked through for a name."""
 
 
 def backup_fact(config: Config) -> BackupFact:
@@ -33,6 +36,19 @@ def backup_fact(config: Config) -> BackupFact:
         code_shown_us=_changed_us(shown_mark(config)),
         is_rehearsed=bool(found) and _rehearsed(config) == found[-1].name,
     )
+
+
+def free_path(config: Config, moment_us: int) -> Path:
+    """For a backup of this second, or of the next that has none: a clock that was set back takes no earlier one's
+    place.
+
+    Raises Refused where there is none in an hour.
+    """
+    for later_s in range(NAMES_MAX):
+        path = config.backups / nightly_name(config.site, to_text(moment_us + later_s * US))
+        if not path.exists():
+            return path
+    raise Refused(Text(f"{config.backups} 中没有空余的文件名", f"there is no free name in {config.backups}"))
 
 
 def code_path(config: Config) -> Path:

@@ -15,11 +15,10 @@ from appliance.command import Box, now_us, pass_box, say, say_json
 from appliance.commands.desk import when, who
 from appliance.config import INSTALLED_HOME, INSTALLED_RUN, Config
 from appliance.core import seal
-from appliance.core.backup import Head, Manifest, behind, nightly_name, superfluous
+from appliance.core.backup import Head, Manifest, behind, superfluous
 from appliance.core.command import Did
 from appliance.core.errors import Corrupt, OperatorError, Refused, SongshanError, Text
 from appliance.core.facts import as_facts
-from appliance.core.moment import to_text
 from appliance.durable import disk_errors, owned_like, unlink_durably, write_atomically
 from appliance.restoring import rehearse
 from appliance.restoring import restore as put_back
@@ -48,7 +47,7 @@ def backup(box: Box, file: Path | None, nightly: bool, show_code: bool, as_json:
     if (file is None) is not nightly:
         raise OperatorError(Text("给出文件名，或 --nightly", "name a file, or say --nightly"))
     moment_us = now_us()
-    path = file.absolute() if file is not None else config.backups / nightly_name(config.site, to_text(moment_us))
+    path = file.absolute() if file is not None else nights.free_path(config, moment_us)
     made = write(config, box.home, path, moment_us)
     if nightly:
         _rehearse(config, path)

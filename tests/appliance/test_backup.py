@@ -310,6 +310,17 @@ def test_by_night_as_many_stay_as_the_config_says(config: Config) -> None:
     assert at_rest.steps_of(config.database)
 
 
+def test_a_clock_that_was_set_back_takes_no_earlier_backups_place(config: Config) -> None:
+    """The new one may turn out to be none, and the old one would be gone."""
+    config.backups.mkdir(exist_ok=True)
+    taken = [nights.free_path(config, NOW_US)]
+    for _again in range(2):
+        taken[-1].touch()
+        taken.append(nights.free_path(config, NOW_US))
+    assert len({*taken}) == 3
+    assert taken == sorted(taken)
+
+
 def test_what_was_backed_up_by_night_is_opened_again_and_one_that_cannot_be_is_none(config: Config) -> None:
     """It is known the next morning, and not on the day when the box has died; the one of the night before stays."""
     assert songshan(config, "backup", "--nightly").returncode == 0
