@@ -107,6 +107,7 @@ def drifts(folder: Path) -> tuple[Drift, ...]:
 
 def set_aside(folder: Path, found: Iterable[Drift]) -> None:
     """Undo what no playbook undoes: added files are moved into FOLDER/aside, the firewall is loaded from its file."""
+    found = tuple(found)
     for each in found:
         if each.kind == "added":
             path = Path(each.what)
@@ -116,6 +117,9 @@ def set_aside(folder: Path, found: Iterable[Drift]) -> None:
                 sync_folder(path.parent)
         elif each.kind == "firewall":
             _run([NFT, "--file", str(RULES)])
+    if any(each.kind == "added" for each in found):
+        # A drop-in that is gone holds until systemd looks again.
+        _run(["systemctl", "daemon-reload"])
 
 
 def _entry(path: Path) -> Entry | None:

@@ -112,3 +112,35 @@ def test_every_door_is_in_the_registry_and_nowhere_else() -> None:
     }
     template = (ANSIBLE / "roles/common/templates/nftables.conf.j2").read_text()
     assert "policy drop" in template and re.findall(r"dport \d+", template) == ["dport 546"], "DHCPv6, from the link"
+
+
+def test_what_the_roles_of_a_box_write_is_watched() -> None:
+    """A file that drift.yml does not watch can be changed by anybody, and nobody hears of it."""
+    watched = (ANSIBLE / "roles/box/templates/managed.json.j2").read_text()
+    written = {
+        parameters["dest"].replace("{{ item }}", item)
+        for role in ("common", "nginx", "box")
+        for path in (ANSIBLE / "roles" / role / "tasks").glob("*.yml")
+        for task in tasks_of(loaded(path))
+        for module in ("template", "copy")
+        if (parameters := task.get(f"ansible.builtin.{module}"))
+        for item in (task["loop"] if isinstance(task.get("loop"), list) else [""])
+        if isinstance(item, str)
+    }
+    lasting = {path for path in written if path.startswith("/etc/") and "{{" not in path and "join.bundle" not in path}
+    assert len(lasting) > 10
+    assert {path for path in lasting if f'"{path}"' not in watched} == set()
+
+
+def test_a_slice_needs_nothing_of_another() -> None:
+    """`--tags common_configure` on a box that stands: what another part would have found out has a default."""
+    texts = [(ANSIBLE / f"roles/common/tasks/{name}.yml").read_text() for name in ("main", "time", "firewall")]
+    assert not [text for text in texts if re.search(r"common_is_bare(?! \| default)", text)]
+
+
+def test_a_playbook_restarts_no_sender() -> None:
+    """Who is on the air stays there: what restarts them is a person, or an upgrade with its gate."""
+    for path in (ANSIBLE / "roles").rglob("*.yml"):
+        for task in tasks_of(loaded(path)):
+            unit = task.get("ansible.builtin.systemd_service", {})
+            assert not ("playout" in str(unit.get("name")) and unit.get("state") not in ("started", None)), path
