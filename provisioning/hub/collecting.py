@@ -185,9 +185,7 @@ class _Collector:
         gone += [
             path
             for path in self._folder.renditions.glob("*.json")
-            if len(path.stem) == 64
-            and not self._library.holds(f"sha256:{path.stem}")
-            and path.stat().st_mtime_ns // 1000 < oldest_us
+            if len(path.stem) == 64 and not self._library.holds(f"sha256:{path.stem}") and _is_older(path, oldest_us)
         ]
         if self._is_dry:
             return len(gone)
@@ -245,3 +243,11 @@ class _Collector:
 
     def _fossil_files(self) -> Iterator[Path]:
         yield from (path for path in self._folder.fossils.glob("*") if len(path.name) == 64)
+
+
+def _is_older(path: Path, than_us: int) -> bool:
+    """Not, where another collector had it meanwhile."""
+    try:
+        return path.stat().st_mtime_ns // 1000 < than_us
+    except FileNotFoundError:
+        return False

@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -118,8 +119,10 @@ class Library:
         """Remove what killed publishers and collectors left half-written a day ago or earlier."""
         folders = (self.folder.assets, self.folder.fossils, self.folder.renditions)
         for entry in (entry for folder in folders for entry in folder.glob(".*")):
-            if entry.lstat().st_mtime_ns // 1000 < now_us - LEFTOVERS_KEPT_US:
-                entry.unlink(missing_ok=True)
+            # Whoever writes it may be through, and it is gone.
+            with suppress(FileNotFoundError):
+                if entry.lstat().st_mtime_ns // 1000 < now_us - LEFTOVERS_KEPT_US:
+                    entry.unlink()
 
     def remove(self, digest: str) -> None:
         """Take an asset out of the pile, and its rendition with it."""

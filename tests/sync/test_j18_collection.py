@@ -1,6 +1,8 @@
 """J18: the hub collects assets while somebody refers to them anew. Nothing that is referred to is ever lost."""
 
+import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -308,6 +310,32 @@ def test_a_dry_run_changes_nothing_and_leftovers_go(hub: Hub) -> None:
     done = hub.collect()
     assert (done.marked, done.leftovers, hub.fossils()) == (1, 1, [asset.digest[7:]])
     assert not (hub.folder.assets / ".killed.part").exists()
+
+
+def test_two_who_sweep_at_once_do_not_stop_each_other(hub: Hub) -> None:
+    """What was there when the folder was read is gone when its turn comes. In a process of its own: a hook stays."""
+    left = [hub.folder.assets / f".{name}.part" for name in ("one", "other")]
+    for path in left:
+        path.write_bytes(b"half")
+        os.utime(path, (0, 0))
+    child = os.fork()
+    if child == 0:
+
+        def take_all_away(event: str, _arguments: tuple[object, ...]) -> None:
+            if event == "os.remove":
+                for path in left:
+                    if path.exists():
+                        path.rename(hub.folder.path / path.name)
+
+        sys.addaudithook(take_all_away)
+        status = 1
+        try:
+            hub.library.sweep(hub.folder.now_us())
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+    assert not any(path.exists() for path in left)
 
 
 def test_a_recalled_asset_is_gone_at_once_and_its_leavings_are_collected(hub: Hub) -> None:
