@@ -1,6 +1,7 @@
 """What an operator can do with a machine over SSH: run a command, take files there and back. All bounded."""
 
 import shlex
+import socket
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ COMMAND_S_MAX: Final = 120.0 * PATIENCE
 OUTPUT_BYTES_MAX: Final = 4 * 1024 * 1024
 COPY_S_MAX: Final = 900.0 * PATIENCE
 _CONNECT_S: Final = 60
+_GREETING_S: Final = 2.0 * PATIENCE
 
 
 class CommandFailed(Exception):
@@ -71,10 +73,23 @@ class Shell:
         return Done(status, out, err)
 
     def reached(self, timeout_s: float = _CONNECT_S) -> bool:
-        """Whether a command can be run in it now."""
+        """Whether a command can be run in it now.
+
+        A knock comes first: QEMU takes the connection for a machine that is not up yet, and tries the machine again so
+        seldom that a first ssh would hang for half a minute.
+        """
+        if not self._greets():
+            return False
         try:
             return self.run("true", check=False, timeout_s=timeout_s).status == 0
         except CommandFailed:
+            return False
+
+    def _greets(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), _GREETING_S) as line:
+                return line.recv(4) == b"SSH-"
+        except OSError:
             return False
 
     def put(self, here: Path, there: str) -> None:

@@ -110,15 +110,15 @@ class Scenario:
 
 _HERE: Final = "tests.machines.scenarios."
 SCENARIOS: Final = (
-    Scenario("make", "裸机到播出 / from bare to on the air, by hub.yml and box.yml", 2400, _HERE + "make", False),
-    Scenario("again", "再跑一遍不改任何东西 / a second run changes nothing", 900, _HERE + "again"),
+    Scenario("make", "裸机到播出 / from bare to on the air, by hub.yml and box.yml", 3600, _HERE + "make", False),
+    Scenario("again", "再跑一遍不改任何东西 / a second run changes nothing", 2400, _HERE + "again"),
     Scenario("units", "运行中的单元 / properties of the running units", 600, _HERE + "units"),
-    Scenario("sandboxes", "沙箱里的程序 / what runs inside the sandboxes", 600, "tests.machines.sandboxes"),
+    Scenario("sandboxes", "沙箱里的程序 / what runs inside the sandboxes", 1800, "tests.machines.sandboxes"),
     Scenario("cold", "断网冷启动 / a cold boot without a network goes on the air", 600, _HERE + "cold"),
     Scenario("clock", "1970 年的时钟 / a clock of 1970", 600, _HERE + "clock"),
     Scenario("full", "磁盘满 / the disk is full", 900, _HERE + "full"),
     Scenario("cuts", "三十次断电 / thirty power cuts under load", 5400, _HERE + "cuts"),
-    Scenario("upgrades", "升级、坏版本与回退 / upgrade, broken upgrade, rollback", 2400, "tests.machines.upgrades"),
+    Scenario("upgrades", "升级、坏版本与回退 / upgrade, broken upgrade, rollback", 3600, "tests.machines.upgrades"),
     Scenario("revoked", "吊销 / a revoked key", 900, _HERE + "revoked"),
 )
 

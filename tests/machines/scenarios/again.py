@@ -1,6 +1,9 @@
-"""Both playbooks once more: they change nothing, not even the permissions of a file."""
+"""Both playbooks once more: they change nothing, not even the permissions of a file; and a check run says so before."""
+
+from concurrent.futures import ThreadPoolExecutor
 
 from tests.machines.machine import Machine
+from tests.machines.pair import Run
 from tests.machines.trial import Trial
 
 _LISTED = (
@@ -9,20 +12,27 @@ _LISTED = (
     " -o -printf '%m %u %g %y\\t%p\\n'"
 )
 _LIST_S_MAX = 300
+_PLAYBOOKS = ("hub.yml", "box.yml")
 
 
 def play(trial: Trial) -> None:
     trial.switch_on()
     before = {machine.name: permissions(machine) for machine in trial.pair.machines}
-    for name in ("hub.yml", "box.yml"):
-        run = trial.pair.playbook(name, log=f"again-{name}")
-        trial.figures[f"{name.partition('.')[0]}_s"] = round(run.seconds)
-        trial.figures[f"{name.partition('.')[0]}_changed"] = run.changed
-        assert run.changed == 0, f"a second run of {name} changed {run.tasks_changed}"
+    for kind, arguments in (("check", ("--check",)), ("second", ())):
+        for name, run in both(trial, kind, arguments).items():
+            trial.figures[f"{kind}_{name.partition('.')[0]}_s"] = round(run.seconds)
+            assert run.changed == 0, f"{name}, {kind} run: it changed {run.tasks_changed}"
     for machine in trial.pair.machines:
         after = permissions(machine)
         differ = {path for path, rights in before[machine.name].items() if after.get(path, rights) != rights}
         assert not differ, f"other permissions on {machine.name}: {sorted(differ)[:20]}"
+
+
+def both(trial: Trial, kind: str, arguments: tuple[str, ...]) -> dict[str, Run]:
+    """Side by side, each on its own machine: a box that has joined asks the hub for nothing."""
+    with ThreadPoolExecutor(len(_PLAYBOOKS)) as side_by_side:
+        runs = [side_by_side.submit(trial.pair.playbook, name, *arguments, log=f"{kind}-{name}") for name in _PLAYBOOKS]
+        return {name: run.result() for name, run in zip(_PLAYBOOKS, runs, strict=True)}
 
 
 def permissions(machine: Machine) -> dict[str, str]:

@@ -38,8 +38,14 @@ class Expected:
 BOX: Final = (
     Expected("songshan-agent.service", "songshan", 1.3, has_watchdog=True),
     Expected("songshan-web.service", "songshan-web", 0.5, has_network=False),
-    Expected(f"songshan-playout@{CHANNEL}.service", "songshan-playout", 1.7, has_watchdog=True),
+    *(
+        Expected(f"songshan-{each}@{CHANNEL}.service", "songshan-playout", 1.7, has_watchdog=True)
+        for each in ("playout", "playout-standby", "playout-watch")
+    ),
 )
+HUB: Final = (Expected("songshan-hub-fleet.service", "songshan-hub", 1.2, has_watchdog=True),)
+BOX_TIMERS: Final = {"songshan-backup.timer"}
+HUB_TIMERS: Final = {f"songshan-hub-{each}.timer" for each in ("accounts", "backup", "collect", "compact", "verify")}
 BOX_DOORS: Final = {"tcp 22", "tcp 80"}
 HUB_DOORS: Final = {"tcp 22", "tcp 2222", "udp 123"}
 """What may be open to other machines; each is in ansible/ports.yml."""
@@ -50,14 +56,21 @@ def play(trial: Trial) -> None:
     box, hub = trial.pair.box, trial.pair.hub
     trial.on_air(box.powered_at)
     trial.until("the web server answers", lambda: trial.pair.get("/healthz") == 200, _LINK_S_MAX)
-    wrong = [fault for expected in BOX for fault in faults(box, expected)]
-    for machine, doors in ((box, BOX_DOORS), (hub, HUB_DOORS)):
+    wrong = []
+    for machine, services, timers, doors in ((box, BOX, BOX_TIMERS, BOX_DOORS), (hub, HUB, HUB_TIMERS, HUB_DOORS)):
+        wrong += [fault for expected in services for fault in faults(machine, expected)]
+        armed = set(
+            machine.shell.run(
+                "systemctl list-timers --no-legend --plain 'songshan*' | grep -o 'songshan[^ ]*timer'"
+            ).out.split()
+        )
+        wrong += [f"{machine.name}: a timer that is not armed: {timer}" for timer in sorted(timers - armed)]
         failed = machine.shell.run("systemctl --failed --no-legend --plain").out.split("\n")
         wrong += [f"{machine.name}: failed: {line}" for line in failed if line.strip()]
         wrong += [f"{machine.name}: a door that is not in ports.yml: {door}" for door in open_doors(machine) - doors]
         wrong += [f"{machine.name}: its firewall lets strangers in"] * (not drops_strangers(machine))
     wrong += ["the box answers at a door that is none"] * (not is_dropped(hub))
-    trial.figures["units"] = len(BOX)
+    trial.figures["units"] = len(BOX) + len(HUB)
     assert not wrong, "\n".join(wrong)
 
 
@@ -84,7 +97,7 @@ def faults(machine: Machine, expected: Expected) -> list[str]:
         "sees a system that it cannot write": shown["ProtectSystem"] == "strict" and shown["ProtectHome"] == "yes",
         "has the network that it needs, or none": (net[0] == net[1]) == expected.has_network,
         "is watched": (shown["WatchdogUSec"] not in {"0", "infinity"}) or not expected.has_watchdog,
-        "follows the release": file.startswith("/opt/songshan/"),
+        "follows the release": file.startswith(("/opt/songshan/", "/opt/songshan-hub/")),
         f"is exposed no more than {expected.exposure}": rated.status == 0,
     }
     return [f"{unit}: it does not hold that it {what}" for what, holds in held.items() if not holds]
