@@ -6,6 +6,10 @@
     configure   appliance.toml is written; the claim is taken away
     start       the units of a box
 
+A box that went on the air while the hub was away (`songshan join --air-first`) has its appliance.toml before it has
+joined: what tells is the claim, which lies there until the hub has taken the keys, and then they are handed in as
+above. Only a claim of its own site and hub counts then; a newer one may come on a stick, should the first run out.
+
 Killed anywhere it is run again, and goes on: keys that were made are used again, a claim that was spent with them is
 answered again. `appliance.core.first_boot` decides; what was done is told in /run/songshan-first-boot/told.json.
 """
@@ -32,9 +36,10 @@ from appliance.joining import UNITS, Bundle, parse_bundle
 from appliance.staging import HUB_KEY
 from appliance.upgrading import by_program
 from provisioning.join import configured, hand_in_keys
-from provisioning.sticks import Found, look
+from provisioning.sticks import Found, kept, look
 
 CLAIM: Final = "join.bundle"
+AGENT: Final = "songshan-agent.service"
 TRIES_MAX: Final = 120
 """In one run; then the unit ends with status 3, and systemd begins another one."""
 LOOK_EVERY_S: Final = 10.0
@@ -49,6 +54,8 @@ class Run:
     home: Path | None
     told_path: Path
     told: Told
+    on_air: Config | None = None
+    """What a box that is on the air, and that the hub does not know yet, goes by."""
     pause: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = field(default=_SYSTEM_RANDOM.random)
 
@@ -81,20 +88,38 @@ def first_boot_(box: Box, systemctl: str, places: tuple[Path, ...], tries: int, 
     told_path = box.home / "run/first-boot.json" if box.home else INSTALLED_TOLD
     run = Run(unjoined(box.home), box.home, told_path, read_told(told_path) or Told())
     if config_path(box.home).exists():
-        say(Text("此节点已加入", "this box has joined already"))
-        unlink_durably(run.claim)
+        run.on_air = _not_handed_in(run, box.config)
+        if run.on_air is None:
+            say(Text("此节点已加入", "this box has joined already"))
+            unlink_durably(run.claim)
+            by_program(systemctl)(["enable", "--now", "--no-block", *UNITS])
+            return
     else:
         _check_home(run)
-        run.tell("looking")
-        _until_joined(run, places, tries, look_every)
+    run.tell("looking")
+    _until_joined(run, places, tries, look_every)
     by_program(systemctl)(["enable", "--now", "--no-block", *UNITS])
+    if run.on_air is not None:
+        # It waits longer each time that its key is refused; nobody's pictures depend on it.
+        by_program(systemctl)(["try-restart", "--no-block", AGENT])
+
+
+def _not_handed_in(run: Run, config: Config) -> Config | None:
+    """The box, where its claim still lies there; what is another's is none."""
+    own = kept(run.claim)
+    return config if own is not None and is_for(own.claim, config) else None
+
+
+def is_for(claim: Claim, config: Config) -> bool:
+    """Whether a claim lets this box in where it is at home, and nowhere else."""
+    return config.hub is not None and (claim.site, claim.sign_key) == (config.site, config.hub.sign_key)
 
 
 def _until_joined(run: Run, places: tuple[Path, ...], tries: int, look_every: float) -> None:
     """Look and try, with pauses. HubUnreachable where nothing came of it in so many tries."""
     failures = 0
     for _try in range(tries):
-        found = look(run.claim, places)
+        found = [each for each in look(run.claim, places) if run.on_air is None or is_for(each.claim, run.on_air)]
         chosen = first_boot.choose([each.claim for each in found], run.told, _hub_key(run.config))
         if not isinstance(chosen, Claim):
             _tell_of_none(run, chosen)
@@ -132,7 +157,7 @@ def _join(run: Run, given: Found) -> bool:
     claim = given.claim
     try:
         bundle = parse_bundle(given.data, claim.place)
-        config = configured(run.home, bundle)
+        config = run.on_air or configured(run.home, bundle)
         run.tell("joining", place=claim.place, site=bundle.site, name=bundle.name, hub=_address(bundle))
         if claim.place != str(run.claim):
             make_folder(run.claim.parent, 0o755)
@@ -147,8 +172,9 @@ def _join(run: Run, given: Found) -> bool:
         sweep(path.parent)
         write_atomically(path, render(config).encode())
 
-    # The folder is the box's own, so its links lead root nowhere.
-    as_owner_of(path.parent, write)
+    if run.on_air is None:
+        # The folder is the box's own, so its links lead root nowhere.
+        as_owner_of(path.parent, write)
     unlink_durably(run.claim)
     run.tell("joined", fingerprint=shown, is_approved=verdict == "approved", next_try_s=None)
     say(Text(f"密钥指纹 {shown}", f"key fingerprint {shown}"))
@@ -156,8 +182,12 @@ def _join(run: Run, given: Found) -> bool:
 
 
 def _refuse(run: Run, claim: Claim, error: SongshanError) -> None:
-    """It is not tried again. Of the copy nothing is left; what lies on a stick is its owner's."""
-    unlink_durably(run.claim)
+    """It is not tried again. Of the copy nothing is left; what lies on a stick is its owner's.
+
+    With the box on the air the copy is what tells that it has not joined, and waits for another to take its place.
+    """
+    if run.on_air is None:
+        unlink_durably(run.claim)
     refused = (*run.told.refused, claim.mark)[-REFUSED_MAX:]
     run.tell("refused", error.problems[0], refused=refused, tries=run.told.tries + 1, next_try_s=None)
 

@@ -34,8 +34,9 @@ _NOT_ACCEPTED: Final = Text("嵩山云不接受这份加入包或这把密钥", 
 
 @click.command()
 @click.argument("bundle", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--air-first", is_flag=True, help="with the hub away the box is configured all the same; still status 3")
 @pass_box
-def join(box: Box, bundle: Path) -> None:
+def join(box: Box, bundle: Path, air_first: bool) -> None:
     """Enrol this box with what songshan-hub enrol gave. Makes its keys; they never leave it.
 
     Example: songshan --home /srv/box join dengfeng.bundle
@@ -48,14 +49,24 @@ def join(box: Box, bundle: Path) -> None:
             hint=Text("换中心须用空的文件夹", "for another site use an empty folder"),
         )
     config = configured(box.home, given)
-    answer, shown = hand_in_keys(config, given)
-    make_folder(path.parent)
-    sweep(path.parent)
-    write_atomically(path, render(config).encode())
+    try:
+        answer, shown = hand_in_keys(config, given)
+    except HubUnreachable:
+        if air_first:
+            _configure(path, config)
+            say(Text("已可播出；线路一通再交密钥", "it can go on the air; its keys are handed in when there is a line"))
+        raise
+    _configure(path, config)
     say(Text(f"{given.name}（{given.site}）已加入 {given.hub.id}", f"{given.site} has joined {given.hub.id}"))
     say(Text(f"密钥指纹 {shown}", f"key fingerprint {shown}"))
     if answer.verdict != "approved":
         say(Text("请嵩山云核对指纹后批准", "the hub operator compares it and approves"))
+
+
+def _configure(path: Path, config: Config) -> None:
+    make_folder(path.parent)
+    sweep(path.parent)
+    write_atomically(path, render(config).encode())
 
 
 def hand_in_keys(config: Config, bundle: Bundle) -> tuple[JoinAnswer, str]:

@@ -44,7 +44,7 @@ class _Listed(msgspec.Struct, frozen=True):
 
 def look(own: Path, places: Sequence[Path]) -> list[Found]:
     """All claims, what lies at `own` first; of one file in two places the first. With `places` no disk is looked at."""
-    found = [*_read(own, str(own))]
+    found = [each for each in (kept(own),) if each]
     if places:
         found += [each for place in places for each in _in_folder(place, "")]
     else:
@@ -53,6 +53,11 @@ def look(own: Path, places: Sequence[Path]) -> list[Found]:
             with suppress(SongshanError, OSError, subprocess.SubprocessError), _mounted(device) as folder:
                 found += _in_folder(folder, f"{device.path}:")
     return list({each.claim.mark: each for each in reversed(found)}.values())[::-1]
+
+
+def kept(own: Path) -> Found | None:
+    """The claim that the machine itself has; None where there is none, or something else."""
+    return next(_read(own, str(own)), None)
 
 
 def _in_folder(folder: Path, said: str) -> Iterator[Found]:

@@ -127,8 +127,8 @@ class LiveBox:
     def sign_key(self) -> Ed25519PrivateKey:
         return self.sign_key_override or identity.read_private(self.home / "keys" / "sign")
 
-    def join(self, bundle: Path) -> subprocess.CompletedProcess[str]:
-        argv = [program("songshan"), "--home", str(self.home), "join", str(bundle)]
+    def join(self, bundle: Path, *options: str) -> subprocess.CompletedProcess[str]:
+        argv = [program("songshan"), "--home", str(self.home), "join", *options, str(bundle)]
         env = {**os.environ, "SONGSHAN_LANG": "en"}
         return subprocess.run(argv, capture_output=True, text=True, timeout=TIMEOUT_S, check=False, env=env)
 

@@ -173,6 +173,56 @@ def test_what_is_no_bundle_or_of_several_sites_joins_nobody(hub: LiveHub, machin
     assert not (machine.home / "keys").exists()
 
 
+def on_air_first(hub: LiveHub, machine: Machine, bundle: Path) -> LiveBox:
+    """A box that was made while its hub was away, as box.yml does it from a stick."""
+    box = LiveBox(hub, read_bundle(bundle).site, machine.home, read_bundle(bundle))
+    done = box.join(bundle, "--air-first")
+    assert done.returncode == 3, done.stderr
+    machine.claim.write_bytes(bundle.read_bytes())
+    return box
+
+
+def test_a_box_on_the_air_hands_in_its_keys_when_there_is_a_line(
+    quiet_hub: LiveHub, machine: Machine, stick: Path
+) -> None:
+    """Made with the hub away it airs from the first day; its configuration and keys stay as they are."""
+    quiet_hub.serve()
+    quiet_hub.end()
+    bundle = invite(quiet_hub, "dengfeng", stick.parent / "dengfeng.bundle")
+    box = on_air_first(quiet_hub, machine, bundle)
+    made = (machine.home / "appliance.toml").read_bytes(), (machine.home / "keys/ssh").read_bytes()
+    assert machine.boots(stick, tries=1).returncode == 3
+    assert (machine.told.phase, machine.claim.exists(), machine.asked.exists()) == ("waiting", True, False)
+    quiet_hub.serve()
+    assert machine.boots(stick).returncode == 0
+    assert (machine.told.phase, machine.told.is_approved, machine.claim.exists()) == ("joined", True, False)
+    assert ((machine.home / "appliance.toml").read_bytes(), (machine.home / "keys/ssh").read_bytes()) == made
+    assert machine.asked.read_text().splitlines()[-1] == "try-restart --no-block songshan-agent.service"
+    with box.session() as session:
+        session.wait(Greeted)
+
+
+def test_a_claim_that_ran_out_on_the_air_is_followed_by_a_new_one(hub: LiveHub, machine: Machine, stick: Path) -> None:
+    """The line came after a month: the operator sends a new one on a stick. One of another county changes nothing."""
+    spent = invite(hub, "xinzheng", stick.parent / "old.bundle")
+    changed = json.loads(spent.read_text())
+    changed["hub"]["port"] = 1
+    (stick.parent / "away.bundle").write_text(json.dumps(changed))
+    on_air_first(hub, machine, stick.parent / "away.bundle")
+    first = LiveBox(hub, "xinzheng", stick.parent / "first", read_bundle(spent))
+    assert first.join(spent).returncode == 0
+    machine.claim.write_bytes(spent.read_bytes())
+    invite(hub, "hangkonggang", stick / "others.bundle")
+    made = (machine.home / "appliance.toml").read_bytes()
+    assert machine.boots(stick, tries=2).returncode == 3
+    assert (machine.told.phase, machine.claim.read_bytes()) == ("refused", spent.read_bytes())
+    hub.run("revoke", "xinzheng")
+    invite(hub, "xinzheng", stick / "new.bundle")
+    assert machine.boots(stick).returncode == 0
+    assert (machine.told.place, machine.claim.exists()) == (str(stick / "new.bundle"), False)
+    assert (machine.home / "appliance.toml").read_bytes() == made
+
+
 @pytest.fixture
 def others(tmp_path: Path) -> Iterator[Any]:
     """The way to the test's folder is open to another user, who owns the folder of the box."""
