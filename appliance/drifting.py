@@ -3,6 +3,7 @@
     look(managed)                       what is there now
     keep(folder, managed, seen)         remember it, with the text of each file
     drifts(folder)                      what differs since then
+    adopt(folder, names)                a person accepts these files as they are
     set_aside(folder, drifts)           added files leave their folders; the firewall is that of its file again
 
 FOLDER is /var/lib/songshan-drift: recorded.json, files/SHA256, aside/.
@@ -15,13 +16,13 @@ import pwd
 import stat
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from appliance.core.drift import FILES_MAX, Drift, Entry, Managed, Seen, Unit, changed_files, differences
+from appliance.core.drift import FILES_MAX, Drift, Entry, Managed, Seen, Unit, adopted, changed_files, differences
 from appliance.core.errors import OperatorError, Text, WorldError
 from appliance.durable import disk_errors, make_folder, sync_folder, unlink_durably, write_atomically
 
@@ -103,6 +104,12 @@ def drifts(folder: Path) -> tuple[Drift, ...]:
     }
     times = {path: _time(path) for path in now.entries if now.entries[path] != former.seen.entries.get(path)}
     return differences(former.seen, now, texts, times)
+
+
+def adopt(folder: Path, names: Collection[str]) -> None:
+    """From now on these files are held against what they are now. `names` are of drifts that can be adopted."""
+    former = recorded(folder)
+    keep(folder, former.managed, adopted(former.seen, look(former.managed), names))
 
 
 def set_aside(folder: Path, found: Iterable[Drift]) -> None:

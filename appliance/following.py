@@ -18,6 +18,8 @@ from appliance.core.unit_links import Following
 INSTALLED_UNITS: Final = Path("/etc/systemd/system")
 UNIT_BYTES_MAX: Final = 64 * 1024
 UNITS_MAX: Final = 200
+USERS: Final = "songshan-users.service"
+"""Makes the users and folders of the release that `current` leads to; to nothing of that has who upgrades any right."""
 
 Run = Callable[[Sequence[str]], None]
 """Starts, stops and restarts units: `systemctl ARGUMENTS`. Raises WorldError."""
@@ -33,6 +35,7 @@ def leave(config: Config, run: Run, units: Path | None, version: str) -> None:
 def enter(config: Config, run: Run, units: Path | None, version: str) -> None:
     """Have systemd read the units of `version`, to which the links lead now, and begin what is new among them.
 
+    Users and folders that it brings are there before anything of it is started.
     One that does not start is the gate's and the doctor's business.
     """
     planned = _planned(config, units, version)
@@ -41,6 +44,9 @@ def enter(config: Config, run: Run, units: Path | None, version: str) -> None:
             run(["link", unit_links.source(str(config.releases), name)])
     with suppress(WorldError):
         run(["daemon-reload"])
+    if USERS in _ships(releases.folder_of(config, version) / unit_links.SHARE) and is_linked(config, units, USERS):
+        with suppress(WorldError):
+            run(["start", USERS])
     for name in _of_one_release(config, units):
         with suppress(WorldError):
             run(["reenable", name])

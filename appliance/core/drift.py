@@ -1,13 +1,14 @@
 """What somebody changed on a box by hand (改动): what Ansible left, against what is there now. Pure.
 
     differences(recorded, now, texts) -> one Drift for each, with one sentence
+    adopted(recorded, now, names)     -> what is recorded once a person has accepted some of them
 
 What is watched is said by the roles (Managed). What the machine changes by itself is not among it: a release that was
 upgraded is the same links, a service that failed is an incident and nobody's hand.
 """
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final, Literal
 
 import msgspec
@@ -59,7 +60,8 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class Drift(msgspec.Struct, frozen=True):
-    """One thing that is not as Ansible left it. `can_adopt`: whether it can be made the wish of the inventory."""
+    """One thing that is not as Ansible left it. `can_adopt`: whether a person may accept it as it is: a file that was
+    written, not one that is missing, nor what stands still."""
 
     kind: Kind
     what: str
@@ -79,6 +81,13 @@ def differences(
         )
         found.append(Drift("firewall", FIREWALL, text))
     return tuple(found)
+
+
+def adopted(recorded: Seen, now: Seen, names: Collection[str]) -> Seen:
+    """The record, with these files as they are now; all else is held against what it was."""
+    kept = {path: entry for path, entry in recorded.entries.items() if path not in names}
+    accepted = {path: now.entries[path] for path in names if path in now.entries}
+    return msgspec.structs.replace(recorded, entries=dict(sorted({**kept, **accepted}.items())))
 
 
 def changed_files(recorded: Seen, now: Seen) -> tuple[str, ...]:

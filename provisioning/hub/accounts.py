@@ -68,7 +68,7 @@ def accounts(folder: HubFolder, as_list: bool, door: Path | None) -> None:
         return
     if os.geteuid() != 0:
         raise Refused(Text("只有 root 能建账户", "only root can make accounts"))
-    door = door or Path(sys.argv[0]).absolute().with_name(DOOR)
+    door = door or door_beside(Path(sys.argv[0]).absolute())
     if not os.access(door, os.X_OK):
         raise OperatorError(Text(f"没有 {door}", f"there is no {door}"))
     owner = folder.path.stat()
@@ -79,6 +79,11 @@ def accounts(folder: HubFolder, as_list: bool, door: Path | None) -> None:
         )
     for change in bring_about(folder, _listed(folder, owner), door, owner.st_uid):
         say(change)
+
+
+def door_beside(program: Path) -> Path:
+    """The door of the release that `program` is of; what lies in /usr/local/bin is a link to the one that runs."""
+    return (program.parent / program.readlink() if program.is_symlink() else program).with_name(DOOR)
 
 
 def wanted(folder: HubFolder) -> list[Account]:

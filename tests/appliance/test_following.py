@@ -15,7 +15,12 @@ from tests.appliance.boxes import box
 TIMER = "[Timer]\n[Install]\nWantedBy=timers.target\n"
 SHIPPED = {
     "1.0": {"songshan-agent.service": "", "songshan-old.timer": TIMER},
-    "1.1": {"songshan-agent.service": "", "songshan-web.service": "", "songshan-web.socket": TIMER},
+    "1.1": {
+        "songshan-agent.service": "",
+        "songshan-users.service": "",
+        "songshan-web.service": "",
+        "songshan-web.socket": TIMER,
+    },
 }
 
 
@@ -79,15 +84,18 @@ def ours(systemctl: Systemctl) -> set[str]:
 
 
 def test_there_and_back_again(config: Config, systemctl: Systemctl) -> None:
-    """What is new is linked and begun before the restart, what is gone is stopped while its file is there."""
+    """What is new is linked and begun before the restart, behind the users and folders that it needs; what is gone is
+    stopped while its file is there."""
     goes_to(config, systemctl, "1.1")
     assert ours(systemctl) == set(SHIPPED["1.1"])
     base = f"{config.releases}/current/{unit_links.SHARE}"
     assert systemctl.asked == [
         "disable --now songshan-old.timer",
+        f"link {base}/songshan-users.service",
         f"link {base}/songshan-web.service",
         f"link {base}/songshan-web.socket",
         "daemon-reload",
+        "start songshan-users.service",
         "stop songshan-web.service",
         "enable --now songshan-web.socket",
     ]
@@ -114,7 +122,7 @@ def test_once_more_changes_nothing(config: Config, systemctl: Systemctl) -> None
     goes_to(config, systemctl, "1.1")
     del systemctl.asked[:]
     goes_to(config, systemctl, "1.1")
-    assert systemctl.asked == ["daemon-reload"]
+    assert systemctl.asked == ["daemon-reload", "start songshan-users.service"]
 
 
 def test_a_release_from_before_units_came_along_takes_none_away(config: Config, systemctl: Systemctl) -> None:
@@ -130,6 +138,7 @@ def test_while_the_machine_boots_nothing_is_waited_for() -> None:
     run = following.while_booting(lambda arguments: asked.append(" ".join(arguments)))
     for arguments in (
         ["stop", "a"],
+        ["start", "users"],
         ["daemon-reload"],
         ["enable", "--now", "b"],
         ["disable", "--now", "c"],

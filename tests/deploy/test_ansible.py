@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from provisioning.hub.folder import HubSettings
+
 ROOT = Path(__file__).parents[2]
 ANSIBLE = ROOT / "ansible"
 ROLES = sorted(path for path in (ANSIBLE / "roles").iterdir() if path.is_dir())
@@ -144,3 +146,15 @@ def test_a_playbook_restarts_no_sender() -> None:
         for task in tasks_of(loaded(path)):
             unit = task.get("ansible.builtin.systemd_service", {})
             assert not ("playout" in str(unit.get("name")) and unit.get("state") not in ("started", None)), path
+
+
+def test_no_technician_gets_the_number_of_a_site() -> None:
+    """useradd takes the number behind the highest one: on a hub the next site's, which then cannot be let in."""
+    (made,) = [
+        task["ansible.builtin.user"]
+        for task in tasks_of(loaded(ANSIBLE / "roles/common/tasks/logins.yml"))
+        if "ansible.builtin.user" in task
+    ]
+    hubs_own = re.findall(r"^[ug] \S+ (\d+)", (ROOT / "systemd/hub/songshan-hub.sysusers").read_text(), re.MULTILINE)
+    first = HubSettings(id="songshan", host="hub", port=22, user="hub").account_number_first
+    assert len(hubs_own) == 2 and made["uid_max"] < min(first, *map(int, hubs_own))

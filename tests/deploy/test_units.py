@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 import pytest
 
-from appliance import incidents, plugging
+from appliance import following, incidents, plugging
 from appliance.config import INSTALLED_HOME, INSTALLED_RELEASES, INSTALLED_TRANSCODER, Config
 from appliance.core.incident import UNIT
 from appliance.core.unit_links import OF_THE_TRUSTED
@@ -39,6 +39,7 @@ EXPOSURE_MAX = {
     "songshan-incident@.service": 0.4,
     "songshan-usb@.service": 1.3,
     "songshan-first-boot.service": 2.5,
+    "songshan-users.service": 1.4,
 }
 """By `systemd-analyze security`, on a scale to 10."""
 ROOTS = {
@@ -46,6 +47,7 @@ ROOTS = {
     "songshan-upgrade-boot.service": {"CAP_DAC_OVERRIDE", "CAP_SETUID", "CAP_SETGID"},
     "songshan-usb@.service": {"CAP_SETUID", "CAP_SETGID"},
     "songshan-first-boot.service": {"CAP_DAC_OVERRIDE", "CAP_SETUID", "CAP_SETGID"},
+    "songshan-users.service": {"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID"},
 }
 """What root does on a box of ours, with nothing more than this."""
 STARTED = ("ExecStartPre", "ExecStart", "ExecStartPost", "ExecStop", "ExecStopPost")
@@ -72,6 +74,9 @@ def test_a_unit_starts_a_command_that_there_is(unit: Path) -> None:
     """A renamed command must not be found out by a box that does not come up."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     for line in (*lines(unit, "ExecStart"), *(each for each in lines(unit, "ExecStop") if "songshan" in each)):
+        if line.startswith("/usr/bin/systemd-"):
+            assert unit.name == following.USERS, "systemd's own; test_users_and_folders_are_those_of_the_release"
+            continue
         program, name, *words = line.split()
         assert Path(program).name in project["scripts"]
         found = project["entry-points"][f"{Path(program).name.replace('-', '_')}.commands"][name]
@@ -264,6 +269,26 @@ def test_what_root_does_is_little_and_asked_for() -> None:
     assert service(usb)["ReadWritePaths"] == f"-{INSTALLED_HOME}/state", "for the box's user to keep who is shut out"
 
 
+def test_users_and_folders_are_those_of_the_release() -> None:
+    """An upgrade starts the unit before anything of the new release: systemd's own programs, on our two files alone."""
+    started = lines(SYSTEMD / following.USERS, "ExecStart")
+    assert started == [
+        "/usr/bin/systemd-sysusers /etc/sysusers.d/songshan.conf",
+        "/usr/bin/systemd-tmpfiles --create /etc/tmpfiles.d/songshan.conf",
+    ]
+    assert "RestrictSUIDSGID" not in service(SYSTEMD / following.USERS), "shared folders have the bit of their group"
+
+
+def test_who_is_of_the_group_puts_commands_and_cannot_change_what_they_are_done_with() -> None:
+    """Technicians, the web server and nginx are of it: they read, and write into the spool. Who may write a folder can
+    put another one in the place of each that lies in it, keys and requests to root among them."""
+    made = [line.split() for line in (SYSTEMD / "songshan.tmpfiles").read_text().splitlines() if line[:2] == "d "]
+    for_all = {line[1] for line in made if int(line[2], 8) & 0o020}
+    assert for_all == {"/var/lib/songshan/spool", "/var/lib/songshan/incidents", str(incidents.NOTES)}
+    agent = service(SYSTEMD / "songshan-agent.service")
+    assert (agent["StateDirectory"], agent["StateDirectoryMode"]) == ("songshan", "2750"), "set at each start"
+
+
 def test_a_stick_that_is_put_in_is_looked_at_and_taken_down_when_it_goes() -> None:
     """Only file systems whose files can be handed over, and only on USB."""
     (rule,) = [line for line in (SYSTEMD / "songshan-usb.rules").read_text().splitlines() if not line.startswith("#")]
@@ -292,6 +317,7 @@ def test_folders_that_units_share_are_there_before_them() -> None:
     opened = {
         path.removeprefix("-")
         for unit in UNITS
+        if unit.name != following.USERS
         for path in service(unit).get("ReadWritePaths", "").split()
         if not path.startswith(str(INSTALLED_RELEASES))
     }

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.core.drift import Drift, Entry, Seen, Unit, changed_files, differences
+from appliance.core.drift import Drift, Entry, Seen, Unit, adopted, changed_files, differences
 
 CHRONY, LINK = "/etc/chrony/chrony.conf", "/etc/systemd/system/songshan-agent.service"
 FILE = Entry(sha256="a" * 64, mode=0o644, owner="root:root")
@@ -109,3 +109,16 @@ SEEN = st.builds(
 def test_what_is_as_it_was_is_never_a_change(seen: Seen) -> None:
     """Whatever there is: a box looked at twice has no drift. One false alarm, and nobody reads the next."""
     assert differences(seen, seen, {}, {}) == ()
+
+
+def test_what_a_person_has_accepted_is_told_no_more_and_all_else_is() -> None:
+    """Else drift.yml would be red for ever for what is meant to be so, and nobody would look at it any more."""
+    changed, added = Entry("b" * 64, "", 0o644, "root:root"), "/etc/chrony/conf.d/gps.conf"
+    now = with_entries(**{CHRONY: changed, added: FILE, LINK: None})
+    found = differences(MADE, now, {}, {})
+    assert {each.what for each in found if each.can_adopt} == {CHRONY, added}
+    left = differences(adopted(MADE, now, [CHRONY, added]), now, {}, {})
+    assert [(each.kind, each.what) for each in left] == [("gone", LINK)]
+    again = with_entries(**{CHRONY: FILE, added: FILE, LINK: None})
+    later = differences(adopted(MADE, now, [CHRONY]), again, {}, {})
+    assert [(each.kind, each.what) for each in later] == [("changed", CHRONY), ("added", added), ("gone", LINK)]

@@ -10,7 +10,7 @@ import pytest
 
 from appliance.core.asset import Asset
 from appliance.core.events import DeliveredAnswered, Greeted, RecordsArrived
-from provisioning.hub.accounts import number_of
+from provisioning.hub.accounts import DOOR, door_beside, number_of
 from provisioning.hub.sites import Claim, Site, account_keys
 from provisioning.hub.sshd import of_accounts
 from tests.provisioning.ground import AccountsHub, accounts_hub
@@ -240,3 +240,14 @@ def test_the_asset_of_a_submission_cannot_be_written_by_who_sent_it(hub: Account
     assert hub.as_user("sh-dengfeng", "chmod", "u+w", str(path)).returncode != 0
     assert hub.as_user("sh-dengfeng", "rm", "-f", str(path)).returncode != 0
     assert Asset(digest, path.stat().st_size).size_bytes == 15
+
+
+def test_the_command_that_is_at_hand_knows_the_door_of_the_release_that_runs(tmp_path: Path) -> None:
+    """A person calls the link in /usr/local/bin; the accounts' shell follows upgrades, so it leads by `current`."""
+    release, at_hand = tmp_path / "releases/1.0/bin", tmp_path / "local/songshan-hub"
+    for folder in (release, at_hand.parent):
+        folder.mkdir(parents=True)
+    (release / at_hand.name).touch()
+    (tmp_path / "current").symlink_to("releases/1.0")
+    at_hand.symlink_to(tmp_path / "current/bin/songshan-hub")
+    assert door_beside(at_hand) == tmp_path / "current/bin" / DOOR == door_beside(tmp_path / "current/bin/songshan-hub")
