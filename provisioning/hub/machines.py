@@ -41,12 +41,14 @@ def note_locked(folder: HubFolder, site: str, change: Callable[[Machines], Machi
 def choose(folder: HubFolder, site: str, named: str | None) -> str:
     """Lift the fence of a site for the machine whose fingerprint begins so; the whole of it. The lock is held.
 
-    Refused, with the fingerprints of all, where it is not one of them, or none is named and there are several.
+    Who chose the wrong one names the other: it is among those that were shut out. Refused, with the fingerprints of
+    all, where it is not one of them, or none is named and there are several.
     """
-    fenced = machines_of(folder, site).fenced
-    found = [machine for machine in fenced if machine.startswith(named or "")] if named or len(fenced) == 1 else []
+    known = machines_of(folder, site)
+    offered = known.fenced or known.shut_out
+    found = [machine for machine in offered if machine.startswith(named or "")] if named or len(offered) == 1 else []
     if len(found) != 1:
-        shown = ", ".join(machine[:SHOWN] for machine in fenced)
+        shown = ", ".join(machine[:SHOWN] for machine in offered)
         raise Refused(
             Text(f"{site} 有多台机器使用同一身份：{shown}", f"machines with one identity stand for {site}: {shown}"),
             hint=Text(
@@ -59,7 +61,7 @@ def choose(folder: HubFolder, site: str, named: str | None) -> str:
 
 
 def why_fenced(known: Machines, machine: str, site: str) -> Text:
-    """What the box is told, for its technician."""
+    """What the box is told, for its technician: also which of the two it is, for he is asked that on the telephone."""
     if machine in known.shut_out:
         return Text(
             f"嵩山云已选定另一台机器代表 {site}，本机（{machine[:SHOWN]}）只收不写",
@@ -67,7 +69,8 @@ def why_fenced(known: Machines, machine: str, site: str) -> Text:
         )
     shown = "、".join(each[:SHOWN] for each in known.fenced)
     return Text(
-        f"两台机器使用 {site} 的同一身份（{shown}），上报已停；请嵩山云 songshan-hub approve {site} --machine 选定一台",
-        f"two machines use the identity of {site} ({shown}), its reports are stopped;"
+        f"两台机器使用 {site} 的同一身份（{shown}），本机是 {machine[:SHOWN]}，上报已停；"
+        f"请嵩山云 songshan-hub approve {site} --machine 选定一台",
+        f"two machines use the identity of {site} ({shown}); this one is {machine[:SHOWN]}; its reports are stopped;"
         f" the hub's operator chooses one: songshan-hub approve {site} --machine FINGERPRINT",
     )
