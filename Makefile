@@ -22,6 +22,9 @@ BENCH_PEERS := unison:unison rclone:rclone syncthing:syncthing melt:melt gst-lau
 LOCK := --quiet --python-version 3.11 --python-platform linux --generate-hashes --no-emit-index-url \
         --no-emit-find-links --no-header --no-annotate --upgrade
 
+# Each test process and each program that a test starts would compile all of our code anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test appliance-test sim air-sim bench bundle lint types contracts pytest clean system-run system-test system-machines system-bench lock
 
 demo: system-run $(READY)

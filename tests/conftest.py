@@ -1,5 +1,7 @@
 """For all tests."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -16,11 +18,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--drawn-update", action="store_true", help="keep what the terminal's pages look like now")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """For the serial row only modules that name the mark are imported: all the others cost more than a test."""
+    return True if config.option.markexpr == "serial" and not names_serial(collection_path) else None
+
+
+def names_serial(path: Path) -> bool:
+    return path.suffix != ".py" or "mark.serial" in path.read_text()
+
+
 # Before xdist gives the tests away.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Serial tests are two rows, one beside the other: those with players, and those that mostly wait."""
     for item in items:
         if item.get_closest_marker("serial"):
+            if not names_serial(item.path):
+                raise pytest.UsageError(f"{item.nodeid} is serial, and its module does not say pytest.mark.serial")
             row = "waiting" if item.path.name in MOSTLY_WAITING else "players"
             item.add_marker(pytest.mark.xdist_group(row))
