@@ -47,7 +47,7 @@ HUB: Final = (Expected("songshan-hub-fleet.service", "songshan-hub", 1.2, has_wa
 BOX_TIMERS: Final = {"songshan-backup.timer"}
 HUB_TIMERS: Final = {f"songshan-hub-{each}.timer" for each in ("accounts", "backup", "collect", "compact", "verify")}
 BOX_DOORS: Final = {"tcp 22", "tcp 80"}
-HUB_DOORS: Final = {"tcp 22", "tcp 2222", "udp 123"}
+HUB_DOORS: Final = {"tcp 22", "tcp 2222", "tcp 8080", "udp 123"}
 """What may be open to other machines; each is in ansible/ports.yml."""
 
 
