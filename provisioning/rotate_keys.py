@@ -5,6 +5,7 @@
     tried       the new transport key has opened the hub's door; only then
     switched    sign.next is sign, then ssh.next is ssh; the old ones are gone, the hub takes both still
     confirmed   said under the new pair; the hub drops the old one
+    refused     the old transport key was tried once more, and the door stayed shut
 
 Killed anywhere, the same command goes on: what lies there says how far it was, and the box works meanwhile. The agent
 need not stop, but must be started again afterwards: it has the old signing key in its memory.
@@ -20,9 +21,9 @@ import msgspec
 import paramiko
 
 from appliance import shut_out
-from appliance.command import Box, pass_box, say
+from appliance.command import Box, pass_box, say, say_json
 from appliance.config import Config, HubAddress
-from appliance.core.errors import LockedOut, Refused, Text
+from appliance.core.errors import HubUnreachable, LockedOut, Refused, Text, WorldError
 from appliance.durable import disk_errors, sync_folder, unlink_durably, write_atomically
 from provisioning import identity
 from provisioning.join import said_to_hub
@@ -41,8 +42,9 @@ PAUSE_S: Final = 2.0
 
 
 @click.command("rotate-keys")
+@click.option("--json", "as_json", is_flag=True, help="for programs")
 @pass_box
-def rotate_keys(box: Box) -> None:
+def rotate_keys(box: Box, as_json: bool) -> None:
     """更换本节点的两把密钥，须有线路。 Change the two keys of this box, over the line; as the box's user.
 
     Broken off, the same command goes on. Then restart the agent. Example: songshan rotate-keys
@@ -56,11 +58,18 @@ def rotate_keys(box: Box) -> None:
         _hand_in(config, config.hub)
         write_atomically(unconfirmed, b"")
         _switch(config, "sign")
+    former = identity.read_private(config.ssh_key) if _next(config.ssh_key).exists() else None
     _switch(config, "ssh")
     _confirm(config, config.hub)
     unlink_durably(unconfirmed)
+    is_refused = _is_refused(config, config.hub, former)
     shown = identity.fingerprint(identity.public_line(identity.read_private(config.ssh_key).public_key()))
+    if as_json:
+        say_json({"fingerprint": shown, "former_is_refused": is_refused})
+        return
     say(Text(f"密钥已更换，指纹 {shown}", f"the keys were changed, fingerprint {shown}"))
+    if is_refused:
+        say(Text("旧密钥已试过，被拒绝", "the old key was tried, and is refused"))
     say(Text("请重启：systemctl restart songshan-agent", "now: systemctl restart songshan-agent"))
 
 
@@ -87,6 +96,30 @@ def _hand_in(config: Config, hub: HubAddress) -> None:
 def _confirm(config: Config, hub: HubAddress) -> None:
     request = confirmed(hub.id, config.site, identity.read_private(config.sign_key))
     _say(hub, identity.read_private(config.ssh_key), "rekeyed", msgspec.json.encode(request), "changed")
+
+
+def _is_refused(config: Config, hub: HubAddress, former: "Ed25519PrivateKey | None") -> bool | None:
+    """Whether the door stays shut for the old transport key; None where it is gone already, or the line is.
+
+    Raises WorldError where it opens still after a while.
+    """
+    if former is None:
+        return None
+    request = msgspec.json.encode(confirmed(hub.id, config.site, identity.read_private(config.sign_key)))
+    for _attempt in range(TRIES_MAX):
+        try:
+            _say(hub, former, "rekeyed", request, "changed")
+        except LockedOut:
+            return True
+        except HubUnreachable:
+            return None
+        time.sleep(PAUSE_S)
+    raise WorldError(
+        Text("密钥已更换，但嵩山云仍接受旧密钥", "the keys were changed, but the hub still lets the old one in"),
+        hint=Text(
+            "嵩山云：systemctl status songshan-hub-accounts", "at the hub: systemctl status songshan-hub-accounts"
+        ),
+    )
 
 
 def _ask(hub: HubAddress, key: "Ed25519PrivateKey", request: RekeyRequest) -> None:

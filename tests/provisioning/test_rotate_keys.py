@@ -1,5 +1,6 @@
 """A box changes its keys over a real sshd: at no moment is it locked out, and afterwards the old ones open nothing."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -44,12 +45,15 @@ def test_the_keys_are_new_and_the_old_ones_open_nothing(hub: LiveHub, tmp_path: 
     box = hub.box("zhongyuan", tmp_path / "box")
     before = site_of(hub.folder, "zhongyuan")
     shutil.copytree(box.home, tmp_path / "thief")
-    argv, env = [program("songshan"), "--home", str(box.home), "rotate-keys"], {**os.environ, "SONGSHAN_LANG": "en"}
+    argv = [program("songshan"), "--home", str(box.home), "rotate-keys", "--json"]
+    env = {**os.environ, "SONGSHAN_LANG": "en"}
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, env=env)
     assert done.returncode == 0, done.stderr
     after = site_of(hub.folder, "zhongyuan")
     assert after.ssh_key != before.ssh_key and after.former_sign_keys == (before.sign_key,)
-    assert after.ssh_key is not None and identity.fingerprint(after.ssh_key) in done.stdout
+    assert after.ssh_key is not None
+    told = {"fingerprint": identity.fingerprint(after.ssh_key), "former_is_refused": True}
+    assert json.loads(done.stdout) == told
     assert (after.next_ssh_key, after.next_sign_key) == (None, None)
     assert {path.name for path in (box.home / "keys").iterdir()} <= {"ssh", "ssh.pub", "sign", "sign.pub", "unused"}
     assert answers(box)
