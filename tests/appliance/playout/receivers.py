@@ -1,11 +1,12 @@
 """A modulator for tests: keeps each datagram with the kernel's time of arrival."""
 
+import os
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -14,13 +15,23 @@ from appliance.core.mux import PACKET
 from appliance.core.probe import Heard, Listening
 from appliance.playout.watch import open_listener, receive
 
+RECEIVE_BUFFER_BYTES = 16 * 1024 * 1024
+SO_RCVBUFFORCE = 33
+
 
 @dataclass
 class Receiver:
     """What came to an address, in order; (microseconds since 1970, bytes)."""
 
     address: str
+    line: socket.socket
     datagrams: list[tuple[int, bytes]] = field(default_factory=list)
+
+    def dropped(self) -> int:
+        """Datagrams that the kernel had here and no room for, because this process was too slow to take others."""
+        inode = os.fstat(self.line.fileno()).st_ino
+        sockets = [row.split() for row in Path("/proc/net/udp").read_text().splitlines()[1:]]
+        return next(int(one[-1]) for one in sockets if int(one[9]) == inode)
 
     def since(self, at_us: int) -> list[tuple[int, bytes]]:
         return [one for one in list(self.datagrams) if one[0] >= at_us]
@@ -62,7 +73,10 @@ def last_picture(stream: bytes) -> int:
 def receiving(address: str) -> Iterator[Receiver]:
     """Listen in the background."""
     line = open_listener(address, "")
-    receiver, ended = Receiver(address), threading.Event()
+    with suppress(PermissionError):
+        # Whoever looks at much of what came keeps the one who listens from listening.
+        line.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
+    receiver, ended = Receiver(address, line), threading.Event()
 
     def listen() -> None:
         while not ended.is_set():
