@@ -97,6 +97,7 @@ def prove(run: Run) -> list[str]:
 
 def play(trial: "Trial") -> None:
     """The scenario of `make appliance-test`."""
+    trial.as_made()
     trial.switch_on()
 
     def run(line: str, stdin: str) -> str:

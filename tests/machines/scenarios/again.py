@@ -16,6 +16,7 @@ _PLAYBOOKS = ("hub.yml", "box.yml")
 
 
 def play(trial: Trial) -> None:
+    trial.as_made()
     trial.switch_on()
     before = {machine.name: permissions(machine) for machine in trial.pair.machines}
     for kind, arguments in (("check", ("--check",)), ("second", ())):

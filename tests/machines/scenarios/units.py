@@ -52,6 +52,7 @@ HUB_DOORS: Final = {"tcp 22", "tcp 2222", "tcp 8080", "udp 123"}
 
 
 def play(trial: Trial) -> None:
+    trial.as_made()
     trial.switch_on()
     box, hub = trial.pair.box, trial.pair.hub
     trial.on_air(box.powered_at)
