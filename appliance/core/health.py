@@ -311,7 +311,7 @@ class OutputFact(msgspec.Struct, frozen=True, kw_only=True):
     note: Text | None = None
     lost_datagrams: int = 0
     late_pictures: int = 0
-    skipped_us: int = 0
+    skipped_ms: float = 0.0
     is_probed: bool = False
     probe_at_us: int | None = None
     continuity_errors: int | None = None

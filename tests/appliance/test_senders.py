@@ -52,6 +52,16 @@ def test_who_sends_is_whoever_told_so_a_moment_ago(tmp_path: Path) -> None:
     assert (later.sender, later.standby) == ("standby", "gone")
 
 
+def test_a_looker_that_is_slow_sees_who_sends_still(tmp_path: Path) -> None:
+    """On a busy machine what is told is newer than the moment of the look; after an hour's leap back it is old."""
+    box = config(tmp_path)
+    senders.tell(box, "dengfeng-1", msgspec.structs.replace(SENDER, skipped_us=40_000))
+    (slow,) = senders.outputs(box, NOW - 20_000_000)
+    assert (slow.sender, slow.skipped_ms) == ("main", 40.0)
+    (set_back,) = senders.outputs(box, NOW - 3600 * 1_000_000)
+    assert set_back.sender is None
+
+
 def test_a_file_that_is_none_is_nobody(tmp_path: Path) -> None:
     """Power goes while it is written, or somebody puts something else there."""
     box = config(tmp_path)

@@ -23,6 +23,10 @@ SILENCE_S: Final = 0.5
 """No picture begins for so long: off the air."""
 STEADY_S: Final = 2.0
 """On the air is who has sent pictures for so long without a break."""
+WAITING_BYTES_MAX: Final = 32 * 1024 * 1024
+"""For seconds in which this process does not get a processor: what is lost then is not the box's loss."""
+_SO_RCVBUFFORCE: Final = 33
+"""SO_RCVBUF for root, beyond what the machine gives to everybody; socket has no name for it."""
 _BREAKS_MAX: Final = 10_000
 _ETHERNET_BYTES: Final = 14
 _UDP_BYTES: Final = 8
@@ -72,7 +76,7 @@ class Modulator:
 
     def __init__(self, port: int) -> None:
         self._line = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * 1024 * 1024)
+        self._line.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, WAITING_BYTES_MAX)
         self._line.bind(("127.0.0.1", port))
         self._line.settimeout(0.2)
         self._lock = threading.Lock()

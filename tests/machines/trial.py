@@ -206,6 +206,7 @@ def play(chosen: list[Scenario], seed: str, cuts: int) -> list[Row]:
                 trial.say(f"{number}/{len(chosen)} {scenario.name}: {scenario.title}; 最迟 / by {ends:%H:%M:%S}")
                 rows.append(_row(scenario, trial))
                 trial.say(f"{number}/{len(chosen)} {scenario.name}: {rows[-1].outcome}, {rows[-1].seconds:.0f} s")
+                trial.say(f"{rows[-1].figures}")
         finally:
             pair.power_off()
     return rows
