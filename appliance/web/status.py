@@ -120,7 +120,7 @@ def _of_outputs(snapshot: Snapshot) -> Iterator[Metric]:
         ("standby_ready", "Whether another sender would take over", lambda output: float(output.standby == "ready")),
         ("lost_datagrams", "Datagrams that the network did not take", lambda output: output.lost_datagrams),
         ("late_pictures", "Pictures left out because the rate is too low", lambda output: output.late_pictures),
-        ("skipped_seconds", "Air that was not sent because it was late", lambda output: output.skipped_us / US),
+        ("skipped_seconds", "Air that was not sent because it was late", lambda output: output.skipped_ms / 1000),
         ("continuity_errors", "What the probe counted", lambda output: output.continuity_errors),
         ("pcr_interval_max_ms", "The longest between two PCRs in a second", lambda output: output.pcr_interval_max_ms),
     )
