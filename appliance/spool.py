@@ -9,9 +9,11 @@ the commands table in the transaction that carries the command out, and that is 
 however often it is read. Names sort in the order in which commands came, also when the clock was set back in between.
 """
 
+import os
 import re
 import secrets
 import shutil
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -33,6 +35,8 @@ from appliance.durable import (
     write_atomically,
 )
 
+GROUP: Final = 0o770
+"""Of the spool's folders: who is of the box's group puts commands."""
 NAME: Final = re.compile(r"[0-9]{20}-[0-9a-f]{12}")
 ORPHAN_S: Final = 24 * 3600
 """A blob without a command is somebody's who is still writing the command; for a day."""
@@ -43,8 +47,16 @@ def make_folders(config: Config) -> None:
     """The spool's folders; what is there stays."""
     for folder in (_new(config), _blob(config), _refused(config)):
         with disk_errors(folder):
-            # The web server is another user of the same group.
-            make_folder(folder, 0o770)
+            make_folder(folder, GROUP)
+            _share(folder)
+
+
+def _share(folder: Path) -> None:
+    """The web server and technicians are other users of the same group. Whoever makes the folder first may be a command
+    whose umask takes that away: a restore, Ansible."""
+    status = folder.stat()
+    if status.st_uid == os.geteuid() and status.st_mode & GROUP != GROUP:
+        folder.chmod(stat.S_IMODE(status.st_mode) | GROUP)
 
 
 def put(config: Config, command: Command, attachments: Sequence[Path] = ()) -> str:

@@ -49,7 +49,7 @@ def all_checks(box: Box, now_us: int) -> tuple[Check, ...]:
         *_config(config),
         *machine_checks.release(config, now_us),
         *_folders(config),
-        *_keys(config),
+        *keys(config),
         *_disk(config, seen),
         *_database(config),
         *machine_checks.backup(config, now_us),
@@ -88,12 +88,19 @@ def _folders(config: Config) -> Iterator[Check]:
         yield good("folders", str(config.home), str(config.home))
 
 
-def _keys(config: Config) -> Iterator[Check]:
+def keys(config: Config) -> Iterator[Check]:
+    """Whether the site's keys are there, and closed to others."""
     if config.hub is None:
         return
     for path in (config.ssh_key, config.sign_key):
         try:
             mode = stat.S_IMODE(path.stat().st_mode)
+        except PermissionError:
+            text = Text(f"无权看 {path}", f"{path} may not be looked at")
+            yield wrong(
+                "keys", "warning", text, Text("请用 root 或节点的用户运行", "run this as root or as the box's user")
+            )
+            continue
         except OSError as error:
             hint = Text("用 songshan join 重新加入嵩山云", "enrol this box again: songshan join BUNDLE")
             yield wrong("keys", "bad", Text(f"读不到 {path}：{error.strerror}", f"{path}: {error.strerror}"), hint)

@@ -320,3 +320,13 @@ def test_a_clock_before_1970_hides_no_command(config: Config) -> None:
     early = replace(config, clock=SimulatedClock(now_us=-3_600_000_000))
     names = [spool.put(early, tip()), spool.put(early, tip())]
     assert spool.pending(config) == names
+
+
+def test_the_group_may_put_commands_whoever_made_the_folders(config: Config) -> None:
+    """A restore makes them under a umask that takes the group's right away: no citizen's tip would arrive."""
+    spool.make_folders(config)
+    folders = [path for path in config.spool.iterdir() if path.is_dir()]
+    for folder in folders:
+        folder.chmod(0o2750)
+    spool.make_folders(config)
+    assert {folder.stat().st_mode & 0o7777 for folder in folders} == {0o2770}

@@ -21,7 +21,7 @@ import pytest
 
 from appliance import files, releases, spool
 from appliance.command import Box
-from appliance.commands import machine_checks, unit_checks
+from appliance.commands import checks, machine_checks, unit_checks
 from appliance.commands.check import Check
 from appliance.commands.checks import all_checks
 from appliance.config import Config, render
@@ -181,6 +181,22 @@ def test_keys_open_to_others_are_found(config: Config) -> None:
     assert states(config.home)["keys"] == "bad"
     config.ssh_key.unlink()
     assert states(config.home)["keys"] == "bad"
+
+
+def test_keys_that_may_not_be_looked_at_are_not_called_broken(config: Config) -> None:
+    """A technician's account may not; told to enrol the box anew, he would take a healthy one off the hub."""
+    config.keys.chmod(0)
+    is_root = os.geteuid() == 0
+    try:
+        if is_root:
+            os.seteuid(65534)
+        found = list(checks.keys(config))
+    finally:
+        if is_root:
+            os.seteuid(0)
+        config.keys.chmod(0o700)
+    assert [check.state for check in found] == ["warning", "warning"]
+    assert all(check.hint is not None and "join" not in check.hint.en for check in found)
 
 
 def test_something_else_on_the_hubs_port_is_found(config: Config) -> None:
