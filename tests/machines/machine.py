@@ -29,7 +29,7 @@ from typing import Any, Final, Literal
 
 from tests.machines import monitor
 from tests.machines.debian import Image, mac
-from tests.machines.places import BUILD, PATIENCE, PLACE, ROOT, key
+from tests.machines.places import BUILD, PATIENCE, ROOT, key
 from tests.machines.shell import Shell
 from tests.ports import free_ports
 
@@ -78,11 +78,10 @@ class Running:
 
 def wires() -> Wires:
     """The cables of this clone's machines: chosen once, so that machines started one by one find each other."""
-    path = PLACE / "wires.json"
+    path = BUILD / "wires.json"
     if path.exists():
         return Wires(**json.loads(path.read_text()))
     chosen = Wires(*_free_udp_ports(4))
-    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(asdict(chosen)))
     return chosen
 
@@ -111,7 +110,7 @@ def argv(name: str, image: Image, running: Running, cables: Wires, disk_fd: int,
     words += ["-kernel", str(image.kernel), "-initrd", str(image.initrd)]
     # Guards against a processor's faults cost an emulated one a third of its time, and guard nothing.
     words += ["-append", f"root=/dev/vda rw console=ttyS0 quiet mitigations=off systemd.hostname={name}"]
-    words += ["-serial", f"file:{PLACE / name / 'console.log'}"]
+    words += ["-serial", f"file:{BUILD / name / 'console.log'}"]
     words += ["-qmp", f"unix:{running.sockets}/monitor,server=on,wait=off"]
     words += ["-object", "rng-random,id=entropy,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=entropy"]
     words += ["-blockdev", f"driver=nbd,node-name=disk,server.type=fd,server.str={disk_fd}"]
@@ -128,7 +127,7 @@ class Machine:
     def __init__(self, name: str, image: Image) -> None:
         self.name = name
         self.image = image
-        self.folder = PLACE / name
+        self.folder = BUILD / name
         self.folder.mkdir(parents=True, exist_ok=True)
         self.powered_at = 0.0
         """time.monotonic() of the last power_on."""
@@ -155,8 +154,8 @@ class Machine:
         self._lay(self.kept(name))
 
     def kept(self, name: str) -> Path:
-        """Where a disk of that name is kept, for every row."""
-        return BUILD / self.name / f"kept-{name}"
+        """Where a disk of that name is kept."""
+        return self.folder / f"kept-{name}"
 
     def _lay(self, source: Path) -> None:
         assert self.running() is None, "the disk of a machine that is on is not exchanged"

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from tests.machines.debian import Image
 from tests.machines.machine import Machine
-from tests.machines.places import PATIENCE, PLACE, ROOT
+from tests.machines.places import BUILD, PATIENCE, ROOT
 from tests.machines.shell import Done
 
 SITE: Final = "dengfeng"
@@ -31,7 +31,7 @@ CHANNEL: Final = "dengfeng-1"
 HUB_ADDRESS: Final = "10.44.0.1"
 UDP: Final = "239.45.0.1:5000"
 BUNDLE: Final = ROOT / "build" / "bundle"
-INVENTORY: Final = PLACE / "inventory"
+INVENTORY: Final = BUILD / "inventory"
 PLAYBOOK_S_MAX: Final = 3600 * PATIENCE
 COMMAND_S_MAX: Final = 300 * PATIENCE
 HTTP_S_MAX: Final = 30 * PATIENCE
@@ -95,7 +95,7 @@ class Pair:
             f"songshan_bundle_dir={BUNDLE}",
             *arguments,
         ]
-        path = PLACE / "log" / f"{log or name}.log"
+        path = BUILD / "log" / f"{log or name}.log"
         path.parent.mkdir(parents=True, exist_ok=True)
         began = time.monotonic()
         with path.open("wb") as said:
@@ -119,7 +119,7 @@ class Pair:
         return {
             **os.environ,
             "ANSIBLE_CONFIG": str(ROOT / "ansible" / "ansible.cfg"),
-            "ANSIBLE_HOME": str(PLACE / "ansible"),
+            "ANSIBLE_HOME": str(BUILD / "ansible"),
             # Its own: the usual place, ~/.ansible/cp, is shared by all who call a machine by the same address.
             "ANSIBLE_SSH_CONTROL_PATH_DIR": str(control),
             "ANSIBLE_NOCOLOR": "1",

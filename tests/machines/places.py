@@ -9,10 +9,6 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[2]
 BUILD: Final = ROOT / "build" / "machines"
 TABLE: Final = ROOT / "build" / "appliance-test.json"
-ROW: Final = os.environ.get("MACHINES_ROW", "")
-"""Which pair of machines this process plays with, where two rows of scenarios are played side by side (trial.py)."""
-PLACE: Final = BUILD / f"row-{ROW}" if ROW else BUILD
-"""Where its machines lie; images, clips and the disks that are kept are every row's."""
 KEY: Final = BUILD / "key"
 """The operator's key: made once, in every image."""
 

@@ -14,7 +14,7 @@ COMMAND_S_MAX: Final = 120.0 * PATIENCE
 OUTPUT_BYTES_MAX: Final = 4 * 1024 * 1024
 COPY_S_MAX: Final = 900.0 * PATIENCE
 _CONNECT_S: Final = 60
-_GREETING_S: Final = 2.0 * PATIENCE
+_GREETING_S: Final = 6.0 * PATIENCE
 
 
 class CommandFailed(Exception):

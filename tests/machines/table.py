@@ -42,11 +42,6 @@ def document(rows: list[Row], about: dict[str, Any]) -> dict[str, Any]:
     return {**about, "scenarios": [asdict(row) for row in rows]}
 
 
-def read_rows(told: dict[str, Any]) -> list[Row]:
-    """The rows of a document."""
-    return [Row(**each) for each in told["scenarios"]]
-
-
 def _first_line(why: str) -> str:
     return why.strip().splitlines()[0][:_WHY_CHARS] if why.strip() else ""
 

@@ -1,10 +1,8 @@
 """The table tells what did not pass, and so does the exit status."""
 
-import json
-
 import pytest
 
-from tests.machines.table import Outcome, Row, document, exit_status, read_rows, table
+from tests.machines.table import Outcome, Row, exit_status, table
 
 
 @pytest.mark.parametrize("outcome", ["failed", "not there", "not played"])
@@ -19,9 +17,3 @@ def test_what_did_not_pass_is_not_passed_over(outcome: Outcome) -> None:
     assert exit_status([]) == 1
     assert "1 passed, 1 failed" in table(rows)
     assert outcome in table(rows) and "no such file" in table(rows) and "on_air_s=31.3" in table(rows)
-
-
-def test_what_another_row_saw_is_read_as_it_was_written() -> None:
-    """Two rows of scenarios become one table: one that failed must not get lost on the way."""
-    rows = [Row("cuts", "断电", "passed", 51.0, {"cuts": 30}), Row("full", "磁盘满", "failed", why="no room")]
-    assert read_rows(json.loads(json.dumps(document(rows, {"seed": "1"})))) == rows

@@ -7,39 +7,33 @@
 Each scenario has a bound in time, and says how far it is and by when it ends. What failed does not keep the next ones
 from being played, where there is a box to play them with. The disks of hub and box are kept once they are on the air
 (`kept-made`), and each scenario that needs them as they were begins from there; `--keep` begins from those of an
-earlier run. What is measured is played alone; then two rows of scenarios are played side by side, each with a pair of
-machines of its own, for an emulated machine keeps one processor busy.
+earlier run.
 """
 
 import argparse
 import importlib.util
 import json
-import os
 import platform
 import signal
-import subprocess
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
 from tests.machines.debian import image
-from tests.machines.machine import ACCEL, DISK_END_S_MAX, NotInTime, wires
+from tests.machines.machine import ACCEL, NotInTime, wires
 from tests.machines.modulator import Modulator
 from tests.machines.pair import Pair
-from tests.machines.places import BUILD, PATIENCE, ROOT, ROW, TABLE, must_be_root
-from tests.machines.table import Row, document, exit_status, read_rows, table
+from tests.machines.places import PATIENCE, TABLE, must_be_root
+from tests.machines.table import Row, document, exit_status, table
 
 AIR_S_MAX: Final = 300 * PATIENCE
 MADE: Final = "made"
-_BESIDE: Final = BUILD / "beside.json"
-"""What the second row saw."""
 
 
 class TimeUp(Exception):
@@ -58,7 +52,7 @@ class Trial:
 
     def say(self, text: str) -> None:
         """How far it is."""
-        print(f"{datetime.now().astimezone():%H:%M:%S} {ROW or ' '} {text}", flush=True)
+        print(f"{datetime.now().astimezone():%H:%M:%S}   {text}", flush=True)
 
     def switch_on(self) -> None:
         """Both machines are on and let their operator in."""
@@ -107,8 +101,6 @@ class Scenario:
     bound_s: int
     module: str
     needs_made: bool = True
-    row: int = 0
-    """0: alone, before the others; 1 and 2: side by side."""
 
     def play(self) -> Callable[[Trial], None] | None:
         """None where nobody has written it."""
@@ -119,17 +111,15 @@ class Scenario:
 _HERE: Final = "tests.machines.scenarios."
 SCENARIOS: Final = (
     Scenario("make", "裸机到播出 / from bare to on the air, by hub.yml and box.yml", 3600, _HERE + "make", False),
-    Scenario("again", "再跑一遍不改任何东西 / a second run changes nothing", 2400, _HERE + "again", row=2),
-    Scenario("units", "运行中的单元 / properties of the running units", 600, _HERE + "units", row=1),
-    Scenario("sandboxes", "沙箱里的程序 / what runs inside the sandboxes", 1800, "tests.machines.sandboxes", row=1),
     Scenario("cold", "断网冷启动 / a cold boot without a network goes on the air", 600, _HERE + "cold"),
-    Scenario("clock", "1970 年的时钟 / a clock of 1970", 600, _HERE + "clock", row=1),
-    Scenario("full", "磁盘满 / the disk is full", 900, _HERE + "full", row=2),
-    Scenario("cuts", "三十次断电 / thirty power cuts under load", 5400, _HERE + "cuts", row=1),
-    Scenario(
-        "upgrades", "升级、坏版本与回退 / upgrade, broken upgrade, rollback", 3600, "tests.machines.upgrades", row=2
-    ),
-    Scenario("revoked", "吊销 / a revoked key", 900, _HERE + "revoked", row=2),
+    Scenario("units", "运行中的单元 / properties of the running units", 600, _HERE + "units"),
+    Scenario("sandboxes", "沙箱里的程序 / what runs inside the sandboxes", 1800, "tests.machines.sandboxes"),
+    Scenario("clock", "1970 年的时钟 / a clock of 1970", 600, _HERE + "clock"),
+    Scenario("full", "磁盘满 / the disk is full", 900, _HERE + "full"),
+    Scenario("upgrades", "升级、坏版本与回退 / upgrade, broken upgrade, rollback", 3600, "tests.machines.upgrades"),
+    Scenario("revoked", "吊销 / a revoked key", 900, _HERE + "revoked"),
+    Scenario("cuts", "三十次断电 / thirty power cuts under load", 5400, _HERE + "cuts"),
+    Scenario("again", "再跑一遍不改任何东西 / a second run changes nothing", 2400, _HERE + "again"),
 )
 
 
@@ -140,57 +130,21 @@ def main() -> None:
     parser.add_argument("--cuts", type=int, default=30, help="how often the power goes")
     parser.add_argument("--seed", default="1", help="of the moments at which it goes, and of what is lost by it")
     parser.add_argument("--keep", action="store_true", help="begin from the machines that an earlier run has made")
-    parser.add_argument("--table", type=Path, default=TABLE, help="where what was seen is written")
     given = parser.parse_args()
     must_be_root()
     chosen = _with_what_they_need([each for each in SCENARIOS if each.name in given.only], given.keep)
     began = time.monotonic()
-    rows = play_in_rows(chosen, given)
-    if not ROW:
-        print(table(rows))
+    rows = play(chosen, given.seed, given.cuts)
+    print(table(rows))
     about = {
         "accel": ACCEL,
         "seed": given.seed,
         "seconds": round(time.monotonic() - began),
         "python": platform.python_version(),
     }
-    given.table.parent.mkdir(parents=True, exist_ok=True)
-    given.table.write_text(json.dumps(document(rows, about), ensure_ascii=False, indent=2) + "\n")
+    TABLE.parent.mkdir(exist_ok=True)
+    TABLE.write_text(json.dumps(document(rows, about), ensure_ascii=False, indent=2) + "\n")
     sys.exit(exit_status(rows))
-
-
-def play_in_rows(chosen: list[Scenario], given: argparse.Namespace) -> list[Row]:
-    """What is measured alone, then the rest in two rows; in the order of SCENARIOS."""
-    alone = [each for each in chosen if each.row == 0]
-    rows = play(alone, given.seed, given.cuts) if alone else []
-    here = [each for each in chosen if each.row == 1]
-    beside = [each for each in chosen if each.row == 2]
-    if ROW or not here or not beside or not _is_made():
-        return rows + play(here + beside, given.seed, given.cuts)
-    with _played_beside(beside, given) as other, _ended_by_a_signal():
-        rows += play(here, given.seed, given.cuts)
-        with suppress(subprocess.TimeoutExpired):
-            other.wait(sum(each.bound_s for each in beside) * PATIENCE)
-    if _BESIDE.exists():
-        rows += read_rows(json.loads(_BESIDE.read_text()))
-    else:
-        rows += [Row(each.name, each.title, "failed", why="the second row did not end") for each in beside]
-    return sorted(rows, key=lambda row: [each.name for each in SCENARIOS].index(row.name))
-
-
-@contextmanager
-def _played_beside(chosen: list[Scenario], given: argparse.Namespace) -> Iterator["subprocess.Popen[bytes]"]:
-    """The second row, by a process of its own; ended with this one."""
-    words = [sys.executable, "-m", "tests.machines.trial", "--keep", "--table", str(_BESIDE), "--seed", given.seed]
-    words += ["--cuts", str(given.cuts), "--only", *(each.name for each in chosen)]
-    _BESIDE.unlink(missing_ok=True)
-    other = subprocess.Popen(words, cwd=ROOT, stdin=subprocess.DEVNULL, env={**os.environ, "MACHINES_ROW": "2"})
-    try:
-        yield other
-    finally:
-        if other.poll() is None:
-            other.terminate()
-            other.wait(DISK_END_S_MAX)
 
 
 def play(chosen: list[Scenario], seed: str, cuts: int) -> list[Row]:
@@ -232,13 +186,9 @@ def _row(scenario: Scenario, trial: Trial) -> Row:
 
 def _with_what_they_need(chosen: list[Scenario], keep: bool) -> list[Scenario]:
     first = SCENARIOS[0]
-    if first in chosen or (keep and _is_made()):
+    if first in chosen or (keep and Pair(image()).box.kept(MADE).exists()):
         return chosen
     return [first, *chosen]
-
-
-def _is_made() -> bool:
-    return Pair(image()).box.kept(MADE).exists()
 
 
 @contextmanager

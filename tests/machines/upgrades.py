@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from tests.machines.pair import BUNDLE, CHANNEL, SITE, PlaybookFailed
-from tests.machines.places import PLACE
+from tests.machines.places import BUILD
 from tests.machines.scenarios.make import is_linked
 from tests.machines.trial import Trial
 
@@ -153,7 +153,7 @@ def rollback(trial: Trial, viewer: Viewer) -> None:
 
 def bundle(trial: Trial, version: str, *, broken: bool = False) -> Path:
     """A release of another name, signed by the hub of the trial: this one's wheels, or an agent that ends at once."""
-    parts = PLACE / f"parts-{version}"
+    parts = BUILD / f"parts-{version}"
     shutil.rmtree(parts, ignore_errors=True)
     (parts / "wheels").mkdir(parents=True)
     for path in sorted((BUNDLE / "wheels").glob("*.whl")):
@@ -164,7 +164,7 @@ def bundle(trial: Trial, version: str, *, broken: bool = False) -> Path:
     shell.put(parts, f"{_THERE}/parts")
     shell.run(f"chown -R songshan-hub {_THERE}")
     trial.pair.hub_command("bundle", f"{_THERE}/parts", "--version", version, "--out", f"{_THERE}/{version}.bundle")
-    made = PLACE / f"{version}.bundle"
+    made = BUILD / f"{version}.bundle"
     shell.get(f"{_THERE}/{version}.bundle", made)
     shell.run(f"rm -rf {_THERE}")
     return made
