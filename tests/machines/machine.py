@@ -35,13 +35,17 @@ from tests.ports import free_ports
 
 ACCEL: Final = os.environ.get("MACHINES_ACCEL", "tcg")
 """`tcg` works everywhere and is what counts; `kvm` is for whoever develops."""
-_PROCESSORS: Final = {
+_PROCESSOR: Final = {
     "tcg": ("tcg,thread=multi", "-cpu", "max"),
     # KVM within a machine that is virtual itself may not know the widest exchange, and ends over it.
     "kvm": ("kvm", "-cpu", "host,cx16=off"),
 }
 NUMBERS: Final = {"hub": 1, "box": 2}
 MEMORY_MIB: Final = {"hub": 768, "box": 1536}
+PROCESSORS: Final = {"hub": 1, "box": 2}
+"""The least that is bought for a county has two: who sends and who works do not wait for each other."""
+_BOX_NICE: Final = -10
+"""The box is what is measured. What plays the operator on this machine is not to take its processors away."""
 Network = Literal["mgmt", "line", "air"]
 
 BOOT_S_MAX: Final = 300 * PATIENCE
@@ -100,13 +104,8 @@ def argv(name: str, image: Image, running: Running, cables: Wires, disk_fd: int,
     if name == "hub":
         del networks["air"]
     words = ["qemu-system-x86_64", "-name", name, "-machine", "pc", "-nodefaults", "-display", "none"]
-    words += [
-        "-accel",
-        "tcg,thread=multi" if ACCEL == "tcg" else ACCEL,
-        "-cpu",
-        "max" if ACCEL == "tcg" else "host,cx16=off",
-    ]
-    words += ["-smp", "1", "-m", str(MEMORY_MIB[name]), "-rtc", f"base={clock},clock=host"]
+    words += ["-accel", *_PROCESSOR[ACCEL]]
+    words += ["-smp", str(PROCESSORS[name]), "-m", str(MEMORY_MIB[name]), "-rtc", f"base={clock},clock=host"]
     words += ["-kernel", str(image.kernel), "-initrd", str(image.initrd)]
     # Guards against a processor's faults cost an emulated one a third of its time, and guard nothing.
     words += ["-append", f"root=/dev/vda rw console=ttyS0 quiet mitigations=off systemd.hostname={name}"]
@@ -187,6 +186,7 @@ class Machine:
             disk = _start(serve, log.fileno(), theirs.fileno())
             running = Running(0, disk, ssh_port, http_port, sockets, time.time())
             words = argv(self.name, self.image, running, wires(), ours.fileno(), clock)
+            words = ["nice", "-n", str(_BOX_NICE), *words] if self.name == "box" else words
             self.powered_at = time.monotonic()
             qemu = _start(words, log.fileno(), ours.fileno())
         running = Running(qemu, disk, ssh_port, http_port, sockets, running.since)
