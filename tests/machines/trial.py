@@ -118,6 +118,7 @@ SCENARIOS: Final = (
     Scenario("full", "磁盘满 / the disk is full", 900, _HERE + "full"),
     Scenario("upgrades", "升级、坏版本与回退 / upgrade, broken upgrade, rollback", 3600, "tests.machines.upgrades"),
     Scenario("revoked", "吊销 / a revoked key", 900, _HERE + "revoked"),
+    Scenario("stick", "一个移动盘装出一台 / a box from a stick alone, the hub away", 5400, _HERE + "stick"),
     Scenario("cuts", "三十次断电 / thirty power cuts under load", 5400, _HERE + "cuts"),
     Scenario("again", "再跑一遍不改任何东西 / a second run changes nothing", 2400, _HERE + "again"),
 )

@@ -18,7 +18,8 @@ def play(trial: Trial) -> None:
     trial.figures["on_air_s"] = round(trial.on_air(box.powered_at), 1)
     began = time.monotonic()
     time.sleep(STAY_S)
-    assert trial.modulator.lost_s(began) == 0, "off the air again"
+    trial.figures["air_lost_s"] = round(trial.modulator.lost_s(began), 1)
+    assert trial.figures["air_lost_s"] == 0, "off the air again"
     assert trial.modulator.heard().continuity_errors <= CONTINUITY_ERRORS_MAX, trial.modulator.heard()
     box.link("mgmt", up=True)
     box.wait_for_ssh()
