@@ -112,7 +112,7 @@ _HERE: Final = "tests.machines.scenarios."
 SCENARIOS: Final = (
     Scenario("make", "裸机到播出 / from bare to on the air, by hub.yml and box.yml", 3600, _HERE + "make", False),
     Scenario("cold", "断网冷启动 / a cold boot without a network goes on the air", 600, _HERE + "cold"),
-    Scenario("units", "运行中的单元 / properties of the running units", 600, _HERE + "units"),
+    Scenario("units", "运行中的单元 / properties of the running units", 1200, _HERE + "units"),
     Scenario("sandboxes", "沙箱里的程序 / what runs inside the sandboxes", 1800, "tests.machines.sandboxes"),
     Scenario("clock", "1970 年的时钟 / a clock of 1970", 600, _HERE + "clock"),
     Scenario("full", "磁盘满 / the disk is full", 900, _HERE + "full"),

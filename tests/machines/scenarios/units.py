@@ -22,6 +22,7 @@ _SHOWN: Final = (
 )
 _FILTERED: Final = "2"
 _LINK_S_MAX: Final = 120
+_STARTED_S_MAX: Final = 600
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ def play(trial: Trial) -> None:
     box, hub = trial.pair.box, trial.pair.hub
     trial.on_air(box.powered_at)
     trial.until("the web server answers", lambda: trial.pair.get("/healthz") == 200, _LINK_S_MAX)
+    trial.until("both have started", lambda: has_started(box) and has_started(hub), _STARTED_S_MAX)
     wrong = []
     for machine, services, timers, doors in ((box, BOX, BOX_TIMERS, BOX_DOORS), (hub, HUB, HUB_TIMERS, HUB_DOORS)):
         wrong += [fault for expected in services for fault in faults(machine, expected)]
@@ -73,6 +75,11 @@ def play(trial: Trial) -> None:
     wrong += ["the box answers at a door that is none"] * (not is_dropped(hub))
     trial.figures["units"] = len(BOX) + len(HUB)
     assert not wrong, "\n".join(wrong)
+
+
+def has_started(machine: Machine) -> bool:
+    """systemd has nothing left to start."""
+    return machine.shell.run("systemctl list-jobs --no-legend").out.strip() == ""
 
 
 def faults(machine: Machine, expected: Expected) -> list[str]:
