@@ -13,8 +13,8 @@
 cables, `plug` for a stick, `power_cut`, `shut_down`; `debian.image()` is the bare machine. What all of it makes lies in
 build/machines.
 
-A bare machine has sshd, Python 3.11, systemd, iproute2 and dbus, one processor (the box two), no packages to be had, and
-no way out.
+A bare machine has sshd, Python 3.11, systemd, iproute2 and dbus, one processor (the box two), no packages to be had,
+and no way out.
 Its cards are `mgmt` (the operator's; port 80 is forwarded too), `line` (hub 10.44.0.1, box 10.44.0.2) and, at the box,
 `air`.
 
