@@ -1,9 +1,12 @@
 """For all tests."""
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.appliance import clips
 
 # How long a machine takes says nothing about the code: that is what the benches are for.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -16,6 +19,13 @@ MOSTLY_WAITING = ("test_sender.py", "test_story.py", "test_daily_relay.py")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """--drawn-update keeps what the pages of the terminal look like now: see tests/tui/looks.py."""
     parser.addoption("--drawn-update", action="store_true", help="keep what the terminal's pages look like now")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clips_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Processes that test side by side bring a clip to house format once."""
+    own = tmp_path_factory.getbasetemp()
+    clips.share((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "clips")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
