@@ -78,7 +78,7 @@ def main() -> NoReturn:
 
 
 def run(group: click.Command) -> NoReturn:
-    """Run a command line to its exit status: 0, 1 no or failed, 2 wrong use, 3 hub away, 4 locked out."""
+    """Run a command to its exit status: 0, 1 no or failed, 2 wrong use, 3 hub away, 4 locked out, 5 keys ran out."""
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character gets a question mark, not a traceback.
         if hasattr(stream, "reconfigure"):

@@ -14,6 +14,8 @@ from appliance.core.moment import US, to_text
 RECOVERY: Final = "recovery"
 SHOWN: Final = "recovery-shown"
 """In HOME/state: its time is when the code was last shown to a person."""
+AT_HUB: Final = "backup-at-hub"
+"""In HOME/state: its time is when the hub last said that it keeps a backup; the digest of that one."""
 REHEARSED: Final = "backup-rehearsed"
 """In HOME/state: the name of the backup that was last opened as a restore would."""
 NAME_BYTES_MAX: Final = 200
@@ -34,6 +36,7 @@ def backup_fact(config: Config) -> BackupFact:
         path=str(config.backups),
         joined_us=_changed_us(config.sign_key.with_name("sign.pub")),
         code_shown_us=_changed_us(shown_mark(config)),
+        at_hub_us=_changed_us(hub_mark(config)) if config.hub is not None else None,
         is_rehearsed=bool(found) and _rehearsed(config) == found[-1].name,
     )
 
@@ -64,6 +67,11 @@ def shown_mark(config: Config) -> Path:
 def rehearsed_mark(config: Config) -> Path:
     """A file that holds the name of the backup which was opened last."""
     return config.database.parent / REHEARSED
+
+
+def hub_mark(config: Config) -> Path:
+    """A file whose time is when the last backup reached the hub."""
+    return config.database.parent / AT_HUB
 
 
 def _rehearsed(config: Config) -> str:

@@ -18,7 +18,7 @@ from sqlite_utils import Database
 
 from appliance.config import Config
 from appliance.core import wire
-from appliance.core.errors import HubUnreachable, Text, WorldError
+from appliance.core.errors import HubUnreachable, KeyRanOut, OperatorError, Text, WorldError
 from appliance.core.events import (
     Acked,
     Asked,
@@ -39,9 +39,11 @@ from appliance.core.events import (
 )
 from appliance.core.journal import Broken, Checkpoint, Position, Record, parse_public_key
 from appliance.core.judge import Verdict
+from appliance.core.key_term import standing
 from appliance.core.moment import US
 from appliance.core.session import DELIVERIES_MAX, ProtocolError, Session, batch_of
 from appliance.core.snapshot import Statement
+from appliance.keys import read_sign_key
 from appliance.store import facts, hub_keys, journals, needs
 from appliance.store.database import transaction
 from edge_agent.arriving import Snapshots
@@ -81,6 +83,9 @@ class Conversation:
         self._own = wire.stream_of_site(config.site)
         self._first_key = config.hub.sign_key if config.hub else ""
         self._machine = machine
+        self._key, self._key_path = key.public_key(), config.sign_key
+        self._is_key_due = False
+        self._has_run_out = False
         self.recovery = Recovery(config.site, db, key, apply, machine)
         self._alarms = StreamAlarms(db, (self._own, *wire.streams_of_hub(config.site)))
         self.own = OwnStream(db, self._own, key)
@@ -91,6 +96,8 @@ class Conversation:
         self.news = 0
         """Grows with all that is heard but assets that were asked for, and with the end of a session."""
         self._gives_bytes_max = 0
+        self.keeps_backups = 0
+        """How many backups of this box the hub keeps; 0 while nobody has said."""
         self.hub_ahead_us: int | None = None
         """How far the hub's clock was ahead of ours when it greeted."""
         self._snapshots = Snapshots(db, config.database, apply)
@@ -133,6 +140,11 @@ class Conversation:
             given_bytes=self.given.asked_bytes,
             given_bytes_per_s=self.given.rate_bytes_per_s,
         )
+
+    @property
+    def must_renew_keys(self) -> bool:
+        """The hub can be reached, and has said that it is time to change the keys of this box."""
+        return self._has_run_out or (self._is_key_due and self._is_greeted)
 
     def listen(self, now_us: int, jitter: float) -> list[Outcome]:
         """Read what there is, and act on it. Returns what somebody else has to note."""
@@ -177,10 +189,10 @@ class Conversation:
                 self._session.send_status(status)
             self._ping(now_us)
 
-    def deliver(self, digest: str) -> None:
-        """Tell the hub that an upload is complete."""
+    def deliver(self, digest: str, *, is_backup: bool = False) -> None:
+        """Tell the hub that an upload, or a backup, is complete."""
         if self._session is not None and self._session.may_deliver() and digest not in self.told:
-            self._session.delivered(digest)
+            self._session.delivered(digest, is_backup=is_backup)
             self.told.add(digest)
             self._stir()
 
@@ -188,6 +200,15 @@ class Conversation:
         """Have the hub hand over small assets."""
         if self._session is not None and self.given.ask_of(self._session, digests, sizes_bytes, now_us):
             self._stir()
+
+    def take_up_keys(self, now_us: int) -> None:
+        """The keys were changed: what is said from now on is said under them."""
+        self._is_key_due = self._has_run_out = False
+        self._look_at_keys()
+        log.info("keys_taken_up", at_us=now_us)
+        if self._session is not None:
+            self._session.bye(Text("密钥已更换", "the keys were changed"))
+        self._line.dial_now()
 
     def close(self) -> None:
         """Say goodbye."""
@@ -198,7 +219,17 @@ class Conversation:
                 self._line.write(self._session.data_to_send())
         self._line.close()
 
+    def _look_at_keys(self) -> None:
+        """Somebody may have changed them: `songshan rotate-keys`, by our doing or a person's."""
+        with suppress(OperatorError):
+            key = read_sign_key(self._key_path)
+            if key.public_key() != self._key:
+                self._key = key.public_key()
+                self.own.sign_with(key)
+                self.recovery.sign_with(key)
+
     def _greet_first(self, now_us: int) -> None:
+        self._look_at_keys()
         have = {stream: journals.cursor(self._db, stream).position for stream in wire.streams_of_hub(self._site)}
         offer = journals.cursor(self._db, self._own).position
         software, trusts = f"songshan-edge {facts.version()}", hub_keys.trusted(self._db, self._first_key)
@@ -261,9 +292,13 @@ class Conversation:
         """Find where the hub stands in our stream. Where that is no place of ours, we say nothing new until it is."""
         assert self._session is not None
         self._is_greeted = True
-        self._gives_bytes_max = greeted.gives_bytes_max
+        self._gives_bytes_max, self.keeps_backups = greeted.gives_bytes_max, greeted.keeps_backups
         self._line.greeted(greeted.peer, now_us)
         self.hub_ahead_us = greeted.time_us - now_us
+        # By the hub's clock alone: ours may say 1970.
+        self._is_key_due, self._has_run_out = standing(greeted.key, greeted.time_us) != "good", False
+        with transaction(self._db):
+            facts.set_status(self._db, greeted.key, now_us)
         self.recovery.look_at_key(self._first_key, greeted.hub_key, now_us)
         for stream, head in greeted.heads.items():
             if head.place < journals.cursor(self._db, stream).position.place:
@@ -395,6 +430,7 @@ class Conversation:
         if isinstance(error, ProtocolError) and self._session is not None:
             with suppress(WorldError):
                 self._line.write(self._session.data_to_send())
+        self._has_run_out = isinstance(error, KeyRanOut)
         self._line.lost(error, now_us, jitter)
         self.news += 1
         self._begin(None)

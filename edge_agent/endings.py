@@ -26,6 +26,7 @@ from edge_agent.core.outcomes import (
     DropRead,
     DropUnusable,
     Failed,
+    KeysRenewed,
     Looked,
     NotPackaged,
     Outcome,
@@ -35,6 +36,7 @@ from edge_agent.core.outcomes import (
     Unusable,
     Verified,
 )
+from edge_agent.core.steps import RenewKeys
 from edge_agent.memory import Memory
 from edge_agent.reading import Reading
 
@@ -87,6 +89,8 @@ def of_child(ended: Ended, config: Config, memory: Memory) -> Iterator[Outcome]:
             yield from live.of_import(ended, config)
         case "ask":
             yield from live.of_ask(ended)
+        case "renew":
+            yield _of_renewing(ended)
         case "adopt" | "verify" | "take" | "base":
             read = reading.answer(ended.status, ended.said, ended.complained)
             yield from of_reading(ended.child, read, memory)
@@ -120,6 +124,14 @@ def of_reading(child: Child, read: Reading, memory: Memory) -> Iterator[Outcome]
 def packaged_path(config: Config, source: str) -> Path:
     """Where the packager writes; under which digest it is known is known when it is done."""
     return config.incoming / f"{hex_of(source)}.house"
+
+
+def _of_renewing(ended: Ended) -> Outcome:
+    """Cut off anywhere, the same command goes on: what lies beside the keys says how far it was."""
+    if ended.status == 0:
+        return KeysRenewed()
+    word = ended.complained.strip().partition("\n")[0][:200]
+    return Failed(RenewKeys.__name__, Text(f"密钥未换成：{word}", f"the keys were not changed: {word}"))
 
 
 def _of_transfer(ended: Ended, config: Config) -> Iterator[Outcome]:

@@ -12,7 +12,7 @@ from typing import Final
 
 from sqlite_utils import Database
 
-from appliance import files, spool
+from appliance import files, handing, spool
 from appliance.config import Config
 from appliance.core.command import Import, Submit
 from appliance.core.errors import DiskFull, OperatorError, SongshanError, Text
@@ -53,6 +53,7 @@ from edge_agent.core.steps import (
     LogAired,
     Package,
     Remove,
+    RenewKeys,
     Report,
     Serve,
     Share,
@@ -76,6 +77,8 @@ from edge_agent.memory import Memory
 
 PACKAGING_LIMIT_S: Final = 4 * 86400.0
 """The packager bounds itself by the length of the clip; this is for one that does not."""
+RENEWING_LIMIT_S: Final = 15 * 60.0
+"""A hub with accounts lets a new key in when its timer has run; each question to it has its own timeout."""
 READING_LIMIT_S: Final = 12 * 3600.0
 DISK_FAULTS: Final = files.BROKEN | {errno.EROFS}
 YIELDING: Final = ("nice", "-n", "10", "ionice", "-t", "-c", "3")
@@ -164,8 +167,11 @@ def _do(step: Step, world: World, deadlines: Mapping[str, int | None]) -> Iterat
             yield Due("take_stock")
         case Connect():
             world.line.dial()
+        case RenewKeys():
+            program = str(Path(sys.executable).with_name("songshan"))
+            world.children.start(Child("renew", ("keys",)), (program, "rotate-keys"), RENEWING_LIMIT_S, world.environ)
         case Deliver(digest):
-            world.conversation.deliver(digest)
+            world.conversation.deliver(digest, is_backup=handing.path_of(config, digest).exists())
         case AskFor(digests, sizes_bytes, behind, bytes_max):
             world.conversation.given.go_on_with(behind, bytes_max)
             if digests:
@@ -229,7 +235,8 @@ def _transfer(step: Fetch | Upload, world: World, deadlines: Mapping[str, int | 
             world.memory.progress[digest] = (staged.stat().st_size if staged.exists() else 0, now_us)
         child = Child("fetch", step.digests, deadlines.get(step.digests[0]), step.bytes_per_s)
     else:
-        paths = [files.path_of(config, digest) for digest in step.digests]
+        waiting = {each: handing.path_of(config, each) for each in step.digests}
+        paths = [path if path.exists() else files.path_of(config, each) for each, path in waiting.items()]
         argv = transfer.upload_argv(world.route, paths, step.bytes_per_s)
         child = Child("upload", step.digests, bytes_per_s=step.bytes_per_s)
     world.children.start(child, argv, transfer.LIMIT_S, transfer.ENVIRON)

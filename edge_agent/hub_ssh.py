@@ -13,7 +13,7 @@ from typing import Final, Self
 import paramiko
 
 from appliance.config import HubAddress
-from appliance.core.errors import HubUnreachable, LockedOut, Text
+from appliance.core.errors import HubUnreachable, KeyRanOut, LockedOut, Text
 
 COMMAND: Final = "session"
 READ_BYTES_MAX: Final = 1024 * 1024
@@ -108,6 +108,8 @@ class HubLink:
         # The end of what it says comes before the word on how it ended.
         self._channel.status_event.wait(STATUS_WAIT_S)
         status = self._channel.exit_status if self._channel.exit_status_ready() else None
+        if status == KeyRanOut.exit_status:
+            return KeyRanOut(Text(f"密钥已期满，自动更换中：{said}", f"the keys ran out and are being changed: {said}"))
         if status == LOCKED_OUT_STATUS:
             return LockedOut(Text(f"嵩山云不再接纳本站：{said}", f"the hub no longer lets this site in: {said}"))
         return HubUnreachable(

@@ -82,6 +82,11 @@ class Line:
         assert self.state == "away"
         self._dial = self._begin()
 
+    def dial_now(self) -> None:
+        """What was in the way is not any more: do not wait."""
+        self._failures = 0
+        self.next_attempt_us = 0
+
     def pick_up(self) -> bool:
         """Whether the line has come up since the last look; raises WorldError when it could not be had."""
         answer = self._dial.answer() if self._dial else None

@@ -9,6 +9,7 @@ from appliance.core.asset import Asset
 from appliance.core.errors import Text
 from appliance.core.moment import US
 from appliance.core.scrub import Reading
+from appliance.handing import Waiting
 from appliance.store.relays import LiveEntry
 from appliance.store.work import Fetching, Sending, ToPackage
 from edge_agent.arriving import Arriving
@@ -92,6 +93,12 @@ class Memory:
     collected_us: int = 0
     """When it was last looked for chunks of live sources that may go."""
     meter: Meter = field(default_factory=Meter)
+    backups: tuple[Waiting, ...] = ()
+    """Those that wait for the hub, as they lay there at"""
+    backups_looked_us: int = 0
+    backup_begun: str = ""
+    """The digest of the one that travels, and of the one that rsync has brought up."""
+    backup_there: str = ""
     full_until_us: int = 0
     """The disk said that it is full; so long that is believed."""
     room_told: bool = False

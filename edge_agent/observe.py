@@ -22,7 +22,7 @@ from appliance.core.scrub import next_reading
 from appliance.store import cache, items, work
 from appliance.store.line_rates import rate_of
 from appliance.store.shown import held_bytes
-from edge_agent import basis, drop, live
+from edge_agent import backing_up, basis, drop, live
 from edge_agent.children import Children
 from edge_agent.conversation import Conversation
 from edge_agent.core import retry
@@ -30,6 +30,7 @@ from edge_agent.core.basis import SIZE_BYTES_MIN, Candidate, basis_of
 from edge_agent.core.journey import to_copy
 from edge_agent.core.observation import Child, Observation, Outgoing, Space, Unpackaged, Waiting, Wanted
 from edge_agent.core.outcomes import Moved, Outcome
+from edge_agent.core.steps import RenewKeys
 from edge_agent.given import Given
 from edge_agent.memory import Known, Memory, Wantings
 from edge_agent.transfer import percent_done
@@ -73,6 +74,7 @@ def observe(
         now_us=now_us,
         space=space,
         link=link,
+        must_renew_keys=_must_renew_keys(memory, conversation, now_us),
         children=children.running(),
         commands=tuple(
             Waiting(name, is_due=memory.is_due(name, now_us)) for name in spool.pending(config)[:COMMANDS_PER_TURN]
@@ -83,16 +85,19 @@ def observe(
         drops_to_tell=memory.told_drops != tuple(entry.key for entry in memory.drops.refused),
         is_settling=any(entry.since_us + settled_us > now_us for entry in memory.drops.settling),
         wanted=wanted,
-        outgoing=tuple(
-            Outgoing(
-                digest=sending.digest,
-                size_bytes=sending.size_bytes,
-                is_there=sending.is_taken or sending.done_bytes >= sending.size_bytes,
-                is_told=sending.digest in conversation.told,
-                has_failed=sending.attempts > 0,
-                is_due=retry.is_due(sending.not_before_us, now_us, retry.TRANSFER),
-            )
-            for sending in known.to_send
+        outgoing=(
+            *(
+                Outgoing(
+                    digest=sending.digest,
+                    size_bytes=sending.size_bytes,
+                    is_there=sending.is_taken or sending.done_bytes >= sending.size_bytes,
+                    is_told=sending.digest in conversation.told,
+                    has_failed=sending.attempts > 0,
+                    is_due=retry.is_due(sending.not_before_us, now_us, retry.TRANSFER),
+                )
+                for sending in known.to_send
+            ),
+            *backing_up.outgoing(config, memory, conversation.told, now_us, keeps_backups=conversation.keeps_backups),
         ),
         unpackaged=tuple(
             Unpackaged(each.source, each.size_bytes, is_due=memory.is_due(each.source, now_us))
@@ -140,6 +145,7 @@ def _without_media(
         space=Space(0, 0),
         media="back" if files.media_are_there(config) else memory.media,
         link=conversation.state(),
+        must_renew_keys=_must_renew_keys(memory, conversation, now_us),
         children=children.running(),
         commands=tuple(
             Waiting(name, is_due=memory.is_due(name, now_us)) for name in spool.pending(config)[:COMMANDS_PER_TURN]
@@ -150,6 +156,10 @@ def _without_media(
         reported_us=memory.reported_us if memory.reported_link == link_state else 0,
         changed_us=memory.changed_us,
     )
+
+
+def _must_renew_keys(memory: Memory, conversation: Conversation, now_us: int) -> bool:
+    return conversation.must_renew_keys and memory.is_due(RenewKeys.__name__, now_us)
 
 
 def progress(

@@ -17,12 +17,18 @@ class OwnStream:
 
     def __init__(self, db: Database, stream: str, key: Ed25519PrivateKey) -> None:
         self._db, self._stream, self._key = db, stream, key
+        self._is_key_new = False
         self.signed_us = 0
+
+    def sign_with(self, key: Ed25519PrivateKey) -> None:
+        """Another key from now on; the head is signed anew, for an auditor has the newest one alone."""
+        self._key, self._is_key_new = key, True
 
     def vouch(self, now_us: int) -> None:
         """Sign the head where it has moved, hub or no hub: an audit asks nobody but the journal."""
         own, signed = journals.cursor(self._db, self._stream).position, journals.checkpoint(self._db, self._stream)
-        if own.seq and (signed is None or signed.position != own):
+        if own.seq and (signed is None or signed.position != own or self._is_key_new):
+            self._is_key_new = False
             journals.keep_checkpoint(self._db, sign_checkpoint(own, now_us, now_us + CHECKPOINT_GOOD_US, self._key))
 
     def sign_head(self, own: Position, now_us: int) -> Checkpoint:

@@ -28,7 +28,7 @@ from appliance.core.stock import RenditionState
 from appliance.core.ts import HOUSE_PROFILE
 from appliance.store import assets, desk, facts, line_rates, needs
 from appliance.store.database import transaction
-from edge_agent import alarms, carry, drop, health, live, report, stocktaking, traffic
+from edge_agent import alarms, backing_up, carry, drop, health, live, report, stocktaking, traffic
 from edge_agent.apply import Applying
 from edge_agent.core import retry
 from edge_agent.core.outcomes import (
@@ -47,6 +47,7 @@ from edge_agent.core.outcomes import (
     Due,
     Failed,
     ImportBroke,
+    KeysRenewed,
     LetGo,
     Looked,
     Moved,
@@ -61,6 +62,7 @@ from edge_agent.core.outcomes import (
     Unusable,
     Verified,
 )
+from edge_agent.core.steps import RenewKeys
 from edge_agent.desk import effect_of
 from edge_agent.execute import World
 from edge_agent.memory import Known
@@ -196,6 +198,7 @@ class Recording:
             case Ceased(digest, is_upload, result):
                 self._memory.progress.pop(digest, None)
                 traffic.cease(db, outcome, now_us, jitter)
+                backing_up.note(outcome, self._config, self._memory, now_us, jitter)
                 if result is Result.DISK:
                     self._disk_fault(db, outcome.reason, now_us)
                 if result is Result.NO_ROOM and not is_upload:
@@ -227,6 +230,7 @@ class Recording:
                 self._not_packaged(db, outcome, now_us, jitter)
             case Answered():
                 traffic.answer(db, outcome, now_us, jitter)
+                backing_up.note(outcome, self._config, self._memory, now_us, jitter)
             case LetGo(digest):
                 needs.gone(db, digest)
                 live.let_go(db, digest)
@@ -235,6 +239,9 @@ class Recording:
                 live.note(db, outcome, self._memory, now_us, jitter)
             case Reached():
                 needs.reached(db)
+            case KeysRenewed():
+                self._memory.failures.pop(RenewKeys.__name__, None)
+                self._world.conversation.take_up_keys(now_us)
             case DropsToTell(entries):
                 self._told_of = alarms.of_drops(db, entries, self._told_of, now_us)
             case Failed(subject, reason, no_room, is_disk):

@@ -43,6 +43,10 @@ class Recovery:
         self.rewound: set[str] = set()
         """Streams of the hub that it is taking back from us, or should."""
 
+    def sign_with(self, key: Ed25519PrivateKey) -> None:
+        """Another key from now on."""
+        self._key = key
+
     def begin(self) -> None:
         """A new session: what the one before had found out is found out again."""
         self._hub_has = None

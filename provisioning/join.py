@@ -14,7 +14,7 @@ import paramiko
 from appliance.command import Box, pass_box, say
 from appliance.config import INSTALLED_HOME, INSTALLED_RUN, Config, HubAddress, config_path, load, render
 from appliance.core import journal
-from appliance.core.errors import HubUnreachable, LockedOut, OperatorError, Refused, Text
+from appliance.core.errors import HubUnreachable, KeyRanOut, LockedOut, OperatorError, Refused, Text
 from appliance.durable import make_folder, sweep, write_atomically
 from appliance.joining import Bundle, read_bundle
 from appliance.keys import unused_mark
@@ -137,16 +137,26 @@ def said_to_hub(hub: HubAddress, key: paramiko.PKey, command: str, line: bytes, 
             channel_in.write(line + b"\n")
             channel_in.flush()
             said = channel_out.readline(ANSWER_BYTES_MAX)
+            why = "" if said else _why_not(channel_out.channel)
         except paramiko.BadHostKeyException as error:
             raise _locked_out(_STRANGER) from error
         except paramiko.AuthenticationException as error:
             raise _locked_out(_NOT_ACCEPTED) from error
         except (OSError, paramiko.SSHException) as error:
             raise _unreachable(hub, error) from error
+    if why:
+        raise LockedOut(Text(f"嵩山云不接纳：{why}", f"the hub does not let this in: {why}"), retryable=False)
     try:
         return msgspec.json.decode(said, type=answer)
     except msgspec.DecodeError as error:
         raise _unreachable(hub, error) from error
+
+
+def _why_not(channel: paramiko.Channel) -> str:
+    """What the gate says where it lets a known key do nothing; "" for any other end."""
+    channel.status_event.wait(CONNECT_TIMEOUT_S)
+    is_over = channel.exit_status_ready() and channel.exit_status in (LockedOut.exit_status, KeyRanOut.exit_status)
+    return channel.recv_stderr(ANSWER_BYTES_MAX).decode(errors="replace").strip() if is_over else ""
 
 
 class OnlyPinned(paramiko.MissingHostKeyPolicy):

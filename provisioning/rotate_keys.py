@@ -8,11 +8,15 @@
     refused     the old transport key was tried once more, and the door stayed shut
 
 Killed anywhere, the same command goes on: what lies there says how far it was, and the box works meanwhile. The agent
-need not stop, but must be started again afterwards: it has the old signing key in its memory.
+starts it when the hub says that it is time, and takes the new keys up by itself, whoever started it.
 """
 
+import fcntl
 import io
+import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -21,9 +25,10 @@ import msgspec
 import paramiko
 
 from appliance import shut_out
-from appliance.command import Box, pass_box, say, say_json
+from appliance.command import Box, complain, pass_box, say, say_json
+from appliance.commands.backup import backup
 from appliance.config import Config, HubAddress
-from appliance.core.errors import HubUnreachable, LockedOut, Refused, Text, WorldError
+from appliance.core.errors import HubUnreachable, LockedOut, Refused, SongshanError, Text, WorldError
 from appliance.durable import disk_errors, sync_folder, unlink_durably, write_atomically
 from provisioning import identity
 from provisioning.join import said_to_hub
@@ -44,24 +49,18 @@ PAUSE_S: Final = 2.0
 @click.command("rotate-keys")
 @click.option("--json", "as_json", is_flag=True, help="for programs")
 @pass_box
-def rotate_keys(box: Box, as_json: bool) -> None:
+@click.pass_context
+def rotate_keys(context: click.Context, box: Box, as_json: bool) -> None:
     """更换本节点的两把密钥，须有线路。 Change the two keys of this box, over the line; as the box's user.
 
-    Broken off, the same command goes on. Then restart the agent. Example: songshan rotate-keys
+    The agent does so by itself before they run out. Broken off, the same command goes on. Example: songshan rotate-keys
     """
     config = box.config
     if config.hub is None:
         raise Refused(Text("本节点未加入嵩山云", "this box belongs to no hub"))
     shut_out.check(config)
-    unconfirmed = config.keys / UNCONFIRMED
-    if _next(config.sign_key).exists() or not (unconfirmed.exists() or _next(config.ssh_key).exists()):
-        _hand_in(config, config.hub)
-        write_atomically(unconfirmed, b"")
-        _switch(config, "sign")
-    former = identity.read_private(config.ssh_key) if _next(config.ssh_key).exists() else None
-    _switch(config, "ssh")
-    _confirm(config, config.hub)
-    unlink_durably(unconfirmed)
+    with _alone(config.keys):
+        former = _change(config, config.hub)
     is_refused = _is_refused(config, config.hub, former)
     shown = identity.fingerprint(identity.public_line(identity.read_private(config.ssh_key).public_key()))
     if as_json:
@@ -70,7 +69,46 @@ def rotate_keys(box: Box, as_json: bool) -> None:
     say(Text(f"密钥已更换，指纹 {shown}", f"the keys were changed, fingerprint {shown}"))
     if is_refused:
         say(Text("旧密钥已试过，被拒绝", "the old key was tried, and is refused"))
-    say(Text("请重启：systemctl restart songshan-agent", "now: systemctl restart songshan-agent"))
+    say(Text("agent 自会改用", "the agent takes them up by itself"))
+    if config.database.exists():
+        _back_up(context)
+
+
+def _change(config: Config, hub: HubAddress) -> "Ed25519PrivateKey | None":
+    """Go on from where it stands; the transport key that went, where it is still at hand."""
+    unconfirmed = config.keys / UNCONFIRMED
+    if _next(config.sign_key).exists() or not (unconfirmed.exists() or _next(config.ssh_key).exists()):
+        _hand_in(config, hub)
+        write_atomically(unconfirmed, b"")
+        _switch(config, "sign")
+    former = identity.read_private(config.ssh_key) if _next(config.ssh_key).exists() else None
+    _switch(config, "ssh")
+    _confirm(config, hub)
+    unlink_durably(unconfirmed)
+    return former
+
+
+def _back_up(context: click.Context) -> None:
+    """What was backed up before has keys that open nothing. Where it cannot be done now the night does it."""
+    try:
+        context.invoke(backup, file=None, nightly=True, show_code=False, as_json=False)
+    except SongshanError as error:
+        complain(error)
+
+
+@contextmanager
+def _alone(keys: Path) -> Iterator[None]:
+    """Agent and technician must not make two pairs at once. Refused while another one changes them."""
+    with disk_errors(keys):
+        descriptor = os.open(keys, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Refused(Text("密钥正在更换", "the keys are being changed just now")) from error
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _hand_in(config: Config, hub: HubAddress) -> None:

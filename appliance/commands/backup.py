@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from appliance import nights, spool
+from appliance import handing, nights, spool
 from appliance.alone import only_one
 from appliance.backup import read_header, recovery_seed, write
 from appliance.command import Box, now_us, pass_box, say, say_json
@@ -19,12 +19,14 @@ from appliance.core.backup import Head, Manifest, behind, superfluous
 from appliance.core.command import Did
 from appliance.core.errors import Corrupt, OperatorError, Refused, SongshanError, Text
 from appliance.core.facts import as_facts
+from appliance.core.moment import to_text
 from appliance.durable import disk_errors, owned_like, unlink_durably, write_atomically
 from appliance.restoring import rehearse
 from appliance.restoring import restore as put_back
 from appliance.store import at_rest
 
 CODE_BYTES_MAX: Final = 1024
+STATUS: Final = Path("status")
 ENVIRON: Final = "SONGSHAN_RECOVERY_CODE"
 
 
@@ -37,10 +39,13 @@ ENVIRON: Final = "SONGSHAN_RECOVERY_CODE"
 def backup(box: Box, file: Path | None, nightly: bool, show_code: bool, as_json: bool) -> None:
     """备份：把本机的配置、密钥和数据库写进一个加密文件；agent 照常运行。 Back up config, keys and database.
 
-    The file can be read with the recovery code alone. Media are not in it.
-    Example: songshan backup /media/usb/dengfeng.backup
+    The file can be read with the recovery code alone. Media are not in it. `status` in the place of a file tells
+    when the last one was made and when one reached the hub. Example: songshan backup /media/usb/dengfeng.backup
     """
     config = box.config
+    if file == STATUS:
+        _say_status(config, as_json)
+        return
     if show_code:
         _show_code(config, as_json)
         return
@@ -51,6 +56,8 @@ def backup(box: Box, file: Path | None, nightly: bool, show_code: bool, as_json:
     made = write(config, box.home, path, moment_us)
     if nightly:
         _rehearse(config, path)
+        if config.hub is not None:
+            handing.put(config, path)
     gone = _let_go(config) if nightly else 0
     if as_json:
         say_json({"path": str(path), "size_bytes": path.stat().st_size, "let_go": gone, **as_facts(made)})
@@ -101,6 +108,32 @@ def restore(box: Box, file: Path, code_file: Path | None, as_json: bool) -> None
             )
         )
     say(Text("现在启动 agent：systemctl start songshan-agent", "now start the agent: systemctl start songshan-agent"))
+
+
+def _say_status(config: Config, as_json: bool) -> None:
+    """The last one here, whether it was opened, and the last one at the hub."""
+    fact, wait = nights.backup_fact(config), handing.waiting(config)
+    if as_json:
+        say_json(
+            {**as_facts(fact), "waiting_for_hub": len(wait), "waiting_bytes": sum(each.size_bytes for each in wait)}
+        )
+        return
+    last = to_text(fact.last_us) if fact.last_us is not None else None
+    opened = Text("，已试开" if fact.is_rehearsed else "", ", opened again" if fact.is_rehearsed else "")
+    say(
+        Text(
+            f"最近一份：{last or '无'}{opened.zh}，共 {fact.count} 份",
+            f"last: {last or '-'}{opened.en}, {fact.count} kept",
+        )
+    )
+    if config.hub is not None:
+        at = to_text(fact.at_hub_us) if fact.at_hub_us is not None else None
+        say(
+            Text(
+                f"送达嵩山云：{at or '从未'}；待送 {len(wait)} 份",
+                f"reached the hub: {at or 'never'}; {len(wait)} wait for the line",
+            )
+        )
 
 
 def _rehearse(config: Config, path: Path) -> None:

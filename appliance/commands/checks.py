@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Final
 
 from appliance.command import Box
-from appliance.commands import machine_checks, unit_checks
+from appliance.commands import machine_checks, timer_checks, unit_checks
 from appliance.commands.check import Check as Check
 from appliance.commands.check import State, good, wrong
 from appliance.config import Config
 from appliance.core.errors import Held, SongshanError, Text, WorldError
 from appliance.core.health import Snapshot
+from appliance.core.key_alarm import of_key
 from appliance.core.moment import to_text
 from appliance.core.outputs import line_of, of_outputs
 from appliance.store.database import open_read_only, reading, sqlite_errors
@@ -30,7 +31,7 @@ BANNER_BYTES: Final = 64
 PROGRAMS: Final = ("rsync", "ssh", "ffmpeg", "ffprobe", "setpriv")
 PARKED_SHOWN: Final = 5
 _LOOKED_AT: Final = {
-    "agent", "backup", "clock", "database", "release", "upgrade", "output", "output-network", "output-slate",
+    "agent", "backup", "clock", "database", "key", "release", "upgrade", "output", "output-network", "output-slate",
     "output-rate", "output-standby", "probe",
 }  # fmt: skip
 """Alarms of what is looked at here anyway."""
@@ -50,6 +51,7 @@ def all_checks(box: Box, now_us: int) -> tuple[Check, ...]:
         *machine_checks.release(config, now_us),
         *_folders(config),
         *keys(config),
+        *_key_term(config, seen),
         *_disk(config, seen),
         *_database(config),
         *machine_checks.backup(config, now_us),
@@ -61,6 +63,9 @@ def all_checks(box: Box, now_us: int) -> tuple[Check, ...]:
         *_alarms(seen),
         *machine_checks.ended_badly(config, now_us),
         *unit_checks.units(config),
+        *timer_checks.timers(config, now_us),
+        *timer_checks.agents_own(config, seen),
+        *timer_checks.firewall(config),
     ]
     found += [*machine_checks.disks(config), *machine_checks.web(config), *_programs()]
     return (*found, machine_checks.clock(now_us, seen.clock))
@@ -110,6 +115,20 @@ def keys(config: Config) -> Iterator[Check]:
             yield wrong("keys", "bad", text, Text(f"chmod 600 {path}", f"chmod 600 {path}"))
         else:
             yield good("keys", str(path), str(path))
+
+
+def _key_term(config: Config, seen: Snapshot) -> Iterator[Check]:
+    """For how long the hub lets them in; nothing before it has said so."""
+    if config.hub is None or seen.key.until_us is None or seen.key.renew_from_us is None:
+        return
+    found = tuple(of_key(seen))
+    for finding in found:
+        yield wrong("key", "bad" if finding.severity == "red" else "warning", finding.text, finding.hint)
+    if not found:
+        until, renew = to_text(seen.key.until_us)[:10], to_text(seen.key.renew_from_us)[:10]
+        yield good(
+            "key", f"{until} 前有效，{renew} 起自动更换", f"good until {until}, changed by itself from {renew} on"
+        )
 
 
 def _disk(config: Config, seen: Snapshot) -> Iterator[Check]:

@@ -31,6 +31,8 @@ SMART_WORN: Final = 1 << 4
 """Bits of smartctl's exit status, smartctl(8): the disk says that it fails; a value is past its threshold."""
 SMART_SILENT: Final = 0b111
 """It could not be asked."""
+AWAY_US: Final = 8 * 24 * 3600 * US
+"""A week of a bad line is no news; a backup that only lies beside what it is a backup of is none."""
 OFFSET_MAX_MS: Final = 1000.0
 LATELY_US: Final = 24 * 3600 * US
 INCIDENTS_SHOWN: Final = 5
@@ -93,8 +95,23 @@ def backup(config: Config, now_us: int) -> Iterator[Check]:
             "恢复码没有人抄下：换机后备份打不开", "nobody has written the recovery code down: it opens no backup"
         )
         yield wrong("backup", "warning", text, Text("songshan backup --show-code", "songshan backup --show-code"))
+    elif config.hub is not None and (fact.at_hub_us is None or now_us - fact.at_hub_us > AWAY_US):
+        at = age_of(now_us - fact.at_hub_us) if fact.at_hub_us is not None else None
+        text = Text(
+            f"备份只在本机：{f'{at.zh}没有送达嵩山云' if at else '从未送达嵩山云'}",
+            f"backups are on this machine alone: none reached the hub {f'for {at.en}' if at else 'ever'}",
+        )
+        step = Text(
+            "有线路：songshan backup status；没有：把 backups/ 里最新的拷到移动盘带走",
+            "with a line: songshan backup status; without: copy the newest of backups/ to a stick and take it away",
+        )
+        yield wrong("backup", "warning", text, step)
     else:
-        yield good("backup", f"{age.zh}前，共 {fact.count} 份", f"{age.en} old, {fact.count} kept")
+        hub = Text("", "")
+        if fact.at_hub_us is not None:
+            at = age_of(now_us - fact.at_hub_us)
+            hub = Text(f"，{at.zh}前送达嵩山云", f", one reached the hub {at.en} ago")
+        yield good("backup", f"{age.zh}前，共 {fact.count} 份{hub.zh}", f"{age.en} old, {fact.count} kept{hub.en}")
 
 
 def disks(config: Config) -> Iterator[Check]:

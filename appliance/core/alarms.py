@@ -10,6 +10,7 @@ import msgspec
 
 from appliance.core.errors import Text
 from appliance.core.health import Alarm, Finding, NotReady, OnAir, Severity, Snapshot
+from appliance.core.key_alarm import of_key
 from appliance.core.live_alarms import of_live
 from appliance.core.misfits import of_plans
 from appliance.core.moment import US, to_text
@@ -61,6 +62,7 @@ def findings(seen: Snapshot, thresholds: Thresholds) -> tuple[Finding, ...]:
         *_of_days(seen, thresholds),
         *_of_risk(seen, thresholds),
         *_of_link(seen, thresholds),
+        *of_key(seen),
         *_of_sync(seen, thresholds),
         *_of_orders(seen),
         *_of_machine(seen, thresholds),

@@ -52,7 +52,8 @@ class BackupFact(msgspec.Struct, frozen=True, kw_only=True):
     """The nightly backups. `last_us` None: there is none; `joined_us`: since when there could be.
 
     `code_shown_us`: when the recovery code, without which none can be read elsewhere, was last shown to a person;
-    `is_rehearsed`: the last one was opened as a restore would open it.
+    `is_rehearsed`: the last one was opened as a restore would open it. `at_hub_us`: when the hub last said that
+    it keeps one.
     """
 
     last_us: int | None = None
@@ -62,6 +63,7 @@ class BackupFact(msgspec.Struct, frozen=True, kw_only=True):
     joined_us: int | None = None
     code_shown_us: int | None = None
     is_rehearsed: bool = False
+    at_hub_us: int | None = None
 
 
 def nightly_name(site: str, made_at: str) -> str:

@@ -11,6 +11,7 @@ A bug is an assert or a crash: systemd restarts, the trace is in the journal. Th
         Corrupt           bytes on disk are not what they are called; they are in quarantine      exit 1
         HubUnreachable    the hub cannot be reached                                               exit 3
         LockedOut         the hub does not accept this site's key                                 exit 4
+          KeyRanOut       it is known, and its time is over: it may be changed, and nothing else  exit 5
 
 Texts that travel with data (refusals, reasons, alarms) are pairs, Chinese and English, so that they can be stored, sent
 and shown in either language wherever they end up.
@@ -94,3 +95,9 @@ class LockedOut(WorldError):
     """The hub was reached and does not accept this site's key, or shows a host key other than the pinned one."""
 
     exit_status = 4
+
+
+class KeyRanOut(LockedOut):
+    """The time of this site's key is over. The hub lets it be changed, and lets the site do nothing else before."""
+
+    exit_status = 5

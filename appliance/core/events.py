@@ -7,6 +7,7 @@ import msgspec
 from appliance.core.errors import Text
 from appliance.core.journal import Checkpoint, Position, Record
 from appliance.core.judge import Verdict
+from appliance.core.key_term import Key
 from appliance.core.snapshot import Statement
 from appliance.core.wire import DeliveryVerdict
 
@@ -17,6 +18,7 @@ class Greeted(msgspec.Struct, frozen=True):
     `machine` tells a box's machine from another; "" when it does not say, and of a hub. `hub_key` is the hub's signing
     key as the peer has it: of a box the one that it trusts, of a hub its own; "" when it does not say.
     `gives_bytes_max`: of a hub, the largest asset that it gives in the session; 0: none.
+    `key`: of a hub, for how long the box's keys are good; `keeps_backups`: how many backups of the box it keeps.
     """
 
     peer: str
@@ -27,6 +29,8 @@ class Greeted(msgspec.Struct, frozen=True):
     machine: str = ""
     hub_key: str = ""
     gives_bytes_max: int = 0
+    key: Key = Key()
+    keeps_backups: int = 0
 
 
 class RecordsArrived(msgspec.Struct, frozen=True):
@@ -131,9 +135,10 @@ class StatusArrived(msgspec.Struct, frozen=True):
 
 
 class Delivered(msgspec.Struct, frozen=True):
-    """An asset lies complete in `incoming`: look, and `answer_delivered`."""
+    """An asset lies complete in `incoming`: look, and `answer_delivered`. `is_backup`: it is to be kept as one."""
 
     digest: str
+    is_backup: bool = False
 
 
 class DeliveredAnswered(msgspec.Struct, frozen=True):

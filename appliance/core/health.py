@@ -13,6 +13,7 @@
       carrying     an import from a stick
       packaging    the clip that is being brought to house format
       clock        whether the time is right
+      key          for how long the hub lets this site in with the keys that it has (core/key_term.py)
       machine      processor, memory, temperature
       agent        whether the loop runs
       backup       the nightly backups (core/backup.py)
@@ -30,6 +31,7 @@ import msgspec
 
 from appliance.core.backup import BackupFact
 from appliance.core.errors import Text
+from appliance.core.key_term import Key
 from appliance.core.release import ReleaseFact
 
 Severity = Literal["red", "amber", "info"]
@@ -372,6 +374,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     carrying: Carrying = Carrying()
     packaging: Packaging = Packaging()
     clock: Clock = Clock()
+    key: Key = Key()
     machine: Machine = Machine()
     agent: Agent = Agent()
     web: Web = Web()

@@ -14,7 +14,15 @@ NAMES: Final = (
     *("web", "output", "release", "alarm", "programs", "clock", "backup", "other"),
 )
 """Never put in another order: the other end of the line may be older. `other`: none of these."""
-_AS: Final = {"parked": "alarm", "ports": "web", "incident": "alarm", "units": "alarm"}
+_AS: Final = {
+    "parked": "alarm",
+    "ports": "web",
+    "incident": "alarm",
+    "units": "alarm",
+    "key": "keys",
+    "timers": "alarm",
+    "firewall": "alarm",
+}
 """What is told under the name of another: there are no more bits."""
 DIGITS: Final = 6
 _CHECK: Final = 13

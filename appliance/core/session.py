@@ -46,6 +46,7 @@ from appliance.core.journal import (
     parse_checkpoint_text,
 )
 from appliance.core.judge import Verdict
+from appliance.core.key_term import Key
 from appliance.core.snapshot import Statement, parse_statement_text, statement_text
 from appliance.core.wire import batch_of as batch_of
 
@@ -105,9 +106,13 @@ class Session:
         time_us: int,
         signs: str = "",
         gives_bytes_max: int = 0,
+        key: Key = Key(),  # noqa: B008  # frozen
+        keeps_backups: int = 0,
     ) -> "Session":
         """The hub's end: `have` of the site's own stream, `streams` are the heads of the hub's four."""
-        return cls(site, hub_hello(site, hub_id, have, streams, software, time_us, signs, gives_bytes_max))
+        return cls(
+            site, hub_hello(site, hub_id, have, streams, software, time_us, signs, gives_bytes_max, key, keeps_backups)
+        )
 
     @property
     def is_over(self) -> bool:
@@ -219,11 +224,11 @@ class Session:
         """Whether one more delivery may wait for its answer."""
         return self._greeted and self._over is None and len(self._deliveries) < DELIVERIES_MAX
 
-    def delivered(self, digest: str) -> None:
-        """Say that an asset lies complete in `incoming`."""
+    def delivered(self, digest: str, *, is_backup: bool = False) -> None:
+        """Say that an asset, or a backup, lies complete in `incoming`."""
         assert self.may_deliver(), "deliveries that wait are bounded"
         self._deliveries.add(digest)
-        self._say(wire.Deliver(digest))
+        self._say(wire.Deliver(digest, is_backup))
 
     def answer_delivered(self, digest: str, verdict: wire.DeliveryVerdict, reason: Text) -> None:
         """Say what was found there."""
@@ -303,7 +308,7 @@ class Session:
             case wire.Status():
                 return [StatusArrived(line.status)]
             case wire.Deliver():
-                return [self._delivery(line.digest)]
+                return [self._delivery(line)]
             case wire.DeliveredAnswer():
                 if line.digest not in self._deliveries:
                     raise ValueError("an answer that nobody asked for")
@@ -372,13 +377,14 @@ class Session:
         self._unacked.discard(line.stream)
         return Acked(Position(line.stream, line.epoch, line.seq, line.head))
 
-    def _delivery(self, digest: str) -> Delivered:
+    def _delivery(self, line: wire.Deliver) -> Delivered:
+        digest = line.digest
         if parse_digest(digest) != digest:
             raise ValueError("a digest without sha256: before it")
         self._deliveries.add(digest)
         if len(self._deliveries) > DELIVERIES_MAX:
             raise ValueError("more deliveries than may wait")
-        return Delivered(digest)
+        return Delivered(digest, line.is_backup)
 
     def _answer_ping(self, n: int) -> Sequence[Event]:
         if len(self._small) >= UNREAD_MAX:

@@ -54,6 +54,15 @@ class Head(msgspec.Struct, frozen=True):
     head: Hex
 
 
+class KeyTimes(msgspec.Struct, frozen=True):
+    """Of the keys of a box, by the hub's clock: in force since, to be changed from, good until, to be changed until."""
+
+    since: str
+    renew_from: str
+    until: str
+    grace_until: str
+
+
 class BoxHello(msgspec.Struct, frozen=True, tag_field="t", tag="hello"):
     """`have`: how far it has the hub's streams; `offer`: how far its own goes.
 
@@ -75,6 +84,8 @@ class HubHello(msgspec.Struct, frozen=True, tag_field="t", tag="hello"):
     """`have`: how far it has the site's stream; `streams`: how far its own go; `signs`: the key that it signs with.
 
     `gives_bytes_max`: assets up to this size may be asked for with `give`; a hub that does not say gives none.
+    `key`: of the site's keys; null: they never run out. `keeps_backups`: how many sealed backups of the box it keeps;
+    a hub that does not say keeps none.
     """
 
     v: Literal[1]
@@ -85,6 +96,8 @@ class HubHello(msgspec.Struct, frozen=True, tag_field="t", tag="hello"):
     software: str = ""
     signs: KeyText = ""
     gives_bytes_max: Annotated[int, msgspec.Meta(ge=0)] = 0
+    key: KeyTimes | None = None
+    keeps_backups: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class Records(msgspec.Struct, frozen=True, tag_field="t", tag="records"):
@@ -191,9 +204,11 @@ class Status(msgspec.Struct, frozen=True, tag_field="t", tag="status"):
 
 
 class Deliver(msgspec.Struct, frozen=True, tag_field="t", tag="delivered"):
-    """An asset lies complete in the site's `incoming`."""
+    """An asset lies complete in the site's `incoming`. `is_backup`: it is a sealed backup of the box, to be kept aside;
+    a box says so to a hub alone that keeps them."""
 
     digest: str
+    is_backup: bool = False
 
 
 class DeliveredAnswer(msgspec.Struct, frozen=True, tag_field="t", tag="delivered_answer"):

@@ -37,6 +37,7 @@ from appliance.core.health import (
     Sync,
     Web,
 )
+from appliance.core.key_term import Key
 from appliance.core.moment import US
 from appliance.core.outputs import of_outputs
 from appliance.core.readiness import Ready, not_ready
@@ -56,8 +57,8 @@ SUBMISSIONS_SHOWN: Final = 50
 COMING_HOURS: Final = 24
 DAY_US: Final = 86_400 * US
 
-Status = Link | Clock | Machine | Media | Agent | Carrying | Packaging | Web
-_Fact = TypeVar("_Fact", Link, Clock, Machine, Agent, Carrying, Packaging, Web)
+Status = Link | Clock | Key | Machine | Media | Agent | Carrying | Packaging | Web
+_Fact = TypeVar("_Fact", Link, Clock, Key, Machine, Agent, Carrying, Packaging, Web)
 _NO_AGENT: Final = Text("agent 没有运行", "the agent does not run")
 _RAISED: Final = "raised:"
 """Before the id of an alarm that only the agent knows of; the others are found anew in every snapshot."""
@@ -107,6 +108,7 @@ def snapshot(
         carrying=carrying(db),
         packaging=_packaging(db),
         clock=_status(db, Clock),
+        key=_status(db, Key),
         machine=_status(db, Machine),
         web=web(db),
         agent=agent,

@@ -10,10 +10,11 @@ import msgspec
 from appliance.core.timetable import Allowance
 
 Work = Literal[
-    "fetch", "upload", "adopt", "verify", "package", "take", "base", "share", "look", "carry", "import", "ask"
+    "fetch", "upload", "adopt", "verify", "package", "take", "base", "share", "look", "carry", "import", "ask", "renew"
 ]
 """What a child process of the agent can be busy with; `take` is reading a dropped or submitted file, `share` holding a
-connection open for transfers, `look` and `carry` reading a stick, `import` following a live source, `ask` asking it."""
+connection open for transfers, `look` and `carry` reading a stick, `import` following a live source, `ask` asking it,
+`renew` changing the keys of this box."""
 
 
 class Child(msgspec.Struct, frozen=True):
@@ -129,6 +130,8 @@ class Observation(msgspec.Struct, frozen=True):
     """`away`: the folder of the assets is not the one that we know, its disk is not mounted; `told`: and that was said.
     Nothing else is then seen of assets. `back`: it is there again, and nobody has looked at what it holds."""
     link: Link = Link("alone")
+    must_renew_keys: bool = False
+    """The hub has said that it is time, and it has not just failed."""
     children: tuple[Child, ...] = ()
     commands: tuple[Waiting, ...] = ()
     drops: tuple[Waiting, ...] = ()

@@ -238,5 +238,9 @@ class Due(Outcome, frozen=True):
     what: Literal["compile", "log_aired", "report", "media_away", "take_stock", "carrying"]
 
 
+class KeysRenewed(Outcome, frozen=True):
+    """This box has new keys, and the hub has heard of it."""
+
+
 class Reached(Outcome, frozen=True):
     """The hub was reached: what waited for the line need not wait any longer."""

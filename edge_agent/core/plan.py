@@ -33,6 +33,7 @@ from edge_agent.core.steps import (
     LogAired,
     Package,
     Remove,
+    RenewKeys,
     Report,
     Serve,
     Step,
@@ -50,7 +51,7 @@ from edge_agent.core.unload import unloads
 from edge_agent.core.urgency import by_deadline
 
 DISK_WORK: Final[tuple[Work, ...]] = (
-    "fetch", "upload", "adopt", "verify", "package", "take", "base", "look", "carry",
+    "fetch", "upload", "adopt", "verify", "package", "take", "base", "look", "carry", "renew",
 )  # fmt: skip
 """All that a child can be busy with but holding a connection open."""
 
@@ -87,8 +88,9 @@ def plan(seen: Observation, policy: Policy) -> tuple[Step, ...]:
 
 def _without_media(seen: Observation, policy: Policy) -> Iterator[Step]:
     """The disk of the assets is not mounted: nothing of them is missing, and nothing comes in its place."""
-    if seen.children:
-        yield from (Stop(child.subjects) for child in seen.children)
+    of_media = [child for child in seen.children if child.work != "renew"]
+    if of_media:
+        yield from (Stop(child.subjects) for child in of_media)
     elif seen.media == "back":
         yield TakeStock()
         return
@@ -191,6 +193,8 @@ def _came_in(seen: Observation, policy: Policy, room: Room) -> Iterator[Step]:
 def _connect(seen: Observation) -> Iterator[Step]:
     if seen.link.state == "away" and seen.now_us >= seen.link.next_attempt_us:
         yield Connect()
+    if seen.must_renew_keys and not _at_work(seen, "renew"):
+        yield RenewKeys()
 
 
 def _adopt(seen: Observation, policy: Policy, busy: frozenset[str]) -> Iterator[Step]:

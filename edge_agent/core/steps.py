@@ -35,6 +35,10 @@ class Connect(Step, frozen=True):
     """Begin to reach the hub."""
 
 
+class RenewKeys(Step, frozen=True):
+    """Change the keys of this box, at the hub and here."""
+
+
 class TakeCommand(Step, frozen=True):
     """Carry out a command of the spool."""
 

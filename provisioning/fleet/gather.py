@@ -9,10 +9,12 @@ import msgspec
 from appliance.core import moment
 from appliance.core.errors import SongshanError, Text
 from provisioning.fleet.core.hub import Fleet, Head, Hub, Watching, has_line, judged, of_hub
-from provisioning.fleet.core.row import RANK, Row, Told, row, standing, worst_first
+from provisioning.fleet.core.row import RANK, Row, Told, keyed, row, standing, worst_first
 from provisioning.hub.acknowledged import of_site
+from provisioning.hub.backups_sent import came
 from provisioning.hub.folder import HubFolder, HubSettings, is_site_id
 from provisioning.hub.journals import HubJournals, streams_of
+from provisioning.hub.key_terms import term_of_site
 from provisioning.hub.machines import machines_of
 from provisioning.hub.presence import is_held
 from provisioning.hub.room import waiting
@@ -46,14 +48,20 @@ def _names(folder: HubFolder) -> list[str]:
 def _row(folder: HubFolder, settings: HubSettings, site: str, heads: dict[str, Head], at_us: int) -> Row:
     own = folder.site(site)
     try:
-        shown = row(site_of(folder, site), read_status(own), is_held(own.session), at_us)
+        known = site_of(folder, site)
+        shown = row(known, read_status(own), is_held(own.session), at_us)
+        if known.state == "approved":
+            shown = keyed(shown, term_of_site(settings, known), at_us)
         shown = standing(shown, machines_of(folder, site))
         uploads, waiting_bytes = waiting(own)
+        here = came(folder.backups_of(site))
     except (OSError, ValueError, SongshanError) as error:
         return _unreadable(site, error)
     return msgspec.structs.replace(
         shown,
         waiting_records=_waiting(folder, site, heads) if shown.state in ("approved", "fenced") else None,
+        backup_came_at=moment.to_text(here[-1].at_us) if here else None,
+        backups_here=len(here),
         uploads=uploads,
         uploads_max=settings.uploads_max,
         waiting_bytes=waiting_bytes,

@@ -1,5 +1,6 @@
 """`songshan-hub backups`: the sealed backups of the boxes, kept at the hub: HUB/backups/SITE/NAME.
 
+A box sends them by night in its session (`backups_sent`); `take` is for what came by another way.
 Nobody here can open one: the recovery code is the county's. What can be known without it is looked at - that it is a
 backup, of that site, with all its bytes - before an older one may go.
 """
@@ -12,7 +13,8 @@ import click
 
 from appliance.command import say, say_json
 from appliance.core import moment, seal
-from appliance.core.backup import NIGHTLY, superfluous
+from appliance.core.alarms import YEAR_2025_US
+from appliance.core.backup import NIGHTLY
 from appliance.core.errors import Corrupt, OperatorError, Refused, Text
 from appliance.durable import (
     copy_settled,
@@ -25,6 +27,7 @@ from appliance.durable import (
     unlink_durably,
 )
 from provisioning.command import pass_hub
+from provisioning.hub.backups_sent import came, check
 from provisioning.hub.folder import HubFolder
 from provisioning.hub.sites import all_sites, site_of
 
@@ -70,9 +73,13 @@ def take(folder: HubFolder, site: str, file: Path, sha256: str, keep: int, as_js
                 if sha256 and digest != f"sha256:{sha256}":
                     raise Corrupt(Text(f"{file.name} 传送中变了", f"{file.name} was changed on its way"))
                 with staged.open("rb") as opened:
-                    _check(opened, site, file.name)
+                    made_us = moment.to_us(check(opened, site, file.name))
                 put_in_place(descriptor, staged, place)
-        gone = superfluous([path.name for path in place.parent.iterdir()], keep)
+            now_us = folder.now_us()
+            # One that is brought by hand takes its place among those that were sent by when it was made, where it can.
+            came_us = made_us if YEAR_2025_US < made_us < now_us else now_us
+            os.utime(place, ns=(came_us * 1000, came_us * 1000))
+        gone = _names(folder, site)[:-keep]
     for name in gone:
         unlink_durably(place.with_name(name))
     if as_json:
@@ -125,19 +132,14 @@ def _row(folder: HubFolder, site: str) -> dict[str, Any]:
         with (_folder(folder, site) / names[-1]).open("rb") as file:
             header, _salt = seal.parse_header(_lines(file))
         age = round((folder.now_us() - moment.to_us(header.made_at)) / moment.US / 3600, 1)
-    return {"site": site, "newest": names[-1] if names else None, "age_hours": age, "count": len(names)}
-
-
-def _check(file: BinaryIO, site: str, name: str) -> None:
-    """What can be known without the code; Corrupt, Refused. A file that ends at a chunk is known by its sum alone."""
-    lines = _lines(file)
-    header, _salt = seal.parse_header(lines)
-    if header.site != site:
-        raise Refused(Text(f"这是 {header.site} 的备份", f"a backup of {header.site}"))
-    sealed_bytes = os.fstat(file.fileno()).st_size - len(lines)
-    last_bytes = sealed_bytes % (seal.CHUNK_BYTES + seal.TAG_BYTES)
-    if sealed_bytes < seal.TAG_BYTES or 0 < last_bytes < seal.TAG_BYTES:
-        raise Corrupt(Text(f"{name} 不完整", f"{name} is cut off"))
+    came_at = moment.to_text(came(_folder(folder, site))[-1].at_us) if names else None
+    return {
+        "site": site,
+        "newest": names[-1] if names else None,
+        "age_hours": age,
+        "count": len(names),
+        "came_at": came_at,
+    }
 
 
 def _lines(file: BinaryIO) -> bytes:
@@ -146,11 +148,8 @@ def _lines(file: BinaryIO) -> bytes:
 
 def _folder(folder: HubFolder, site: str) -> Path:
     folder.settings()
-    return folder.path / "backups" / site
+    return folder.backups_of(site)
 
 
 def _names(folder: HubFolder, site: str) -> list[str]:
-    place = _folder(folder, site)
-    if not place.is_dir():
-        return []
-    return sorted(path.name for path in place.iterdir() if NIGHTLY.fullmatch(path.name))
+    return [each.name for each in came(_folder(folder, site))]

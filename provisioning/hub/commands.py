@@ -121,7 +121,8 @@ def enrol(
 def approve(folder: HubFolder, site: str, machine: str | None) -> None:
     """Let the key in that SITE's box handed in; compare the fingerprint with the one that the box shows.
 
-    Also lifts the fence of a site that two machines stand for: --machine says which of them is right.
+    Also lifts the fence of a site that two machines stand for: --machine says which of them is right. Where SITE's keys
+    ran out, the box may change them, for a month; that is all, and it does so by itself.
 
     Example: songshan-hub approve dengfeng
     """
@@ -129,6 +130,9 @@ def approve(folder: HubFolder, site: str, machine: str | None) -> None:
     assert approved.ssh_key is not None
     shown = identity.fingerprint(approved.ssh_key)
     say(Text(f"{site} 已批准，指纹 {shown}", f"{site} is approved, fingerprint {shown}"))
+    if approved.let_renew_until is not None:
+        until = approved.let_renew_until[:10]
+        say(Text(f"密钥期满，{until} 前可以更换", f"its keys ran out: until {until} the box may change them"))
 
 
 @click.command()

@@ -55,7 +55,14 @@ def confine(folder: HubFolder, site: str) -> bool:
     if abi < ABI_MIN:
         return False
     everything = (1 << _BITS.get(abi, 15)) - 1
-    for needed in (folder.log, folder.assets, folder.renditions, folder.journals / "all", folder.journals / site):
+    for needed in (
+        folder.log,
+        folder.assets,
+        folder.renditions,
+        folder.journals / "all",
+        folder.journals / site,
+        folder.backups_of(site),
+    ):
         needed.mkdir(mode=0o700, parents=True, exist_ok=True)
     ruleset = _Ruleset(everything)
     descriptor = _checked(
@@ -82,7 +89,7 @@ def _open_to(folder: HubFolder, site: str, everything: int) -> Iterator[tuple[Pa
         yield path, _READ
     for path in (folder.path / "lock", folder.log, folder.assets, folder.renditions):
         yield path, everything
-    for path in (folder.journals / "all", folder.journals / site, folder.site(site).path):
+    for path in (folder.journals / "all", folder.journals / site, folder.site(site).path, folder.backups_of(site)):
         yield path, everything
     if SERVING_VARIABLE in os.environ:
         yield Path(os.environ[SERVING_VARIABLE]), _READ_FILE

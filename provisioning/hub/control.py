@@ -27,7 +27,8 @@ STDIN: Final = 0
 STDOUT: Final = 1
 
 _REVOKED: Final = Text(
-    "会话结束：已吊销、已被新会话取代，或嵩山云停止服务", "over: revoked, followed by a newer session, or the hub ends"
+    "会话结束：已吊销、密钥期满、已被新会话取代，或嵩山云停止服务",
+    "over: revoked, its keys ran out, followed by a newer session, or the hub ends",
 )
 _SILENT: Final = Text("对方没有问候", "no hello came")
 

@@ -29,19 +29,22 @@ from appliance.core.events import (
     StatusArrived,
 )
 from appliance.core.judge import Verdict
+from appliance.core.key_term import standing
 from appliance.core.session import ProtocolError, Session, batch_of
 from appliance.core.wire import BATCH_BYTES, GIVEN_BYTES_MAX
 from provisioning.hub.acknowledged import WRITTEN_EVERY_US, note
+from provisioning.hub.backups_sent import KEPT, is_last, keep_sent
 from provisioning.hub.beginnings import snapshot_records
 from provisioning.hub.folder import HubFolder
 from provisioning.hub.giving import Giving
 from provisioning.hub.intake import Checking, FileAnswer, Intake
 from provisioning.hub.journals import HubJournals, streams_of
 from provisioning.hub.keeping import receive
+from provisioning.hub.key_terms import term_of_site
 from provisioning.hub.leftovers import sweep_site
 from provisioning.hub.recovery import Recovery
 from provisioning.hub.refusals import log_refusal
-from provisioning.hub.rekeying import key_of
+from provisioning.hub.rekeying import key_of, keys_of
 from provisioning.hub.sites import site_of
 from provisioning.hub.snapshots import Sending, records, snapshot_for
 from provisioning.hub.status import write_status
@@ -57,7 +60,9 @@ class Conversation:
         self.journals = HubJournals(folder)
         known = site_of(folder, site)
         assert known.sign_key is not None, "an approved site has handed in its keys"
-        self.sign_key = journal.parse_public_key(known.sign_key)
+        self.sign_key = self.counts = journal.parse_public_key(known.sign_key)
+        self.key = term_of_site(folder.settings(), known)
+        self.is_key_good = standing(self.key, folder.now_us()) == "good"
         self.report = self.journals.stream(f"{site}/report")
         self.report.make_durable()
         self.intake = Intake(folder, site, self.journals)
@@ -70,6 +75,8 @@ class Conversation:
             folder.now_us(),
             self.journals.signs(),
             gives_bytes_max,
+            self.key,
+            folder.settings().backups_kept,
         )
         self.giving = Giving(folder.site(site), self.session, gives_bytes_max)
         self.signs = self.journals.signs()
@@ -82,6 +89,8 @@ class Conversation:
         self.noted_us = 0
         self.signed_us: dict[str, int] = {}
         self.checking: deque[Checking] = deque()
+        self.backups: set[str] = set()
+        """Digests of deliveries that are backups."""
         self.greeted = False
 
     @property
@@ -115,7 +124,7 @@ class Conversation:
             if may_give:
                 self.giving.step()
             return
-        if self.greeted and (self.recovery.is_outdated() or self.journals.signs() != self.signs):
+        if self.greeted and (self.recovery.is_outdated() or self.journals.signs() != self.signs or self._came_due()):
             self.session.bye(_CHANGED)
             return
         self._check_files()
@@ -160,7 +169,9 @@ class Conversation:
                 self.giving.ask(digests)
             case StatusArrived(status):
                 write_status(self.folder.site(self.site), status, self.folder.now_us())
-            case Delivered(digest):
+            case Delivered(digest, is_backup):
+                if is_backup:
+                    self.backups.add(digest)
                 self._look_at_file(digest)
             case _:
                 pass
@@ -209,6 +220,10 @@ class Conversation:
             self.places[stream] = place
 
     def _judge(self, stream: str, arrived: tuple[journal.Record, ...], checkpoint: journal.Checkpoint | None) -> None:
+        if keys_of(site_of(self.folder, self.site))[0] != self.counts:
+            # The box has changed its keys: what was on its way under the former one it says again under the new one.
+            self.session.bye(_CHANGED)
+            return
         self.sign_key = key_of(self.folder, self.site, checkpoint)
         judgement = receive(self.intake, self.sign_key, arrived, checkpoint)
         match judgement.verdict:
@@ -222,7 +237,15 @@ class Conversation:
                 log_refusal(self.folder, self.site, "record", f"{stream}: {verdict.value}", judgement.reason)
                 self.session.refuse(stream, verdict, judgement.reason)
 
+    def _came_due(self) -> bool:
+        """Whether the box should change its keys now, and did not hear so in the greeting."""
+        return self.is_key_good and standing(self.key, self.folder.now_us()) != "good"
+
     def _look_at_file(self, digest: str) -> None:
+        if digest in self.backups and is_last(self.folder, self.site, digest):
+            self.backups.discard(digest)
+            self.session.answer_delivered(digest, "taken", KEPT)
+            return
         begun = self.intake.begin(digest)
         if isinstance(begun, Checking):
             self.checking.append(begun)
@@ -238,6 +261,14 @@ class Conversation:
                 self._answer_file(answer)
 
     def _answer_file(self, answer: FileAnswer) -> None:
+        if answer.digest in self.backups:
+            self.backups.discard(answer.digest)
+            if answer.verdict == "taken":
+                answer = keep_sent(self.folder, self.site, answer)
+            if answer.verdict in ("corrupt", "refused"):
+                log_refusal(self.folder, self.site, "backup", answer.digest, answer.reason)
+            self.session.answer_delivered(answer.digest, answer.verdict, answer.reason)
+            return
         if answer.verdict in ("corrupt", "refused"):
             log_refusal(self.folder, self.site, "upload", answer.digest, answer.reason)
         self.session.answer_delivered(answer.digest, answer.verdict, answer.reason)

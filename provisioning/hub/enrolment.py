@@ -8,11 +8,13 @@ import msgspec
 from appliance.config import ChannelConfig, HubAddress
 from appliance.core import journal, moment
 from appliance.core.errors import OperatorError, Refused, Text
+from appliance.core.key_term import LET_IN
 from appliance.core.machine import Machines
 from appliance.joining import Bundle, ClaimKey
 from provisioning import identity
 from provisioning.hub.accounts import check_account_name, number_of
 from provisioning.hub.folder import HubFolder, parse_site_id
+from provisioning.hub.key_terms import let_renew, standing_of
 from provisioning.hub.machines import choose, machines_of, note_locked
 from provisioning.hub.shutting_out import shut_out, taken_off
 from provisioning.hub.sites import (
@@ -126,11 +128,17 @@ def join(folder: HubFolder, claim_id: str, request: JoinRequest, now_us: int) ->
 
 
 def approve(folder: HubFolder, site: str, now_us: int, machine: str | None = None) -> Site:
-    """Let the key in that the site handed in; or lift the fence of a site, for the machine whose print begins so."""
+    """Let the key in that the site handed in; or lift the fence of a site, for the machine whose print begins so.
+
+    Keys that ran out are not made good by it: the box is let in to change them.
+    """
     with folder.locked():
         known = site_of(folder, site)
         if known.state == "approved" and (machine is not None or machines_of(folder, site).fenced):
             choose(folder, site, machine)
+        if known.state == "approved" and standing_of(folder, known) not in LET_IN:
+            known = let_renew(known, now_us)
+            write_site(folder, known)
         if known.state == "approved":
             return known
         if known.state != "joined":

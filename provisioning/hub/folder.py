@@ -10,6 +10,7 @@ assets/ab/<hex>                 every asset and rendition, by digest
 renditions/<source hex>.json    what became of a source in house format
 sites/<site>/                   what a site may read, what came up from it (`SiteFolder`)
 claims/<id>.json                one-off invitations
+backups/<site>/                 sealed backups of the boxes (`provisioning.hub.backups`)
 log/refusals.jsonl              what was asked for and not given
 fleet/                          what the watch remembers, and letters that wait to leave (`provisioning.fleet.watch`)
 lock                            held while anything is appended or changed
@@ -23,17 +24,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
 from appliance.clock import SYSTEM_CLOCK, Clock
 from appliance.core.errors import OperatorError, Text
+from appliance.core.key_term import KeyPolicy
 from appliance.core.loudness import LOUDNESS_LUFS
 
 SITE_ID: Final = re.compile(r"[a-z][a-z0-9-]{1,31}")
 RESERVED_SITE_IDS: Final = frozenset({"all", "hub"})
 GIB: Final = 1024**3
+Days = Annotated[int, msgspec.Meta(ge=0, le=36_500)]
 
 
 class HubSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,11 +66,26 @@ class HubSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one site's unaccepted files may take up together."""
     backups: str = ""
     """Where nightly backups go; another disk than this one's. "" is nowhere."""
+    backups_kept: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 14
+    """Of the sealed backups that each box sends by night so many stay here; 0: none is taken."""
+    backup_bytes_max: Annotated[int, msgspec.Meta(ge=0)] = 4 * GIB
+    """The largest of them: a database of several years."""
     loudness_lufs: float = LOUDNESS_LUFS
     """What the sound of every clip is brought to."""
+    key_valid_days: Days = KeyPolicy().valid_days
+    """A box's keys are good for so long; 0: they never run out. What the three are and why: `core.key_term`."""
+    key_renew_before_days: Days = KeyPolicy().renew_before_days
+    """So long before the end a box begins to change them by itself."""
+    key_grace_days: Days = KeyPolicy().grace_days
+    """So long after the end they may still be changed, and nothing else."""
     alarms: dict[str, Any] = {}
     """The table [alarms], as it stands there. Only the watch reads it (`provisioning.fleet.settings`), so that a slip
     in it shuts out no box."""
+
+    @property
+    def key_policy(self) -> KeyPolicy:
+        """For how long keys are good."""
+        return KeyPolicy(self.key_valid_days, self.key_renew_before_days, self.key_grace_days)
 
 
 @dataclass(frozen=True)
@@ -185,6 +203,11 @@ class HubFolder:
     @property
     def claims(self) -> Path:
         return self.path / "claims"
+
+    def backups_of(self, site: str) -> Path:
+        """The sealed backups of a site's box."""
+        assert is_site_id(site), site
+        return self.path / "backups" / site
 
     @property
     def log(self) -> Path:

@@ -91,18 +91,34 @@ def _answer(
             _join(folder, claim)
             return 0
         case Rekey(is_confirmed):
-            from provisioning.hub.sites import site_of
-
-            if site_of(folder, who).state != "approved":
-                raise LockedOut(Text(f"{who} 未获准", f"{who} is not approved"))
+            try:
+                _check_keys(folder, who, renews=True)
+            except LockedOut as refused:
+                log_refusal(folder, who, "command", asked or "", refused.problems[0])
+                raise
             _rekey(folder, who, is_confirmed=is_confirmed)
             return 0
         case ControlSession() | Download() | Upload():
             try:
+                _check_keys(folder, who, renews=False)
                 return _site(folder, who, admission, caller)
             except (Refused, LockedOut) as refused:
                 log_refusal(folder, who, "command", asked or "", refused.problems[0])
                 raise
+
+
+def _check_keys(folder: HubFolder, site: str, *, renews: bool) -> None:
+    """LockedOut for a site that is not approved; and, KeyRanOut among them, for one whose keys are too old for this."""
+    from provisioning.hub.key_terms import check
+    from provisioning.hub.sites import site_of
+
+    try:
+        known = site_of(folder, site)
+    except Refused as refused:
+        raise LockedOut(*refused.problems) from refused
+    if known.state != "approved":
+        raise LockedOut(Text(f"{site} 未获准", f"{site} is not approved"))
+    check(folder, known, renews=renews)
 
 
 def _site(folder: HubFolder, site: str, admission: ControlSession | Download | Upload, caller: "Caller | None") -> int:

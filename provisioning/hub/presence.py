@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from appliance.core.errors import Refused
+from appliance.core.errors import OperatorError, Refused
+from appliance.core.key_term import LET_IN
 from appliance.durable import STAGED_SUFFIX
 from provisioning.hub.folder import HubFolder
+from provisioning.hub.key_terms import standing_of
 from provisioning.hub.sites import site_of
 
 SERVING_VARIABLE: Final = "SONGSHAN_SERVING"
@@ -18,14 +20,20 @@ SERVING_VARIABLE: Final = "SONGSHAN_SERVING"
 
 
 def may_go_on(folder: HubFolder, site: str) -> bool:
-    """Whether what runs for a site may run on: the site is approved, and the `serve` that let it in still lives."""
+    """Whether what runs for a site may run on: the site is approved, its keys have not run out, the `serve` that let it
+    in still lives."""
     serving = os.environ.get(SERVING_VARIABLE)
     if serving is not None and not is_held(Path(serving)):
         return False
     try:
-        return site_of(folder, site).state == "approved"
+        known = site_of(folder, site)
     except Refused:
         return False
+    try:
+        return known.state == "approved" and standing_of(folder, known) in LET_IN
+    except OperatorError:
+        # A slip in hub.toml ends no session that runs.
+        return True
 
 
 def is_held(path: Path) -> bool:

@@ -56,6 +56,7 @@ def rekeyed(folder: HubFolder, site: str, request: RekeyedRequest, now_us: int) 
             next_sign_key=None,
             former_sign_keys=(*known.former_sign_keys, known.sign_key),
             keyed_at=moment.to_text(now_us),
+            let_renew_until=None,
         )
         write_site(folder, following)
         write_authorized_keys(folder, now_us)

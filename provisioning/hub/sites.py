@@ -36,6 +36,8 @@ class Site(msgspec.Struct, frozen=True):
     """What the box has handed in to change its keys; both pairs are good until the new one has spoken."""
     keyed_at: str | None = None
     """When its keys were changed last."""
+    let_renew_until: str | None = None
+    """An operator lets keys that ran out be changed until then."""
     former_sign_keys: tuple[str, ...] = ()
     """Keys of the boxes that stood at this site before; they vouch for the epochs that those wrote."""
     shut_out: tuple[str, ...] = ()

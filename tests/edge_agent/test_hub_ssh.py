@@ -17,7 +17,7 @@ import pytest
 from paramiko.common import AUTH_FAILED
 
 from appliance.config import HubAddress
-from appliance.core.errors import HubUnreachable, LockedOut
+from appliance.core.errors import HubUnreachable, KeyRanOut, LockedOut
 from edge_agent.hub_ssh import READ_BYTES_MAX, HubLink
 from tests.ports import free_ports
 from tests.simulators.link import link as line_to
@@ -280,7 +280,9 @@ def test_a_hub_killed_wakes_the_loop_and_is_unreachable(server: Sshd) -> None:
             link.write(b"x")
 
 
-@pytest.mark.parametrize(("status", "error"), [(4, LockedOut), (1, HubUnreachable), (0, HubUnreachable)])
+@pytest.mark.parametrize(
+    ("status", "error"), [(5, KeyRanOut), (4, LockedOut), (1, HubUnreachable), (0, HubUnreachable)]
+)
 def test_the_end_of_the_session_says_whether_to_come_again(
     server: Sshd, status: int, error: type[LockedOut | HubUnreachable]
 ) -> None:

@@ -67,7 +67,7 @@ def _make_hub(path: Path) -> None:
     ):
         each.mkdir(parents=True)
     identity.make_key_files(folder.sign_key, "sign")
-    settings = HubSettings(id="songshan", host="hub", port=22, user="songshan")
+    settings = HubSettings(id="songshan", host="hub", port=22, user="songshan", key_valid_days=0)
     write_atomically(folder.settings_file, render_settings(settings).encode())
     _make_clip(folder)
 

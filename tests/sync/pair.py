@@ -79,7 +79,7 @@ class Hub:
             path.mkdir(parents=True)
         for path in (self.folder.sites, self.folder.claims, self.folder.log):
             path.mkdir()
-        settings = HubSettings(id="songshan", host="127.0.0.1", port=22, user="hub")
+        settings = HubSettings(id="songshan", host="127.0.0.1", port=22, user="hub", key_valid_days=0)
         self.folder.settings_file.write_text(render_settings(settings))
         identity.make_key_files(self.folder.sign_key, "sign")
         identity.make_key_files(self.folder.host_key, "host")

@@ -111,6 +111,7 @@ def _of_site(row: Row, limits: Watching, at_us: int, hub_has_line: bool) -> Iter
         )
     if row.state in ("approved", "fenced") and row.heard_at is not None and row.sync_age_s is not None:
         yield from _of_silence(row, limits, at_us, hub_has_line)
+    yield from _of_keys(row)
     filled = max(
         row.uploads / row.uploads_max if row.uploads_max else 0.0,
         (row.waiting_bytes or 0) / row.waiting_bytes_max if row.waiting_bytes_max else 0.0,
@@ -130,6 +131,43 @@ def _of_site(row: Row, limits: Watching, at_us: int, hub_has_line: bool) -> Iter
             hint=Text(
                 "看 log/refusals.jsonl；问县里为何有文件没有回传单",
                 "see log/refusals.jsonl; ask the county why files have no submission",
+            ),
+        )
+
+
+def _of_keys(row: Row) -> Iterator[Told]:
+    """Keys that should have changed by themselves. Those that are due and of a box that is away will."""
+    until, grace_until = (row.key_until or "")[:10], (row.key_grace_until or "")[:10]
+    if row.key_standing == "late":
+        yield Told(
+            id="hub:key",
+            severity="amber",
+            text=Text(f"密钥 {until} 期满，节点还没有换", f"its keys run out on {until}, and it has not changed them"),
+            hint=Text(
+                "在线的，请县里看 journalctl -u songshan-agent；离线的，联网后自动更换",
+                "where it has a line: journalctl -u songshan-agent there; where not, it does so when it is back",
+            ),
+        )
+    elif row.key_standing == "renew_only":
+        yield Told(
+            id="hub:key",
+            severity="amber",
+            text=Text(
+                f"密钥已于 {until} 期满，{grace_until} 前联网可自动更换",
+                f"its keys ran out on {until}; until {grace_until} it may change them, by itself, over a line",
+            ),
+            hint=Text("恢复县里的线路，或用移动盘", "bring its line back, or carry a stick"),
+        )
+    elif row.key_standing == "out":
+        yield Told(
+            id="hub:key",
+            severity="red",
+            text=Text(
+                f"密钥期满，{grace_until} 起不再接纳", f"its keys ran out, and since {grace_until} it is not let in"
+            ),
+            hint=Text(
+                f"核实是本县的机器后 songshan-hub approve {row.site}",
+                f"when it is known to be that county's: songshan-hub approve {row.site}",
             ),
         )
 

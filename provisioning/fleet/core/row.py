@@ -12,6 +12,8 @@ import msgspec
 from appliance.core import moment
 from appliance.core.errors import SongshanError, Text
 from appliance.core.health import Severity
+from appliance.core.key_term import Key, Standing
+from appliance.core.key_term import standing as standing_of_key
 from appliance.core.machine import Machines
 from provisioning.hub.sites import Site
 from provisioning.hub.status import Said
@@ -82,6 +84,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """The release that the upgrade is about."""
     backup_at: str | None = None
     backup_age_s: float | None = None
+    backup_came_at: str | None = None
+    """When the last sealed backup of the box came to the hub, by the hub's clock; how many of them are here."""
+    backups_here: int = 0
+    key_standing: Standing | None = None
+    """What its keys are good for (`appliance.core.key_term`); since when they are in force, and until when good."""
+    keyed_at: str | None = None
+    key_until: str | None = None
+    key_grace_until: str | None = None
     unsent_records: int | None = None
     """Records that the box has not got through to the hub yet, by its own count."""
     waiting_records: int | None = None
@@ -136,6 +146,15 @@ def row(site: Site, said: Said | None, connected: bool, at_us: int) -> Row:
         backup_age_s=_age_s(backup_at, at_us),
         unsent_records=_whole(_dict(status.get("sync")).get("unsent_records")),
         alarms=alarms,
+    )
+
+
+def keyed(shown: Row, key: Key, at_us: int) -> Row:
+    """The row with what is known of the site's keys."""
+    texts = [moment.to_text(each) if each is not None else None for each in (key.since_us, key.until_us)]
+    grace = moment.to_text(key.grace_until_us) if key.grace_until_us is not None else None
+    return msgspec.structs.replace(
+        shown, key_standing=standing_of_key(key, at_us), keyed_at=texts[0], key_until=texts[1], key_grace_until=grace
     )
 
 

@@ -36,6 +36,7 @@ from edge_agent.core.steps import (
     LogAired,
     Package,
     Remove,
+    RenewKeys,
     Report,
     Serve,
     Share,
@@ -331,6 +332,18 @@ def test_nothing_travels_while_the_hub_is_away_but_what_is_staged_is_taken_in() 
     assert plan(away, POLICY) == (Adopt(digest(2)),)
     assert plan(seen(link=Link("away", NOW_US)), POLICY) == (Connect(),)
     assert plan(seen(link=Link("alone")), POLICY) == ()
+
+
+def test_keys_that_are_due_are_changed_once_at_a_time_also_without_the_media() -> None:
+    """Whatever else is wrong with the box: without keys nobody can help it."""
+    due = seen(link=CONNECTED, must_renew_keys=True)
+    assert plan(due, POLICY) == (RenewKeys(),)
+    changing = msgspec.structs.replace(due, children=(Child("renew", ("keys",)),))
+    assert plan(changing, POLICY) == ()
+    assert not is_idle(changing, ()), "a run that ends by itself waits for it"
+    assert RenewKeys() in plan(msgspec.structs.replace(due, media="told"), POLICY)
+    without = msgspec.structs.replace(changing, media="away")
+    assert not {RenewKeys(), Stop(("keys",))} & {*plan(without, POLICY)}
 
 
 def test_large_files_are_read_by_few_processes_at_a_time() -> None:

@@ -38,6 +38,8 @@ tried("sign", lambda: HubJournals(folder).append("dengfeng/control", "receipt", 
 tried("all", lambda: HubJournals(folder).append("all/content", "receipt", "x", receipt))
 tried("link", lambda: Library(folder).let_read("dengfeng", [Asset("sha256:" + sys.argv[2], 1)]))
 tried("theirs", lambda: site_of(folder, "zhongmu"))
+tried("keep", lambda: (folder.site("dengfeng").path / "status.json").rename(folder.backups_of("dengfeng") / "x"))
+tried("their backups", lambda: (folder.backups_of("zhongmu") / "x").read_bytes())
 tried("their journal", lambda: (folder.stream("zhongmu/control") / "1.records").read_bytes())
 tried("their report", lambda: (folder.stream("zhongmu/report") / "x").write_bytes(b""))
 tried("their folder", lambda: (folder.site("zhongmu").incoming / "x").write_bytes(b""))
@@ -55,6 +57,8 @@ def test_a_gate_reaches_its_own_site_and_no_other(quiet_hub: LiveHub, tmp_path: 
         channels = (ChannelConfig(f"{site}-1", site),)
         enrolment.enrol(folder, site, site, "Asia/Shanghai", channels, True, 1, folder.now_us())
     quiet_hub.run("order", "zhongmu", "--title", "只给中牟")
+    folder.backups_of("zhongmu").mkdir(parents=True)
+    (folder.backups_of("zhongmu") / "x").write_bytes(b"x")
     source = tmp_path / "x"
     source.write_bytes(b"x")
     digest = quiet_hub.run("publish", "--asset-only", str(source)).split()[0]
@@ -63,8 +67,8 @@ def test_a_gate_reaches_its_own_site_and_no_other(quiet_hub: LiveHub, tmp_path: 
     if "assert confine" in done.stderr:
         pytest.skip("this kernel has no landlock")
     assert dict(line.rsplit(" ", 1) for line in done.stdout.splitlines()) == {
-        **dict.fromkeys(("own", "write", "sign", "all", "link"), "yes"),
-        **dict.fromkeys(("theirs", "their journal", "their report", "their folder", "claims"), "no"),
+        **dict.fromkeys(("own", "write", "sign", "all", "link", "keep"), "yes"),
+        **dict.fromkeys(("theirs", "their backups", "their journal", "their report", "their folder", "claims"), "no"),
         **dict.fromkeys(("settings", "key", "outside"), "no"),
     }, done.stderr
     assert (folder.site("dengfeng").readable / digest[7:]).is_file()
