@@ -68,6 +68,15 @@ def is_kept(config: Config, digest: str) -> None:
             unlink_durably(path_of(config, each.digest))
 
 
+def is_carried(config: Config) -> None:
+    """It lies on a stick that goes to the hub: it waits all the same until the hub says that it has it."""
+    mark = nights.stick_mark(config)
+    with disk_errors(mark):
+        mark.unlink(missing_ok=True)
+    write_atomically(mark, b"")
+    owned_like(config.home, mark)
+
+
 def is_refused(config: Config, digest: str) -> None:
     """The hub does not want it, and will not: the next night makes another."""
     unlink_durably(path_of(config, digest))

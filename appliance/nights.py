@@ -16,6 +16,8 @@ SHOWN: Final = "recovery-shown"
 """In HOME/state: its time is when the code was last shown to a person."""
 AT_HUB: Final = "backup-at-hub"
 """In HOME/state: its time is when the hub last said that it keeps a backup; the digest of that one."""
+AT_STICK: Final = "backup-at-stick"
+"""In HOME/state: its time is when one was last put on a stick."""
 REHEARSED: Final = "backup-rehearsed"
 """In HOME/state: the name of the backup that was last opened as a restore would."""
 NAME_BYTES_MAX: Final = 200
@@ -37,6 +39,7 @@ def backup_fact(config: Config) -> BackupFact:
         joined_us=_changed_us(config.sign_key.with_name("sign.pub")),
         code_shown_us=_changed_us(shown_mark(config)),
         at_hub_us=_changed_us(hub_mark(config)) if config.hub is not None else None,
+        at_stick_us=_changed_us(stick_mark(config)) if config.hub is not None else None,
         is_rehearsed=bool(found) and _rehearsed(config) == found[-1].name,
     )
 
@@ -72,6 +75,11 @@ def rehearsed_mark(config: Config) -> Path:
 def hub_mark(config: Config) -> Path:
     """A file whose time is when the last backup reached the hub."""
     return config.database.parent / AT_HUB
+
+
+def stick_mark(config: Config) -> Path:
+    """An empty file whose time is when a backup was last put on a stick."""
+    return config.database.parent / AT_STICK
 
 
 def _rehearsed(config: Config) -> str:

@@ -18,7 +18,7 @@ from sqlite_utils import Database
 
 from appliance.config import Config
 from appliance.core import wire
-from appliance.core.errors import HubUnreachable, KeyRanOut, OperatorError, Text, WorldError
+from appliance.core.errors import HubUnreachable, Text, WorldError
 from appliance.core.events import (
     Acked,
     Asked,
@@ -39,11 +39,9 @@ from appliance.core.events import (
 )
 from appliance.core.journal import Broken, Checkpoint, Position, Record, parse_public_key
 from appliance.core.judge import Verdict
-from appliance.core.key_term import standing
 from appliance.core.moment import US
 from appliance.core.session import DELIVERIES_MAX, ProtocolError, Session, batch_of
 from appliance.core.snapshot import Statement
-from appliance.keys import read_sign_key
 from appliance.store import facts, hub_keys, journals, needs
 from appliance.store.database import transaction
 from edge_agent.arriving import Snapshots
@@ -52,16 +50,14 @@ from edge_agent.core.outcomes import Answered, Ceased, Outcome, Reached, Result
 from edge_agent.given import Given
 from edge_agent.keeping import receive
 from edge_agent.line import Line
+from edge_agent.own_keys import OwnKeys
 from edge_agent.own_stream import OwnStream
+from edge_agent.pulse import Pulse
 from edge_agent.recovery import Recovery
 from edge_agent.stream_alarms import StreamAlarms
 
 CHECKPOINT_EVERY_US: Final = 60 * US
 """Our own stream is signed anew this often while the hub listens, also when there is nothing to say."""
-PONG_TIMEOUT_US: Final = 45 * US
-GREETING_TIMEOUT_US: Final = 30 * US
-QUIET_ROUNDS: Final = 2
-"""So many questions answered with nothing else said, and both sides have all there is."""
 
 log = structlog.get_logger()
 
@@ -83,12 +79,10 @@ class Conversation:
         self._own = wire.stream_of_site(config.site)
         self._first_key = config.hub.sign_key if config.hub else ""
         self._machine = machine
-        self._key, self._key_path = key.public_key(), config.sign_key
-        self._is_key_due = False
-        self._has_run_out = False
         self.recovery = Recovery(config.site, db, key, apply, machine)
         self._alarms = StreamAlarms(db, (self._own, *wire.streams_of_hub(config.site)))
         self.own = OwnStream(db, self._own, key)
+        self._keys = OwnKeys(config.sign_key, key, self.own, self.recovery)
         self.told: set[str] = set()
         """Digests whose delivery was told in this session."""
         self.given = Given()
@@ -106,14 +100,10 @@ class Conversation:
     def _begin(self, session: Session | None, now_us: int = 0) -> None:
         """Nothing is known of a session that has just begun, or of one that is over."""
         self._session = session
-        self._heard_us = now_us
+        self._pulse = Pulse(now_us)
         self._is_greeted = False
         self._sent: tuple[int, int] | None = None
         self.own.signed_us = 0
-        self._pinged: tuple[int, int] | None = None
-        self._pings = 0
-        self._said = 0
-        self._quiet = 0
         self._is_leaving = False
         self.told.clear()
         self.given.begin()
@@ -134,7 +124,7 @@ class Conversation:
         return Link(
             "connected",
             may_deliver=may_deliver,
-            is_settled=self._quiet >= QUIET_ROUNDS,
+            is_settled=self._pulse.is_quiet,
             gives_bytes_max=self._gives_bytes_max,
             given=self.given.digests,
             given_bytes=self.given.asked_bytes,
@@ -144,7 +134,7 @@ class Conversation:
     @property
     def must_renew_keys(self) -> bool:
         """The hub can be reached, and has said that it is time to change the keys of this box."""
-        return self._has_run_out or (self._is_key_due and self._is_greeted)
+        return self._keys.must_change(is_greeted=self._is_greeted)
 
     def listen(self, now_us: int, jitter: float) -> list[Outcome]:
         """Read what there is, and act on it. Returns what somebody else has to note."""
@@ -155,13 +145,15 @@ class Conversation:
                 return []
             data = self._line.read()
             if data:
-                self._heard_us = now_us
+                self._pulse.heard(now_us)
             outcomes = [outcome for event in self._session.receive(data) for outcome in self._hear(event, now_us)]
             self.given.listened(now_us)
             if self.given.ask_for_more_of(self._session, now_us):
-                self._stir()
+                self._pulse.stir()
             self._line.write(self._session.data_to_send())
-            self._check_alive(now_us)
+            self._pulse.check(now_us, is_greeted=self._is_greeted)
+            if self.given.is_stalled(now_us):
+                raise HubUnreachable(Text("嵩山云不给所要的媒资", "the hub does not give what it is asked for"))
         except WorldError as error:
             self._hang_up(error, now_us, jitter)
             return []
@@ -174,8 +166,8 @@ class Conversation:
         try:
             if self._is_greeted and not self._session.is_over:
                 self._push(now_us)
-                if settle and self._quiet < QUIET_ROUNDS:
-                    self._ping(now_us)
+                if settle and not self._pulse.is_quiet:
+                    self._pulse.ask(self._session, now_us)
             self._line.write(self._session.data_to_send())
             if self._session.is_over:
                 raise HubUnreachable(Text("会话已结束", "the session is over"))
@@ -187,25 +179,23 @@ class Conversation:
         if self._session is not None and self._is_greeted and not self._session.is_over:
             if status is not None:
                 self._session.send_status(status)
-            self._ping(now_us)
+            self._pulse.ask(self._session, now_us)
 
     def deliver(self, digest: str, *, is_backup: bool = False) -> None:
         """Tell the hub that an upload, or a backup, is complete."""
         if self._session is not None and self._session.may_deliver() and digest not in self.told:
             self._session.delivered(digest, is_backup=is_backup)
             self.told.add(digest)
-            self._stir()
+            self._pulse.stir()
 
     def ask_for(self, digests: Sequence[str], sizes_bytes: Sequence[int], now_us: int) -> None:
         """Have the hub hand over small assets."""
         if self._session is not None and self.given.ask_of(self._session, digests, sizes_bytes, now_us):
-            self._stir()
+            self._pulse.stir()
 
-    def take_up_keys(self, now_us: int) -> None:
+    def take_up_keys(self) -> None:
         """The keys were changed: what is said from now on is said under them."""
-        self._is_key_due = self._has_run_out = False
-        self._look_at_keys()
-        log.info("keys_taken_up", at_us=now_us)
+        self._keys.changed()
         if self._session is not None:
             self._session.bye(Text("密钥已更换", "the keys were changed"))
         self._line.dial_now()
@@ -219,17 +209,8 @@ class Conversation:
                 self._line.write(self._session.data_to_send())
         self._line.close()
 
-    def _look_at_keys(self) -> None:
-        """Somebody may have changed them: `songshan rotate-keys`, by our doing or a person's."""
-        with suppress(OperatorError):
-            key = read_sign_key(self._key_path)
-            if key.public_key() != self._key:
-                self._key = key.public_key()
-                self.own.sign_with(key)
-                self.recovery.sign_with(key)
-
     def _greet_first(self, now_us: int) -> None:
-        self._look_at_keys()
+        self._keys.look()
         have = {stream: journals.cursor(self._db, stream).position for stream in wire.streams_of_hub(self._site)}
         offer = journals.cursor(self._db, self._own).position
         software, trusts = f"songshan-edge {facts.version()}", hub_keys.trusted(self._db, self._first_key)
@@ -240,7 +221,7 @@ class Conversation:
         if self._is_leaving or self._session.is_void(event):
             return []
         if not isinstance(event, Pong):
-            self._stir()
+            self._pulse.stir()
         self.news += not isinstance(event, Pong | AssetGiven)
         match event:
             case Greeted():
@@ -281,7 +262,9 @@ class Conversation:
                     self.told.discard(digest)
                 return [Answered(digest, verdict, reason)]
             case Pong(n):
-                self._ponged(n, now_us)
+                took_us = self._pulse.answered(n, now_us)
+                if took_us is not None:
+                    self._line.measured(took_us)
             case PeerSaidBye(reason):
                 raise HubUnreachable(reason)
             case _:
@@ -295,8 +278,7 @@ class Conversation:
         self._gives_bytes_max, self.keeps_backups = greeted.gives_bytes_max, greeted.keeps_backups
         self._line.greeted(greeted.peer, now_us)
         self.hub_ahead_us = greeted.time_us - now_us
-        # By the hub's clock alone: ours may say 1970.
-        self._is_key_due, self._has_run_out = standing(greeted.key, greeted.time_us) != "good", False
+        self._keys.greeted(greeted.key, greeted.time_us)
         with transaction(self._db):
             facts.set_status(self._db, greeted.key, now_us)
         self.recovery.look_at_key(self._first_key, greeted.hub_key, now_us)
@@ -393,44 +375,16 @@ class Conversation:
         own = journals.cursor(self._db, self._own).position
         if batch:
             self._session.offer(self._own, batch, self.own.sign_at(batch[-1], own, now_us))
-            self._stir()
+            self._pulse.stir()
         elif own.seq and now_us >= self.own.signed_us + CHECKPOINT_EVERY_US:
             self._session.offer(self._own, (), self.own.sign_head(own, now_us))
-
-    def _ping(self, now_us: int) -> None:
-        """Ask for a sign of life; one question at a time."""
-        assert self._session is not None
-        if self._pinged is None:
-            self._pings += 1
-            self._pinged = (self._said, now_us)
-            self._session.ping(self._pings)
-
-    def _ponged(self, n: int, now_us: int) -> None:
-        if self._pinged is not None and n == self._pings:
-            (said, asked_us), self._pinged = self._pinged, None
-            self._quiet = self._quiet + 1 if said == self._said else 0
-            self._line.measured(now_us - asked_us)
-
-    def _stir(self) -> None:
-        """Something was said, on either side."""
-        self._said += 1
-        self._quiet = 0
-
-    def _check_alive(self, now_us: int) -> None:
-        waited_us = now_us - self._heard_us
-        if not self._is_greeted and waited_us > GREETING_TIMEOUT_US:
-            raise HubUnreachable(Text("嵩山云没有问候", "the hub does not greet"))
-        if self._pinged is not None and waited_us > PONG_TIMEOUT_US:
-            raise HubUnreachable(Text("嵩山云没有回音", "the hub does not answer"))
-        if self.given.is_stalled(now_us):
-            raise HubUnreachable(Text("嵩山云不给所要的媒资", "the hub does not give what it is asked for"))
 
     def _hang_up(self, error: WorldError, now_us: int, jitter: float) -> None:
         """The session is over. A peer that broke the protocol is told so."""
         if isinstance(error, ProtocolError) and self._session is not None:
             with suppress(WorldError):
                 self._line.write(self._session.data_to_send())
-        self._has_run_out = isinstance(error, KeyRanOut)
+        self._keys.lost(error)
         self._line.lost(error, now_us, jitter)
         self.news += 1
         self._begin(None)

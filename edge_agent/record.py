@@ -4,8 +4,7 @@ Commands and dropped files are carried out here, each in one transaction with th
 file that asked for it taken away. So each happens once, wherever the agent is killed in between.
 """
 
-import re
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby, islice, takewhile
 from typing import Final
@@ -23,7 +22,6 @@ from appliance.core.findings import Check
 from appliance.core.health import Media
 from appliance.core.item import TITLE_CHARS_MAX
 from appliance.core.moment import US, to_text
-from appliance.core.source_url import shown
 from appliance.core.stock import RenditionState
 from appliance.core.ts import HOUSE_PROFILE
 from appliance.store import assets, desk, facts, line_rates, needs
@@ -66,6 +64,7 @@ from edge_agent.core.steps import RenewKeys
 from edge_agent.desk import effect_of
 from edge_agent.execute import World
 from edge_agent.memory import Known
+from edge_agent.telling import tell
 from edge_agent.witness import Witness
 
 DISK_SOUND_US: Final = 86_400 * US
@@ -76,10 +75,7 @@ FULL_FOR_US: Final = retry.NO_ROOM.longest_us
 
 ROWS_MAX: Final = 1000
 """Outcomes that are noted in one transaction: some tens of milliseconds, in which no record can be applied."""
-LINES_MAX: Final = 5
-"""More of a kind at once are one line of the log."""
 
-NO_NEWS: Final = (Due, Moved, Carried, Began, Reached, DropsToTell, CommandRead, Looked, ChunkCame)
 FOR_READINESS: Final = (Unusable, Spoilt, Packaged, NotPackaged)
 """What changes how ready the coming entries are, beside failed transfers and what the ledger is compiled anew for."""
 TOLD_EVERY_US: Final = 10 * US
@@ -241,7 +237,7 @@ class Recording:
                 needs.reached(db)
             case KeysRenewed():
                 self._memory.failures.pop(RenewKeys.__name__, None)
-                self._world.conversation.take_up_keys(now_us)
+                self._world.conversation.take_up_keys()
             case DropsToTell(entries):
                 self._told_of = alarms.of_drops(db, entries, self._told_of, now_us)
             case Failed(subject, reason, no_room, is_disk):
@@ -346,38 +342,6 @@ class Recording:
             take_away()
         except (SongshanError, OSError):
             self._memory.failed(subject, now_us, jitter, retry.TRANSFER)
-
-
-def tell(outcomes: Sequence[Outcome]) -> None:
-    """A line of the log for each thing that happened, or one for many of a kind; what recurs every few seconds is no
-    news."""
-    news = [each for each in outcomes if not isinstance(each, NO_NEWS)]
-    kinds = Counter(map(_event, news))
-    for event, count in kinds.items():
-        if count > LINES_MAX:
-            alike = [each for each in news if _event(each) == event]
-            log.info(f"many_{event}", count=count, bytes=sum(getattr(each, "size_bytes", 0) for each in alike))
-    for outcome in news:
-        if kinds[_event(outcome)] <= LINES_MAX:
-            log.info(_event(outcome), **_told(outcome))
-
-
-def _event(outcome: Outcome) -> str:
-    """Its name; of transfers that ended, those that ended well apart from the others."""
-    event = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(outcome).__name__).lower()
-    return f"{event}_{outcome.result.value}" if isinstance(outcome, Ceased) else event
-
-
-def _told(outcome: Outcome) -> dict[str, object]:
-    told: dict[str, object] = {}
-    for name, value in msgspec.structs.asdict(outcome).items():
-        if isinstance(value, Text):
-            told[name] = value.en
-        elif name == "url":
-            told[name] = shown(value)
-        elif isinstance(value, str | int | bool) and value != "":
-            told[name] = value
-    return told
 
 
 def _is_plain_arrival(outcome: Outcome) -> bool:

@@ -134,6 +134,8 @@ def _say_status(config: Config, as_json: bool) -> None:
                 f"reached the hub: {at or 'never'}; {len(wait)} wait for the line",
             )
         )
+        at = to_text(fact.at_stick_us) if fact.at_stick_us is not None else None
+        say(Text(f"写上移动盘：{at or '从未'}", f"on a stick: {at or 'never'}"))
 
 
 def _rehearse(config: Config, path: Path) -> None:

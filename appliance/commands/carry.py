@@ -7,11 +7,13 @@ page as of the time of its last record: the agent may sign later places meanwhil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlite_utils import Database
 
-from appliance import files, loading
+from appliance import files, handing, loading, pieces
 from appliance import stick as sticks
 from appliance.config import Config
 from appliance.core import carry, journal, wire
@@ -35,6 +37,8 @@ class Exported:
     wants: int = 0
     """Assets that the box asks the hub for."""
     loaded: Loaded = field(default_factory=Loaded)
+    backup: bool = False
+    """Whether the newest sealed backup that the hub has not got is on it."""
 
 
 def export(
@@ -59,6 +63,10 @@ def export(
         done.records = sticks.write_pages(stick, "box", own, pages, None)
         note = _note(config, db, label, at_us)
         going = _going(config, db)
+    backup = next(iter(handing.waiting(config)), None)
+    if backup is not None:
+        note = msgspec.structs.replace(note, backup=backup.digest, backup_bytes=backup.size_bytes)
+        going.append(Load(backup.digest, backup.size_bytes))
     done.wants = len(note.wants)
     stick.write((FOLDERS["box"], NOTE), carry.encode_note(note, key))
     goes, done.loaded = loading.make_room(stick, "box", going)
@@ -66,9 +74,18 @@ def export(
     all_bytes = sum(load.size_bytes for load in goes)
     moved(0, all_bytes)
     progress = _both(line.adding(all_bytes), moved, all_bytes)
-    loading.load(stick, "box", goes, done.loaded, lambda digest: files.path_of(config, digest), progress)
+    loading.load(stick, "box", goes, done.loaded, lambda digest: _source(config, digest), progress)
     line.end()
+    done.backup = backup is not None and pieces.holds_asset(stick, "box", backup.digest, backup.size_bytes)
+    if done.backup:
+        handing.is_carried(config)
     return done
+
+
+def _source(config: Config, digest: str) -> Path:
+    """Where an asset lies, or a backup that waits."""
+    waiting = handing.path_of(config, digest)
+    return waiting if waiting.exists() else files.path_of(config, digest)
 
 
 def _both(line: Callable[[int], None], moved: Callable[[int, int], None], all_bytes: int) -> Callable[[int], None]:

@@ -80,6 +80,7 @@ def backup(config: Config, now_us: int) -> Iterator[Check]:
         yield wrong("backup", "warning", Text("还没有备份", "there is no backup yet"), make)
         return
     age = age_of(now_us - fact.last_us)
+    away_us = max((each for each in (fact.at_hub_us, fact.at_stick_us) if each is not None), default=None)
     if now_us - fact.last_us > BACKUP_AMBER_US:
         text = Text(f"最近一次备份在 {age.zh}前", f"the last backup is {age.en} old")
         timer = Text("systemctl status songshan-backup.timer", "systemctl status songshan-backup.timer")
@@ -95,15 +96,15 @@ def backup(config: Config, now_us: int) -> Iterator[Check]:
             "恢复码没有人抄下：换机后备份打不开", "nobody has written the recovery code down: it opens no backup"
         )
         yield wrong("backup", "warning", text, Text("songshan backup --show-code", "songshan backup --show-code"))
-    elif config.hub is not None and (fact.at_hub_us is None or now_us - fact.at_hub_us > AWAY_US):
-        at = age_of(now_us - fact.at_hub_us) if fact.at_hub_us is not None else None
+    elif config.hub is not None and (away_us is None or now_us - away_us > AWAY_US):
+        at = age_of(now_us - away_us) if away_us is not None else None
         text = Text(
-            f"备份只在本机：{f'{at.zh}没有送达嵩山云' if at else '从未送达嵩山云'}",
-            f"backups are on this machine alone: none reached the hub {f'for {at.en}' if at else 'ever'}",
+            f"备份只在本机：{f'{at.zh}没有送达嵩山云或移动盘' if at else '从未送达嵩山云或移动盘'}",
+            f"backups are on this machine alone: none reached the hub or a stick {f'for {at.en}' if at else 'ever'}",
         )
         step = Text(
-            "有线路：songshan backup status；没有：把 backups/ 里最新的拷到移动盘带走",
-            "with a line: songshan backup status; without: copy the newest of backups/ to a stick and take it away",
+            "有线路：songshan backup status；没有：songshan usb export 移动盘，带给嵩山云",
+            "with a line: songshan backup status; without: songshan usb export DIR, and bring it to the hub",
         )
         yield wrong("backup", "warning", text, step)
     else:

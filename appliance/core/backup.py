@@ -53,7 +53,7 @@ class BackupFact(msgspec.Struct, frozen=True, kw_only=True):
 
     `code_shown_us`: when the recovery code, without which none can be read elsewhere, was last shown to a person;
     `is_rehearsed`: the last one was opened as a restore would open it. `at_hub_us`: when the hub last said that
-    it keeps one.
+    it keeps one; `at_stick_us`: when one was last put on a stick.
     """
 
     last_us: int | None = None
@@ -64,6 +64,7 @@ class BackupFact(msgspec.Struct, frozen=True, kw_only=True):
     code_shown_us: int | None = None
     is_rehearsed: bool = False
     at_hub_us: int | None = None
+    at_stick_us: int | None = None
 
 
 def nightly_name(site: str, made_at: str) -> str:

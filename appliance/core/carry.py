@@ -113,6 +113,9 @@ class Note(msgspec.Struct, frozen=True):
     """Of the box: the signing key of the hub's by which it judges; "" when it does not say."""
     machine: Annotated[str, msgspec.Meta(max_length=64)] = ""
     """Of the box: the machine under it, as in its greeting; "" when it does not say."""
+    backup: Annotated[str, msgspec.Meta(max_length=80)] = ""
+    """Of the box: the digest of a sealed backup that goes along among its assets, and its size; "": none does."""
+    backup_bytes: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class Load(msgspec.Struct, frozen=True):

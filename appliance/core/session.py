@@ -10,11 +10,11 @@ assets that the box asks for are handed over here too: what is one line long is 
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from appliance.core import wire
 from appliance.core.asset import parse_digest
-from appliance.core.errors import OperatorError, Text, WorldError
+from appliance.core.errors import OperatorError, Text
 from appliance.core.events import (
     Acked,
     Asked,
@@ -48,16 +48,10 @@ from appliance.core.journal import (
 from appliance.core.judge import Verdict
 from appliance.core.key_term import Key
 from appliance.core.snapshot import Statement, parse_statement_text, statement_text
+from appliance.core.wire import DELIVERIES_MAX as DELIVERIES_MAX
+from appliance.core.wire import UNREAD_MAX
+from appliance.core.wire import ProtocolError as ProtocolError
 from appliance.core.wire import batch_of as batch_of
-
-DELIVERIES_MAX: Final = 64
-"""How many deliveries may wait for their answer."""
-UNREAD_MAX: Final = 1024
-"""How many small lines may wait to be sent while the peer asks for more."""
-
-
-class ProtocolError(WorldError):
-    """The peer said what the protocol does not allow. A `bye` is queued: send what is left, then close the line."""
 
 
 class Session:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from appliance.core.errors import Text
+from appliance.core.errors import Text, WorldError
 from appliance.core.journal import Epoch, Hex, Position, Record, parse_record
 from appliance.core.journal import Sequence as Seq
 from appliance.core.judge import Verdict
@@ -40,10 +40,19 @@ GIVE_MAX: Final = 512
 OWED_MAX: Final = 1024
 """Assets that were asked for and not answered yet."""
 
+DELIVERIES_MAX: Final = 64
+"""How many deliveries may wait for their answer."""
+UNREAD_MAX: Final = 1024
+"""How many small lines may wait to be sent while the peer asks for more."""
+
 KeyText = Annotated[str, msgspec.Meta(pattern=r"\A(?:[A-Za-z0-9+/]{43}=)?\Z")]
 """A public key in base64, or "": not said."""
 
 DeliveryVerdict = Literal["taken", "missing", "corrupt", "refused"]
+
+
+class ProtocolError(WorldError):
+    """The peer said what the protocol does not allow. A `bye` is queued: send what is left, then close the line."""
 
 
 class Head(msgspec.Struct, frozen=True):

@@ -9,17 +9,18 @@ from typing import Final
 from appliance import pieces
 from appliance import stick as sticks
 from appliance.core import carry, journal, wire
-from appliance.core.asset import hex_of
-from appliance.core.carry import Label
+from appliance.core.asset import hex_of, parse_digest
+from appliance.core.carry import Label, Note
 from appliance.core.errors import Refused, Text
 from appliance.core.judge import Verdict
 from appliance.core.machine import may_write
 from appliance.durable import sync_folder
 from appliance.progress import ProgressLine
 from appliance.stick import Stick
+from provisioning.hub.backups_sent import is_last, keep_sent
 from provisioning.hub.carry import count_as_heard, joined, word_of_box
 from provisioning.hub.folder import HubFolder
-from provisioning.hub.intake import Intake
+from provisioning.hub.intake import FileAnswer, Intake
 from provisioning.hub.journals import HubJournals
 from provisioning.hub.keeping import receive
 from provisioning.hub.library import Library
@@ -41,6 +42,8 @@ class Taken:
     records: int = 0
     assets: int = 0
     bytes: int = 0
+    backup: bool = False
+    """Whether a sealed backup of the box was among it, and is kept."""
     waiting: int = 0
     """Submissions that cannot be answered yet: files of theirs have not come."""
     problems: list[Text] = field(default_factory=list)
@@ -61,8 +64,31 @@ def take_in(folder: HubFolder, stick: Stick, label: Label) -> Taken:
     _take_records(intake, known, stick, done)
     intake.settle()
     _take_assets(intake, stick, done)
+    if word.note is not None and word.note.backup:
+        _take_backup(intake, stick, word.note, done)
     done.waiting = len(intake.waiting())
     return done
+
+
+def _take_backup(intake: Intake, stick: Stick, note: Note, done: Taken) -> None:
+    """What the box's own signed word calls its backup; as of one that came in a session."""
+    folder, site, settings = intake.folder, intake.site, intake.folder.settings()
+    digest, size_bytes = parse_digest(note.backup), note.backup_bytes
+    if not settings.backups_kept or is_last(folder, site, digest) or not 0 < size_bytes <= settings.backup_bytes_max:
+        return
+    if not pieces.holds_asset(stick, "box", digest, size_bytes):
+        return
+    staged = folder.site(site).uploaded / f"{hex_of(digest)}{CARRIED}"
+    if pieces.get_asset(stick, "box", digest, size_bytes, staged, lambda _bytes: None) != digest:
+        staged.unlink()
+        done.problems.append(Text(f"备份 {digest} 的内容与指纹不符", f"the backup {digest} is not what it is called"))
+        return
+    staged.rename(folder.site(site).uploaded / hex_of(digest))
+    answer = keep_sent(folder, site, FileAnswer(digest, "taken", Text("", "")))
+    done.backup = answer.verdict == "taken"
+    if not done.backup:
+        log_refusal(folder, site, "backup", f"stick: {digest}", answer.reason)
+        done.problems.append(answer.reason)
 
 
 def _check_fence(folder: HubFolder, site: str, machine: str) -> None:

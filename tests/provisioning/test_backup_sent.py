@@ -63,6 +63,20 @@ def test_the_hub_has_it_by_the_morning_also_where_half_of_it_was_there(
     assert not list((box.home / "backups/to-hub").iterdir())
 
 
+def test_a_county_without_a_line_sends_it_by_stick(hub: LiveHub, tmp_path: Path) -> None:
+    """Sealed as it is: whoever finds the stick has nothing."""
+    box, stick = hub.box("gaoxin", tmp_path / "box"), tmp_path / "stick"
+    stick.mkdir()
+    runs(box, "agent", "--once")
+    path = Path(json.loads(runs(box, "backup", "--nightly", "--json"))["path"])
+    assert json.loads(runs(box, "usb", "export", str(stick), "--label", "--json"))["backup"] is True
+    assert json.loads(runs(box, "backup", "status", "--json"))["at_stick"] is not None
+    for _twice in range(2):
+        hub.run("usb", "import", str(stick))
+        assert (hub.path / "backups/gaoxin" / path.name).read_bytes() == path.read_bytes()
+    assert not list((hub.path / "sites/gaoxin/uploaded").iterdir())
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> HubFolder:
     made = HubFolder(tmp_path / "hub", SetClock())

@@ -84,7 +84,7 @@ def test_an_auditor_of_the_box_finds_its_head_under_the_key_that_it_has(pair: Wo
         box.talk()
         box.config.sign_key.parent.mkdir(exist_ok=True)
         box.config.sign_key.write_bytes(identity.private_text(following))
-        box.conversation.take_up_keys(box.clock.us)
+        box.conversation.take_up_keys()
         box.conversation.own.vouch(box.clock.us)
         signed = journals.checkpoint(box.db, box.own)
         assert signed is not None and signed.position == box.position(box.own)

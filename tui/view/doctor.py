@@ -110,6 +110,9 @@ def name_of(check: str, look: Look) -> str:
         "ports": look.say("ports"),
         "incident": look.say("ended badly"),
         "units": look.say("units"),
+        "key": look.say("validity of keys"),
+        "timers": look.say("timers"),
+        "firewall": look.say("firewall"),
     }
     return names.get(check, look.data(check))
 

@@ -277,6 +277,9 @@ def _backup(found: Found, now_us: int, look: Look) -> Iterator[Block]:
             ),
         ]
     facts.append(Fact(look.say("Where"), look.data(fact.path, "-")))
+    if fact.at_hub_us is not None:
+        at = look.day_and_clock(fact.at_hub_us)
+        facts.append(Fact(look.say("Reached the hub"), at, look.ago(fact.at_hub_us, now_us)))
     if fact.code_shown_us is None:
         facts.append(
             Advice(
