@@ -33,7 +33,7 @@ from appliance.core.phone import wrong_of
 from appliance.core.records import Order
 from appliance.core.release import Upgrade
 from appliance.core.withheld import taken_out
-from appliance.nights import rehearsed_mark, shown_mark
+from appliance.nights import hub_mark, rehearsed_mark, shown_mark, stick_mark
 from appliance.store import database, desk, facts
 from appliance.store.database import transaction, writing
 from tests.appliance.boxes import HUB, box
@@ -107,12 +107,13 @@ def answering(port: int, banner: bytes) -> Iterator[None]:
 
 
 def alive(config: Config) -> None:
-    """Its agent runs, it was backed up, and the recovery code was written down."""
+    """Its agent runs, it was backed up, here and at the hub, and the recovery code was written down."""
     config.backups.mkdir(exist_ok=True)
     name = nightly_name("dengfeng", to_text(time.time_ns() // 1000))
     (config.backups / name).write_text("x")
     rehearsed_mark(config).write_text(name)
     shown_mark(config).touch()
+    hub_mark(config).touch()
     with writing(config.database) as db:
         facts.set_status(db, Agent(pid=1), time.time_ns() // 1000)
         facts.set_status(db, Link(state="connected"), time.time_ns() // 1000)
@@ -301,6 +302,10 @@ def test_the_age_of_the_backup_is_told_and_whether_anybody_can_open_it(config: C
     rehearsed_mark(config).write_text("dengfeng-20261103T020000Z.backup")
     assert said(machine_checks.backup(config, now_us)) == [("backup", "warning")], "another night's was opened"
     alive(config)
+    hub_mark(config).unlink()
+    assert said(machine_checks.backup(config, now_us)) == [("backup", "warning")], "it lies on this disk alone"
+    stick_mark(config).touch()
+    assert said(machine_checks.backup(config, now_us)) == [("backup", "good")]
     shown_mark(config).unlink()
     assert said(machine_checks.backup(config, now_us)) == [("backup", "warning")]
 
