@@ -49,7 +49,7 @@ def test_loud_and_soft_clips_air_equally_loud(volume: float, tmp_path: Path) -> 
 
 def test_peaks_are_held_where_the_gain_would_lift_them_too_high(tmp_path: Path) -> None:
     """A shot in a quiet scene: raised with the scene it would clip in every television set."""
-    source = made("shot.mkv", "sine=f=300:d=3,volume=0.1,volume='if(between(t,1,1.05),60,1)':eval=frame")
+    source = made("shot.mkv", "sine=f=300:d=3,volume=0.4,volume='if(between(t,1,1.05),15,1)':eval=frame")
     out = tmp_path / "out.ts"
     check = packaging.package(source, out, target_lufs=-12.0).check
     assert "limited" in codes(check)
