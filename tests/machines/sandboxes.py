@@ -49,6 +49,9 @@ MAY: Final[dict[str, frozenset[str]]] = {
     "songshan-incident@.service": ALL | READS | {"journal", "write incidents"},
     "songshan-upgrade.service": ALL | READS | ROOTS | {"connect", "send", "ssh", "rsync over ssh"},
     "songshan-upgrade-boot.service": ALL | READS | ROOTS,
+    "songshan-users.service": ALL
+    | READS
+    | {"journal", "write database", "write incidents", "write config", "have systemd mount", "ffmpeg within bounds"},
     "songshan-first-boot.service": ALL
     | READS
     | {"connect", "send", "ssh", "rsync over ssh", "journal", "write database", "write incidents", "write config"}
