@@ -23,7 +23,8 @@ from appliance.store.database import first, reading
 TABLE: Final = ("nft", "list", "table", "inet", "songshan")
 FIREWALL: Final = Path("/etc/nftables.conf")
 PLAYBOOK: Final = Text(
-    "请嵩山云运维 ansible-playbook box.yml --tags common_firewall", "the hub's operator: box.yml with its firewall"
+    "请嵩山云运维 ansible-playbook box.yml --tags common_configure",
+    "the hub's operator: ansible-playbook box.yml --tags common_configure",
 )
 
 

@@ -25,7 +25,7 @@ def play(trial: Trial) -> None:
     time.sleep(FULL_S)
     trial.figures["air_lost_s"] = round(trial.modulator.lost_s(began), 1)
     assert trial.figures["air_lost_s"] == 0, "the air was lost with a full disk"
-    failed = pair.box.shell.run("systemctl --failed --no-legend --plain 'songshan*'").out
+    failed = pair.box.shell.run("systemctl list-units --failed --no-legend --plain 'songshan*'").out
     assert not failed, failed
     pair.box.shell.run("rm /var/tmp/fill")
     title = "空间恢复"
