@@ -90,7 +90,8 @@ def test_a_recall_takes_the_coming_airings_and_the_air_goes_on(
 ) -> None:
     """What was recalled must not air tonight; its time is filled, with the reason."""
     item, digest = published(hub, short_clip, "clip.mp4", "--to", "dengfeng")
-    day = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 8 * 3600 + 86400))
+    # The next 06:00 that is an hour away: the air is decided for a day and two hours.
+    day = time.strftime("%Y-%m-%d", time.gmtime(time.time() + (8 + 19) * 3600))
     # With a length of its own: one that has it of its asset, and nothing behind it, is dropped with the asset.
     starts = '"start":"06:00:00","start_type":"hard","duration_s":60'
     entry = f'{{"id":"e1",{starts},"kind":"programme","title":"x","asset":"{digest}"}}'

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.commands import checks, machine_checks
+from appliance.commands import checks, machine_checks, timer_checks
 from appliance.config import config_path, render
 from appliance.core.errors import OperatorError, Text
 from appliance.core.phone import code_of, wrong_of
@@ -112,19 +112,18 @@ def test_every_check_of_the_doctor_has_a_name_and_a_digit() -> None:
 
     names = {
         node.args[0].value
-        for source in (checks, machine_checks)
+        for source in (checks, machine_checks, timer_checks)
         for node in ast.walk(ast.parse(inspect.getsource(source)))
         if isinstance(node, ast.Call)
         and getattr(node.func, "id", "") in ("good", "wrong", "_from_error")
         and node.args
         and isinstance(node.args[0], ast.Constant)
     }
-    assert {"agent", "hub", "clock", "backup", "release"} <= names
+    assert {"agent", "hub", "clock", "backup", "release", "key", "timers", "firewall"} <= names
+    told_as = dict.fromkeys(("parked", "incident", "units", "timers", "firewall"), "alarm")
     for name in names:
         assert name_of(name, LOOKS["zh"]) != name or name == "agent"
-        assert wrong_of(code_of([name])) == (
-            {"parked": "alarm", "ports": "web", "incident": "alarm", "units": "alarm"}.get(name, name),
-        )
+        assert wrong_of(code_of([name])) == ({**told_as, "ports": "web", "key": "keys"}.get(name, name),)
 
 
 def test_checks_are_kept_for_a_minute_and_made_anew_when_asked(tmp_path: Path) -> None:

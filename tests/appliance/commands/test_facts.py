@@ -72,7 +72,7 @@ def test_status_for_programs_has_stable_keys(config: Config) -> None:
     assert set(told) == {
         "site", "name", "zone", "now", "version", "on_air", "coming", "link", "sync", "storage", "carrying", "clock",
         "machine", "packaging", "live", "agent", "alarms", "submissions", "orders", "severity", "outputs", "lost",
-            "refused", "backup", "release", "web",
+            "refused", "backup", "release", "web", "key",
     }  # fmt: skip
     assert told["now"].endswith("Z")
     assert told["storage"]["free_bytes"] > 0
