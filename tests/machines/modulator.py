@@ -132,3 +132,8 @@ class Modulator:
         """Seconds without pictures since then."""
         with self._lock:
             return self.pictures.lost_s(since, time.monotonic())
+
+    def breaks(self, since: float) -> list[tuple[float, float]]:
+        """Those that have ended since then: the last picture before and the first one after."""
+        with self._lock:
+            return [(begin, end) for begin, end in self.pictures.breaks if end > since]
