@@ -1,5 +1,7 @@
 """verify finds what is not as it was signed; fleet tells what the boxes said."""
 
+import base64
+import binascii
 from pathlib import Path
 
 import pytest
@@ -52,9 +54,21 @@ def test_any_flipped_bit_of_a_stream_is_detected(hub: LiveHub, data: st.DataObje
         problems = check(hub.folder, with_assets=False).problems
     finally:
         path.write_bytes(good)
-    # White space between and after the three words of a checkpoint file says nothing.
-    if not (path.suffix == ".checkpoint" and bytes(changed).split() == good.split()):
+    # White space between and after the three words of a checkpoint file says nothing, nor do the bits of a base64
+    # word's last digit that are behind its last byte.
+    if not (path.suffix == ".checkpoint" and said(bytes(changed)) == said(good)):
         assert problems
+
+
+def said(checkpoint: bytes) -> list[bytes]:
+    """Its words, those in base64 as what they stand for."""
+    words = []
+    for word in checkpoint.split():
+        try:
+            words.append(base64.b64decode(word, validate=True))
+        except binascii.Error:
+            words.append(word)
+    return words
 
 
 def test_a_damaged_asset_is_named(hub: LiveHub) -> None:
