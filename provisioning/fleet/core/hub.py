@@ -156,7 +156,10 @@ def _of_keys(row: Row) -> Iterator[Told]:
                 f"密钥已于 {until} 期满，{grace_until} 前联网可自动更换",
                 f"its keys ran out on {until}; until {grace_until} it may change them, by itself, over a line",
             ),
-            hint=Text("恢复县里的线路，或用移动盘", "bring its line back, or carry a stick"),
+            hint=Text(
+                "恢复县里的线路；移动盘仍可捎带稿件，但换不了密钥",
+                "bring its line back; a stick carries journals and assets still, and changes no keys",
+            ),
         )
     elif row.key_standing == "out":
         yield Told(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.machines.machine import NotInTime
 from tests.machines.pair import BUNDLE, CHANNEL, HUB_ADDRESS, SITE, UDP
-from tests.machines.places import PATIENCE, PLACE
+from tests.machines.places import BUILD, PATIENCE
 from tests.machines.scenarios.make import is_linked
 from tests.machines.shell import CommandFailed
 from tests.machines.trial import Trial
@@ -81,7 +81,7 @@ def write_stick(trial: Trial) -> tuple[Path, str]:
     shell.write(f"{_THERE}/vars.yml", _VARS)
     given = ("--bundle", f"{_THERE}/songshan.bundle", "--join", f"{_THERE}/join.bundle", "--vars", f"{_THERE}/vars.yml")
     said = pair.hub_command("install-stick", f"{_THERE}/usb", *given).out
-    folder, image = PLACE / "stick", PLACE / "stick.img"
+    folder, image = BUILD / "stick", BUILD / "stick.img"
     for command in (["rm", "-rf", folder, image], ["mkdir", "-p", folder]):
         subprocess.run(command, check=True, timeout=60)
     shell.get(f"{_THERE}/usb", folder)
