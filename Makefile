@@ -58,7 +58,7 @@ appliance-test: system-machines bundle
 lint: $(READY)
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
-	PATH=$(CURDIR)/$(BIN):$$PATH timeout 300 $(BIN)/ansible-lint --nocolor -q -c .ansible-lint ansible
+	PATH=$(CURDIR)/$(BIN):$$PATH ANSIBLE_LIBRARY=$(CURDIR)/ansible/library timeout 300 $(BIN)/ansible-lint --nocolor -q -c .ansible-lint ansible
 
 types: $(READY)
 	$(BIN)/mypy

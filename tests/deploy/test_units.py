@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 SYSTEMD = ROOT / "systemd"
 UNITS = sorted(SYSTEMD.glob("songshan*.service"))
 SOCKETS = sorted(SYSTEMD.glob("*.socket"))
-ALL = sorted(path for path in SYSTEMD.iterdir() if path.suffix in {".service", ".socket", ".path", ".timer"})
+ALL = sorted(path for path in SYSTEMD.iterdir() if path.suffix in {".service", ".socket", ".path", ".timer", ".slice"})
 EXPOSURE_MAX = {
     "songshan-agent.service": 1.3,
     "songshan-web.service": 0.3,
@@ -225,6 +225,17 @@ def test_who_reads_what_strangers_made_has_nothing_to_lose() -> None:
     assert {"-/var/lib/songshan", "-/etc/songshan", "-/run/songshan"} <= set(unit["InaccessiblePaths"].split())
     assert int(unit["Nice"]) >= 10 and int(unit["CPUWeight"]) <= 50 and unit["IOSchedulingClass"] == "idle"
     assert unit["MemoryMax"]
+
+
+def test_what_is_on_the_air_goes_before_all_else() -> None:
+    """Nice= counts within a group alone, and whoever has CPUWeight= makes groups of all: the slice's weight holds."""
+    senders = {"songshan-playout@.service", "songshan-playout-standby@.service"}
+    assert {unit.name for unit in UNITS if service(unit).get("Slice") == "songshan.slice"} == senders
+    air = section(SYSTEMD / "songshan.slice", "Slice")
+    assert (air["CPUWeight"], air["IOWeight"]) == ("10000", "10000"), "the most that there is"
+    weights = {unit.name: int(service(unit).get("CPUWeight", 100)) for unit in UNITS}
+    assert max(weights.values()) <= 100 and not senders & {name for name, weight in weights.items() if weight != 100}
+    assert weights["songshan-upgrade.service"] < 100, "an installation beside the air"
 
 
 def test_the_transcoders_socket_is_where_the_box_looks_for_it() -> None:

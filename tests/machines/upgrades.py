@@ -43,9 +43,10 @@ class Viewer:
         self._list = f"{address}/live/{CHANNEL}/index.m3u8"
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._reset_at = time.monotonic()
         self.asked = 0
-        self.refused = 0
-        """Nobody took the connection, or it was hung up."""
+        self.refused: list[str] = []
+        """Nobody took the connection, or it was hung up: when, how long it took, and what was heard of it."""
         self.faults = 0
         """Answers that were none of a channel on the air."""
         self.still_s_max = 0.0
@@ -63,14 +64,17 @@ class Viewer:
 
     def reset(self) -> None:
         """Counted from now on."""
-        self.asked = self.refused = self.faults = 0
+        self.asked = self.faults = 0
+        self.refused = []
+        self._reset_at = time.monotonic()
         self.still_s_max = 0.0
 
     def figures(self, name: str) -> dict[str, Any]:
         """What is shown of it, each with its unit."""
         return {
             f"{name}_list_still_s": round(self.still_s_max, 1),
-            f"{name}_lists_refused": self.refused,
+            f"{name}_lists_refused": len(self.refused),
+            **({f"{name}_refusals": "; ".join(self.refused)} if self.refused else {}),
             f"{name}_lists_wrong": self.faults,
         }
 
@@ -78,19 +82,21 @@ class Viewer:
         newest, since = "", time.monotonic()
         while not self._ended.wait(1.0):
             self.asked += 1
+            began = time.monotonic()
             try:
                 with urllib.request.urlopen(self._list, timeout=ASK_S_MAX) as answer:
                     lines = answer.read().decode().splitlines()
             except urllib.error.HTTPError:
                 self.faults += 1
                 continue
-            except (OSError, ValueError):
-                self.refused += 1
+            except (OSError, ValueError) as error:
+                took = time.monotonic() - began
+                self.refused.append(f"{began - self._reset_at:.0f}+{took:.1f}s {type(error).__name__}: {error}")
                 continue
             seen = next((line for line in reversed(lines) if line and not line.startswith("#")), "")
+            self.still_s_max = max(self.still_s_max, time.monotonic() - since)
             if seen and seen != newest:
                 newest, since = seen, time.monotonic()
-            self.still_s_max = max(self.still_s_max, time.monotonic() - since)
 
 
 def play(trial: Trial) -> None:

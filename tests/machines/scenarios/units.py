@@ -21,6 +21,7 @@ _SHOWN: Final = (
     "FragmentPath",
 )
 _FILTERED: Final = "2"
+_WEIGHT_MOST: Final = "10000"
 _LINK_S_MAX: Final = 120
 _STARTED_S_MAX: Final = 600
 
@@ -72,6 +73,7 @@ def play(trial: Trial) -> None:
         wrong += [f"{machine.name}: failed: {line}" for line in failed if line.strip()]
         wrong += [f"{machine.name}: a door that is not in ports.yml: {door}" for door in open_doors(machine) - doors]
         wrong += [f"{machine.name}: its firewall lets strangers in"] * (not drops_strangers(machine))
+    wrong += share_of_the_air(box)
     wrong += ["the box answers at a door that is none"] * (not is_dropped(hub))
     trial.figures["units"] = len(BOX) + len(HUB)
     assert not wrong, "\n".join(wrong)
@@ -109,6 +111,19 @@ def faults(machine: Machine, expected: Expected) -> list[str]:
         f"is exposed no more than {expected.exposure}": rated.status == 0,
     }
     return [f"{unit}: it does not hold that it {what}" for what, holds in held.items() if not holds]
+
+
+def share_of_the_air(box: Machine) -> list[str]:
+    """The senders run in a group that goes before all others on the processors, and so does the kernel see it."""
+    weight = box.shell.run("cat /sys/fs/cgroup/songshan.slice/cpu.weight", check=False).out.strip()
+    wrong = [] if weight == _WEIGHT_MOST else [f"what is on the air has a weight of {weight or 'none'}"]
+    for each in ("playout", "playout-standby"):
+        pid = box.shell.run(
+            f"systemctl show --value --property=MainPID 'songshan-{each}@{CHANNEL}.service'"
+        ).out.strip()
+        group = box.shell.run(f"cat /proc/{pid}/cgroup", check=False).out
+        wrong += [] if "/songshan.slice/" in group else [f"{each} runs in {group.strip()}"]
+    return wrong
 
 
 def open_doors(machine: Machine) -> set[str]:
