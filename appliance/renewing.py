@@ -24,6 +24,8 @@ UNITS: Final[dict[Role, str]] = {
     "main": "songshan-playout@{}.service",
 }
 
+_ORDER: Final[tuple[Role, ...]] = ("standby", "main")
+
 
 def renew(config: Config, run: Run, since_us: int, pause: Callable[[float], None] = time.sleep) -> Iterator[str]:
     """Restart every sender that was started before `since_us`; the names of those that were, as each has come back.
@@ -33,8 +35,9 @@ def renew(config: Config, run: Run, since_us: int, pause: Callable[[float], None
     for channel in config.channels:
         if not channel.udp:
             continue
-        main, standby, probe = senders.told(config, channel.id)
-        for role, before in (("standby", standby), ("main", main)):
+        for role in _ORDER:
+            # Asked anew each time: what was told before the other one was restarted is old by now.
+            before = _told(config, channel.id, role)
             if before is None or before.started_at_us >= since_us or not _is_fresh(config, before):
                 continue
             if role == "main" and not _other_is_ready(config, channel.id):
@@ -44,10 +47,11 @@ def renew(config: Config, run: Run, since_us: int, pause: Callable[[float], None
                     ),
                     hint=Text("songshan status", "songshan status"),
                 )
-            unit = UNITS[role].format(channel.id)  # type: ignore[index]
+            unit = UNITS[role].format(channel.id)
             run(["restart", unit])
-            _wait(config, channel.id, role, before, pause)  # type: ignore[arg-type]
+            _wait(config, channel.id, role, before, pause)
             yield unit
+        _main, _standby, probe = senders.told(config, channel.id)
         if probe is not None and probe.started_at_us < since_us and config.clock.wall_us() - probe.at_us <= FRESH_US:
             unit = f"songshan-playout-watch@{channel.id}.service"
             with suppress(Refused):
@@ -55,11 +59,15 @@ def renew(config: Config, run: Run, since_us: int, pause: Callable[[float], None
             yield unit
 
 
+def _told(config: Config, channel: str, role: Role) -> Sender | None:
+    main, standby, _probe = senders.told(config, channel)
+    return standby if role == "standby" else main
+
+
 def _wait(config: Config, channel: str, role: Role, before: Sender, pause: Callable[[float], None]) -> None:
     deadline_s = time.monotonic() + READY_S
     while time.monotonic() < deadline_s:
-        main, standby, _probe = senders.told(config, channel)
-        now = standby if role == "standby" else main
+        now = _told(config, channel, role)
         if now is not None and now.started_at_us > before.started_at_us and _is_ready(config, now):
             return
         pause(PAUSE_S)
@@ -70,7 +78,7 @@ def _wait(config: Config, channel: str, role: Role, before: Sender, pause: Calla
 
 
 def _other_is_ready(config: Config, channel: str) -> bool:
-    _main, standby, _probe = senders.told(config, channel)
+    standby = _told(config, channel, "standby")
     return standby is not None and _is_ready(config, standby)
 
 

@@ -81,6 +81,8 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     """Keyframes that were looked at; 0 where nobody can."""
     black_since_us: int | None = None
     still_since_us: int | None = None
+    missed_datagrams: int = 0
+    """Came and were not heard, for the machine was too busy: nothing is said about them."""
 
 
 _Report = TypeVar("_Report", Sender, Probe)

@@ -20,14 +20,16 @@ class Evidence:
         self._channel, self._output = channel, output
         self._first: int | None = None
         self._last = 0
-        self._errors = self._errors_before = self._blackouts = 0
+        self._errors = self._errors_before = self._breaks = 0
 
     def of(self, listening: Listening, now_us: int) -> Iterator[Observed]:
         """What is to be told now."""
         heard = listening.heard
         errors = heard.continuity_errors + heard.pcr_steps + heard.sync_errors
         new_errors, self._errors_before = errors - self._errors_before, errors
-        is_broken, self._blackouts = heard.blackouts > self._blackouts, heard.blackouts
+        # Nobody vouches for what was not heard, whoever was to blame.
+        breaks = heard.blackouts + heard.missed_datagrams
+        is_broken, self._breaks = breaks > self._breaks, breaks
         tick = None if listening.tick is None else _near(listening.tick, tick_of(now_us))
         if self._first is not None and (is_broken or tick is None or tick <= self._last):
             yield from self._told(now_us)

@@ -3,6 +3,7 @@
     listening = Listening(bits_per_s)
     listening.hear(datagram, at_us)      each as it comes, with the moment of its arrival
     listening.wait(at_us)                now and then: nothing may have come
+    listening.miss(count)                before the first one that comes after some that the listener itself has lost
     listening.heard                      counts since the beginning; `since_us`, `until_us` of the air that was heard
 
 It shares no code with what sends: a mistake in reading that is also one in writing would not be found.
@@ -64,6 +65,8 @@ class Heard(msgspec.Struct):
     pcr_interval_max_ms: float = 0.0
     pcr_error_max_ns: float = 0.0
     """How far a PCR is from where the one before it and the packets between say."""
+    missed_datagrams: int = 0
+    """Came, and were not heard: the machine was too busy to listen. What was in them nobody knows."""
     since_us: int | None = None
     until_us: int | None = None
 
@@ -136,6 +139,15 @@ class Listening:
         elif self._black_since_us is None and at_us - pictured_us > PICTURELESS_US:
             self._black_since_us = pictured_us
             self._found("blackouts", "有信号无画面", "there is a signal, but no picture")
+
+    def miss(self, datagrams: int) -> None:
+        """So many came and were not heard. What follows is not compared with what was before them."""
+        self.heard.missed_datagrams += datagrams
+        self._counters.clear()
+        self._pts.clear()
+        self._pcr = self._unwrapped = self._heard_us = self._picture_us = None
+        self._table_packet = 0
+        self.window.early_us = self.window.late_us = None
 
     def take_window(self) -> Window:
         """What was since the last time."""

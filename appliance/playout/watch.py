@@ -26,6 +26,8 @@ RECEIVE_BUFFER_BYTES: Final = 4 * 1024 * 1024
 DATAGRAM_BYTES_MAX: Final = 65536
 _STAMP: Final = struct.Struct("@qq")
 _SO_TIMESTAMPNS: Final = 35
+_SO_RXQ_OVFL: Final = 40
+_COUNT: Final = struct.Struct("@I")
 
 
 def watch(config: Config, channel: ChannelConfig, ended: threading.Event) -> None:
@@ -38,7 +40,9 @@ def watch(config: Config, channel: ChannelConfig, ended: threading.Event) -> Non
         tell("READY=1")
         while not ended.is_set():
             try:
-                datagram, at_us = receive(line)
+                datagram, at_us, missed = receive(line)
+                if missed > listening.heard.missed_datagrams:
+                    listening.miss(missed - listening.heard.missed_datagrams)
                 listening.hear(datagram, at_us)
                 eyes.show(datagram, at_us)
             except TimeoutError:
@@ -64,6 +68,7 @@ def open_listener(address: str, own: str) -> socket.socket:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
         line.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        line.setsockopt(socket.SOL_SOCKET, _SO_RXQ_OVFL, 1)
         line.settimeout(LISTEN_S)
         line.bind((host, int(port)))
         if IPv4Address(host).is_multicast:
@@ -82,14 +87,19 @@ def open_listener(address: str, own: str) -> socket.socket:
     return line
 
 
-def receive(line: socket.socket) -> tuple[bytes, int]:
-    """A datagram and when the kernel had it, in microseconds since 1970. Raises TimeoutError."""
-    datagram, ancillary, _flags, _address = line.recvmsg(DATAGRAM_BYTES_MAX, 64)
+def receive(line: socket.socket) -> tuple[bytes, int, int]:
+    """A datagram, when the kernel had it, in microseconds since 1970, and how many it had to drop until then because
+    nobody took them (modulo 2^32). Raises TimeoutError."""
+    datagram, ancillary, _flags, _address = line.recvmsg(DATAGRAM_BYTES_MAX, 128)
+    at_us, missed = None, 0
     for _level, kind, data in ancillary:
         if kind == _SO_TIMESTAMPNS:
             seconds, nanoseconds = _STAMP.unpack(data[: _STAMP.size])
-            return datagram, seconds * 1_000_000 + nanoseconds // 1000
-    raise AssertionError("the kernel was asked for the time of arrival")
+            at_us = seconds * 1_000_000 + nanoseconds // 1000
+        elif kind == _SO_RXQ_OVFL:
+            (missed,) = _COUNT.unpack(data[: _COUNT.size])
+    assert at_us is not None, "the kernel was asked for the time of arrival"
+    return datagram, at_us, missed
 
 
 class _Reporting:
@@ -130,6 +140,7 @@ class _Reporting:
             bits_per_s=window.packets * 188 * 8,
             sync_errors=heard.sync_errors,
             continuity_errors=heard.continuity_errors,
+            missed_datagrams=heard.missed_datagrams,
             pcr_steps=heard.pcr_steps,
             pts_steps=heard.pts_steps,
             blackouts=heard.blackouts,

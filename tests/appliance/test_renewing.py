@@ -12,6 +12,7 @@ from appliance.config import ChannelConfig, Config
 from appliance.core.errors import Refused
 from appliance.senders import Probe, Role, Sender
 from tests.appliance.boxes import box
+from tests.simulators.clock import SimulatedClock
 
 CHANNEL = "dengfeng-1"
 STANDBY, MAIN = f"songshan-playout-standby@{CHANNEL}.service", f"songshan-playout@{CHANNEL}.service"
@@ -58,6 +59,23 @@ def test_the_standby_goes_first_and_a_second_time_nothing_is_touched(config: Con
     senders.told(config, CHANNEL)
     (config.playout / f"{CHANNEL}.probe.json").unlink()
     assert list(renewing.renew(config, starts(config, asked), since_us)) == asked == []
+
+
+def test_time_goes_by_while_one_comes_back(config: Config) -> None:
+    """On a slow machine it takes longer than a sender's word is good for: the other ones are restarted all the same."""
+    clock = SimulatedClock(config.clock.wall_us())
+    slow = replace(config, clock=clock)
+    asked: list[str] = []
+
+    def run(arguments: Sequence[str]) -> None:
+        clock.pass_us(3 * senders.FRESH_US)
+        main, standby, probe = senders.told(slow, CHANNEL)
+        for each in (main, standby, probe):
+            assert each is not None
+            senders.tell(slow, CHANNEL, msgspec.structs.replace(each, at_us=clock.wall_us()))
+        starts(slow, asked)(arguments)
+
+    assert list(renewing.renew(slow, run, clock.wall_us())) == asked == [STANDBY, MAIN, WATCH]
 
 
 def test_a_standby_that_does_not_come_back_leaves_the_main_alone(

@@ -10,7 +10,7 @@ BEGIN = PTS_MODULO * 20_000 - 5 * TICKS_PER_S
 """The clock of 33 bits wraps five seconds later."""
 
 
-def observed(seconds: int, *, errors_at: int = -1, break_at: int = -1) -> list[Observed]:
+def observed(seconds: int, *, errors_at: int = -1, break_at: int = -1, missed_at: int = -1) -> list[Observed]:
     listening, evidence = Listening(4_000_000), Evidence("dengfeng-1", "239.0.0.1:5000")
     told: list[Observed] = []
     for second in range(seconds):
@@ -18,6 +18,7 @@ def observed(seconds: int, *, errors_at: int = -1, break_at: int = -1) -> list[O
         listening.tick = tick % PTS_MODULO
         listening.heard.continuity_errors += second == errors_at
         listening.heard.blackouts += second == break_at
+        listening.heard.missed_datagrams += 90 * (second == missed_at)
         told += evidence.of(listening, us_of(tick) + 40_000)
     return told
 
@@ -46,3 +47,4 @@ def test_no_stretch_reaches_over_a_break() -> None:
     """What nobody heard did not air, as far as the probe can tell."""
     assert spans(observed(90, break_at=30)) == [(0, 29, 0)]
     assert spans(observed(95, break_at=30)) == [(0, 29, 0), (31, 91, 0)]
+    assert spans(observed(95, missed_at=30)) == [(0, 29, 0), (31, 91, 0)], "nor over what the probe itself missed"

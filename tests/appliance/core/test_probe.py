@@ -93,3 +93,23 @@ def test_a_duplicate_and_an_announced_leap_are_no_faults(good: bytes) -> None:
     place = packets(good, 0x101)[50][0] * PACKET
     doubled = good[: place + PACKET] + good[place : place + PACKET] + good[place + PACKET :]
     assert heard(doubled, RATE).continuity_errors == 0
+
+
+def test_what_the_listener_missed_is_no_fault_of_the_output(good: bytes) -> None:
+    """A busy box called the county's engineer to a modulator that was well. What comes after it is judged again."""
+    listening = Listening(RATE.bits_per_s)
+
+    def hear(stream: bytes, at_us: int) -> int:
+        for at in range(0, len(stream), DATAGRAM):
+            listening.hear(stream[at : at + DATAGRAM], at_us + at * 2)
+        return at_us + len(stream) * 2
+
+    size = len(good) // DATAGRAM
+    first, lost = size // 3, RATE.slot_at(700_000) // 7
+    now_us = hear(good[: first * DATAGRAM], 1_000_000)
+    listening.miss(lost)
+    hear(good[(first + lost) * DATAGRAM :], now_us + lost * DATAGRAM * 2)
+    assert listening.faults == [] and listening.heard.missed_datagrams == lost
+    assert listening.take_window().jitter_us < 100_000
+    hear(without_a_datagram(good), now_us + len(good) * 2)
+    assert listening.heard.continuity_errors > 0

@@ -81,7 +81,7 @@ def receiving(address: str) -> Iterator[Receiver]:
     def listen() -> None:
         while not ended.is_set():
             try:
-                data, at_us = receive(line)
+                data, at_us, _missed = receive(line)
                 receiver.datagrams.append((at_us, data))
             except TimeoutError:
                 continue

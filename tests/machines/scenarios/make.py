@@ -1,12 +1,17 @@
-"""From two bare machines to a hub and a box on the air, by the playbooks and the bundle alone."""
+"""From two bare machines to a hub and a box on the air, by the playbooks and the bundle alone.
+
+The box gets its software while the hub is made: an invitation is the first that it needs of a hub.
+"""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from tests.machines import content
 from tests.machines.pair import BUNDLE, SITE
 from tests.machines.trial import MADE, Trial
 
 ARRIVE_S_MAX = 600
+SOFTWARE = "common_install,box_install"
 
 
 def play(trial: Trial) -> None:
@@ -18,12 +23,18 @@ def play(trial: Trial) -> None:
     trial.switch_on()
     trial.figures["boot_s"] = round(time.monotonic() - pair.box.powered_at, 1)
     began = time.monotonic()
-    trial.figures["hub_yml_s"] = round(pair.playbook("hub.yml").seconds)
+    with ThreadPoolExecutor(2) as side_by_side:
+        hub = side_by_side.submit(pair.playbook, "hub.yml")
+        software = side_by_side.submit(pair.playbook, "box.yml", "--tags", SOFTWARE, log="box-software")
+        trial.figures["box_software_s"] = round(software.result().seconds)
+        trial.say(f"box.yml, software: {trial.figures['box_software_s']} s")
+        trial.figures["hub_yml_s"] = round(hub.result().seconds)
     trial.say(f"hub.yml: {trial.figures['hub_yml_s']} s")
-    bare = time.monotonic()
-    trial.figures["box_yml_s"] = round(pair.playbook("box.yml").seconds)
-    trial.say(f"box.yml: {trial.figures['box_yml_s']} s")
-    trial.figures["box_bare_to_on_air_s"] = round(trial.on_air(bare), 1)
+    rest = time.monotonic()
+    trial.figures["box_rest_s"] = round(pair.playbook("box.yml").seconds)
+    trial.say(f"box.yml, the rest: {trial.figures['box_rest_s']} s")
+    trial.figures["box_bare_to_on_air_s"] = trial.figures["box_software_s"] + round(trial.on_air(rest))
+    trial.figures["both_bare_to_on_air_s"] = round(rest - began + trial.on_air(rest))
     content.publish(pair)
     trial.until("a programme of the schedule is on the air", lambda: plays_a_programme(trial), ARRIVE_S_MAX)
     trial.figures["both_bare_to_programme_s"] = round(time.monotonic() - began)
