@@ -33,8 +33,8 @@ DISK_BYTES: Final = 20 * 1024**3
 BUILD_S_MAX: Final = 1800
 
 _NETWORKS: Final = {
-    # The operator's way in: QEMU's own network, from which nothing leads out. Not by DHCP: where udev renames the card late,
-    # networkd 252 gives its client up ("Device or resource busy"), and nobody gets in.
+    # The operator's way in: QEMU's own network, from which nothing leads out. Not by DHCP: where udev renames the card
+    # late, networkd 252 gives its client up ("Device or resource busy"), and nobody gets in.
     "mgmt": ("44", "[Network]\nAddress=10.0.2.15/24\n"),
     # Between hub and box; the address of each is below.
     "line": ("45", ""),
