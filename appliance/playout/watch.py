@@ -67,8 +67,7 @@ def open_listener(address: str, own: str) -> socket.socket:
     try:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-        line.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-        line.setsockopt(socket.SOL_SOCKET, _SO_RXQ_OVFL, 1)
+        ask_the_kernel(line)
         line.settimeout(LISTEN_S)
         line.bind((host, int(port)))
         if IPv4Address(host).is_multicast:
@@ -85,6 +84,12 @@ def open_listener(address: str, own: str) -> socket.socket:
             ),
         ) from error
     return line
+
+
+def ask_the_kernel(line: socket.socket) -> None:
+    """For `receive`: when each datagram came, and how many were dropped."""
+    line.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+    line.setsockopt(socket.SOL_SOCKET, _SO_RXQ_OVFL, 1)
 
 
 def receive(line: socket.socket) -> tuple[bytes, int, int]:

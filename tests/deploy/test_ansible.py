@@ -130,7 +130,11 @@ def test_what_the_roles_of_a_box_write_is_watched() -> None:
         if isinstance(item, str)
     }
     linked = loaded(ANSIBLE / "roles/box/tasks/units.yml")[1]["vars"]["box_settings"]
-    lasting = {path for path in {*written, *linked} if path.startswith("/etc/") and "{{" not in path and "join.bundle" not in path}
+    lasting = {
+        path
+        for path in {*written, *linked}
+        if path.startswith("/etc/") and "{{" not in path and "join.bundle" not in path
+    }
     assert len(lasting) > 10
     assert {path for path in lasting if f'"{path}"' not in watched} == set()
 

@@ -4,8 +4,9 @@
         modulator.on_air_since(moment)       when pictures first came after that, None: not yet
         modulator.heard()                    counters, clock and timestamps since the last reset (core/probe.py)
 
-Moments are of time.monotonic(): the machine's own clock may be anything. QEMU sends each Ethernet frame of the cable as
-one datagram; IPv4 and UDP are unpacked here, and all that is a transport stream is heard.
+Moments are of time.monotonic(): the machine's own clock may be anything. They are the kernel's, of the arrival: when
+this process gets a processor says nothing of the box. QEMU sends each Ethernet frame of the cable as one datagram; IPv4
+and UDP are unpacked here, and all that is a transport stream is heard.
 """
 
 import socket
@@ -17,8 +18,8 @@ from typing import Final
 
 from appliance.core.cbr import RATE_DEFAULT
 from appliance.core.probe import Heard, Listening
+from appliance.playout.watch import ask_the_kernel, receive
 
-FRAME_BYTES_MAX: Final = 65536
 SILENCE_S: Final = 0.5
 """No picture begins for so long: off the air."""
 STEADY_S: Final = 2.0
@@ -79,11 +80,13 @@ class Modulator:
         self._line.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, WAITING_BYTES_MAX)
         self._line.bind(("127.0.0.1", port))
         self._line.settimeout(0.2)
+        ask_the_kernel(self._line)
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self.pictures = Pictures()
         self._listening = Listening(RATE_DEFAULT)
+        self._errors: deque[float] = deque(maxlen=_BREAKS_MAX)
 
     def __enter__(self) -> "Modulator":
         self._thread.start()
@@ -99,22 +102,27 @@ class Modulator:
     def _listen(self) -> None:
         while not self._ended.is_set():
             try:
-                frame = self._line.recv(FRAME_BYTES_MAX)
+                frame, at_us, missed = receive(self._line)
             except TimeoutError:
                 continue
+            assert missed == 0, "more came than this machine can hold back: nothing can be said of the box"
             data = transport_stream(frame)
             if data is None:
                 continue
-            now = time.monotonic()
+            came = at_us / 1e6 - time.time() + time.monotonic()
             with self._lock:
-                self._listening.hear(data, round(now * 1e6))
-                self.pictures.seen(self._listening.heard.pictures, now)
+                errors = self._listening.heard.continuity_errors
+                self._listening.hear(data, round(came * 1e6))
+                self.pictures.seen(self._listening.heard.pictures, came)
+                if self._listening.heard.continuity_errors > errors:
+                    self._errors.append(came)
 
     def reset(self) -> None:
         """What is heard is counted from now on: before a machine is switched on, whose stream begins anew."""
         with self._lock:
             self._listening = Listening(RATE_DEFAULT)
             self.pictures = Pictures()
+            self._errors.clear()
 
     def heard(self) -> Heard:
         with self._lock:
@@ -137,3 +145,8 @@ class Modulator:
         """Those that have ended since then: the last picture before and the first one after."""
         with self._lock:
             return [(begin, end) for begin, end in self.pictures.breaks if end > since]
+
+    def errors(self, since: float) -> list[float]:
+        """When packets were missing in what came since then: a moment for each datagram that told so."""
+        with self._lock:
+            return [moment for moment in self._errors if moment >= since]

@@ -31,6 +31,7 @@ from tests.machines.modulator import Modulator
 from tests.machines.pair import Pair
 from tests.machines.places import PATIENCE, TABLE, must_be_root
 from tests.machines.table import Row, document, exit_status, table
+from tests.machines.witness import Witness
 
 AIR_S_MAX: Final = 300 * PATIENCE
 MADE: Final = "made"
@@ -46,6 +47,7 @@ class Trial:
 
     pair: Pair
     modulator: Modulator
+    witness: Witness
     seed: str
     cuts: int
     figures: dict[str, Any] = field(default_factory=dict)
@@ -153,8 +155,8 @@ def play(chosen: list[Scenario], seed: str, cuts: int) -> list[Row]:
     pair = Pair(image())
     pair.power_off()
     rows: list[Row] = []
-    with Modulator(wires().modulator) as modulator, _ended_by_a_signal():
-        trial = Trial(pair, modulator, seed, cuts)
+    with Modulator(wires().modulator) as modulator, Witness() as witness, _ended_by_a_signal():
+        trial = Trial(pair, modulator, witness, seed, cuts)
         try:
             for number, scenario in enumerate(chosen, start=1):
                 ends = datetime.now().astimezone() + timedelta(seconds=scenario.bound_s * PATIENCE)

@@ -208,8 +208,14 @@ def _held(trial: Trial, viewer: Viewer, begun: Begun, name: str) -> None:
     trial.figures |= viewer.figures(name)
     trial.figures[f"{name}_air_lost_s"] = round(trial.modulator.lost_s(began), 1)
     trial.figures[f"{name}_continuity_errors"] = trial.modulator.heard().continuity_errors - begun.errors
-    breaks = trial.modulator.breaks(began)
-    trial.figures[f"{name}_breaks"] = " ".join(f"{begin - began:.0f}+{end - begin:.1f}s" for begin, end in breaks)
+    moments = {
+        "breaks": [(begin, end - begin) for begin, end in trial.modulator.breaks(began)],
+        "errors": [(moment, 0.0) for moment in trial.modulator.errors(began)],
+        "stalls_of_this_machine": trial.witness.stalls(began),
+    }
+    for what, found in moments.items():
+        if found:
+            trial.figures[f"{name}_{what}"] = " ".join(f"{at - began:.1f}+{seconds:.1f}s" for at, seconds in found)
 
 
 def _told(path: Path) -> tuple[str, ...]:
