@@ -25,7 +25,7 @@ LOCK := --quiet --python-version 3.11 --python-platform linux --generate-hashes 
 # Each test process and each program that a test starts would compile all of our code anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test appliance-test sim air-sim bench bundle lint types contracts pytest clean system-run system-test system-machines system-bench lock
+.PHONY: demo test appliance-test stick-test sim air-sim bench bundle lint types contracts pytest clean system-run system-test system-machines system-bench lock
 
 demo: system-run $(READY)
 	$(BIN)/songshan demo
@@ -54,6 +54,10 @@ bundle: system-run $(READY)
 appliance-test: system-machines bundle
 	$(BIN)/python -m tests.machines.trial $(if $(ONLY),--only $(ONLY)) $(if $(CUTS),--cuts $(CUTS)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep)
+
+# A box from a bare machine by a stick alone: as long as the making of one, so it is no part of the above.
+stick-test: system-machines bundle
+	$(BIN)/python -m tests.machines.trial --only stick $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep)
 
 lint: $(READY)
 	$(BIN)/ruff check --no-cache .

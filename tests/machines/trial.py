@@ -1,6 +1,7 @@
 """`make appliance-test`: hub and box as real machines, from bare to on the air and through what a county lives through.
 
-    python -m tests.machines.trial                    every scenario
+    python -m tests.machines.trial                    every scenario but the one of a stick
+    python -m tests.machines.trial --only stick       that one, which makes another box from bare
     python -m tests.machines.trial --only cuts --cuts 3
     python -m tests.machines.trial --seed 7           other cuts
 
@@ -103,6 +104,8 @@ class Scenario:
     bound_s: int
     module: str
     needs_made: bool = True
+    by_itself: bool = False
+    """Played only where it is named: `make stick-test`."""
 
     def play(self) -> Callable[[Trial], None] | None:
         """None where nobody has written it."""
@@ -120,7 +123,9 @@ SCENARIOS: Final = (
     Scenario("full", "磁盘满 / the disk is full", 900, _HERE + "full"),
     Scenario("upgrades", "升级、坏版本与回退 / upgrade, broken upgrade, rollback", 3600, "tests.machines.upgrades"),
     Scenario("revoked", "吊销 / a revoked key", 900, _HERE + "revoked"),
-    Scenario("stick", "一个移动盘装出一台 / a box from a stick alone, the hub away", 5400, _HERE + "stick"),
+    Scenario(
+        "stick", "一个移动盘装出一台 / a box from a stick alone, the hub away", 5400, _HERE + "stick", by_itself=True
+    ),
     Scenario("cuts", "三十次断电 / thirty power cuts under load", 5400, _HERE + "cuts"),
     Scenario("again", "再跑一遍不改任何东西 / a second run changes nothing", 2400, _HERE + "again"),
 )
@@ -129,7 +134,8 @@ SCENARIOS: Final = (
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.machines.trial", description=__doc__.splitlines()[0])
     names = [each.name for each in SCENARIOS]
-    parser.add_argument("--only", nargs="*", choices=names, default=names, help="some of the scenarios")
+    whole = [each.name for each in SCENARIOS if not each.by_itself]
+    parser.add_argument("--only", nargs="*", choices=names, default=whole, help="some of the scenarios")
     parser.add_argument("--cuts", type=int, default=30, help="how often the power goes")
     parser.add_argument("--seed", default="1", help="of the moments at which it goes, and of what is lost by it")
     parser.add_argument("--keep", action="store_true", help="begin from the machines that an earlier run has made")
