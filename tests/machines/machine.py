@@ -15,6 +15,7 @@ leads out.
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -36,8 +37,8 @@ from tests.ports import free_ports
 ACCEL: Final = os.environ.get("MACHINES_ACCEL", "tcg")
 """`tcg` works everywhere and is what counts; `kvm` is for whoever develops."""
 _PROCESSOR: Final = {
-    # What is translated is thrown away when there is no room for more, and then the machine stands still for two seconds:
-    # the most room that there can be.
+    # What is translated is thrown away when there is no room for more, and then the machine stands still for two
+    # seconds: this is the most room that there can be.
     # An older processor: what a newer one has more of is emulated step by step, and costs a sixth of the time.
     "tcg": ("tcg,thread=multi,tb-size=2048", "-cpu", "Nehalem"),
     # KVM within a machine that is virtual itself may not know the widest exchange, and ends over it.
@@ -112,7 +113,7 @@ def argv(name: str, image: Image, running: Running, cables: Wires, disk_fd: int,
     words += ["-kernel", str(image.kernel), "-initrd", str(image.initrd)]
     # Guards against a processor's faults cost an emulated one a third of its time, and guard nothing. Programs that lie
     # elsewhere each time are translated each time: the room for it would be full, and thrown away, every few minutes.
-    words += ["-append", f"root=/dev/vda rw console=ttyS0 quiet mitigations=off norandmaps"]
+    words += ["-append", "root=/dev/vda rw console=ttyS0 quiet mitigations=off norandmaps"]
     words += ["-serial", f"file:{BUILD / name / 'console.log'}"]
     words += ["-qmp", f"unix:{running.sockets}/monitor,server=on,wait=off"]
     words += ["-object", "rng-random,id=entropy,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=entropy"]
@@ -291,6 +292,12 @@ class Machine:
 
     def _disks(self) -> set[str]:
         return {str(each["qdev"]).split("/")[-2] for each in self.ask("query-block") if each.get("qdev")}
+
+    def thrown_away(self) -> int:
+        """How often since it was switched on the emulator had no room, and translated all anew: two seconds each."""
+        told = self.ask("human-monitor-command", **{"command-line": "info jit"}) if ACCEL == "tcg" else ""
+        found = re.search(r"TB flush count\s+(\d+)", str(told))
+        return int(found[1]) if found else 0
 
     def ask(self, command: str, **arguments: object) -> Any:
         """A word with QEMU's monitor."""

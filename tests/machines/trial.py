@@ -190,6 +190,11 @@ def _row(scenario: Scenario, trial: Trial) -> Row:
     except (Exception, TimeUp) as failed:
         outcome, why = "failed", f"{type(failed).__name__}: {failed}"
         traceback.print_exc()
+    trial.figures |= {
+        f"{machine.name}_translated_anew": count
+        for machine in trial.pair.machines
+        if machine.running() is not None and (count := machine.thrown_away())
+    }
     return Row(scenario.name, scenario.title, outcome, time.monotonic() - began, trial.figures, why)  # type: ignore[arg-type]
 
 
