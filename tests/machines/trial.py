@@ -20,7 +20,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import FrameType
@@ -29,6 +29,7 @@ from typing import Any, Final
 from tests.machines.debian import image
 from tests.machines.machine import ACCEL, NotInTime, wires
 from tests.machines.modulator import Modulator
+from tests.machines.monitor import MonitorError
 from tests.machines.pair import Pair
 from tests.machines.places import PATIENCE, TABLE, must_be_root
 from tests.machines.table import Row, document, exit_status, table
@@ -190,12 +191,18 @@ def _row(scenario: Scenario, trial: Trial) -> Row:
     except (Exception, TimeUp) as failed:
         outcome, why = "failed", f"{type(failed).__name__}: {failed}"
         traceback.print_exc()
-    trial.figures |= {
-        f"{machine.name}_translated_anew": count
-        for machine in trial.pair.machines
-        if machine.running() is not None and (count := machine.thrown_away())
-    }
+    trial.figures |= _translated_anew(trial.pair)
     return Row(scenario.name, scenario.title, outcome, time.monotonic() - began, trial.figures, why)  # type: ignore[arg-type]
+
+
+def _translated_anew(pair: Pair) -> dict[str, int]:
+    """Of the machines that are on, where there was no room for what they translate."""
+    found = {}
+    for machine in pair.machines:
+        with suppress(OSError, MonitorError):
+            if machine.running() is not None and (count := machine.thrown_away()):
+                found[f"{machine.name}_translated_anew"] = count
+    return found
 
 
 def _with_what_they_need(chosen: list[Scenario], keep: bool) -> list[Scenario]:
