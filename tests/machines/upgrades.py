@@ -215,7 +215,8 @@ def _held(trial: Trial, viewer: Viewer, begun: Begun, name: str) -> None:
     }
     for what, found in moments.items():
         if found:
-            trial.figures[f"{name}_{what}"] = " ".join(f"{at - began:.1f}+{seconds:.1f}s" for at, seconds in found)
+            told = dict.fromkeys(f"{at - began:.1f}+{seconds:.1f}s" for at, seconds in found)
+            trial.figures[f"{name}_{what}"] = " ".join(told)
 
 
 def _told(path: Path) -> tuple[str, ...]:
