@@ -229,3 +229,26 @@ def test_the_probe_tells_what_it_hears(county: County, modulator: Receiver, send
         assert [kind_of(one) for one in observed] == ["observed"]
     finally:
         end(probe)
+
+
+def test_a_probe_that_was_held_up_accuses_nobody(county: County, modulator: Receiver, sender: object) -> None:
+    """It knows how many datagrams the kernel dropped meanwhile, and finds no fault in what comes after them."""
+    probe = playout(county.home, CHANNEL, "--watch")
+    port = int(modulator.address.rpartition(":")[2])
+    try:
+        until("a report", lambda: (told := senders.told(county.config, CHANNEL)[2]) and told.pid == probe.pid)
+        until("it hears", lambda: (told := senders.told(county.config, CHANNEL)[2]) and told.packets > 2000)
+        probe.send_signal(signal.SIGSTOP)
+        until("something is dropped", lambda: dropped(port))
+        probe.send_signal(signal.SIGCONT)
+        until("it knows", lambda: (told := senders.told(county.config, CHANNEL)[2]) and told.missed_datagrams > 0)
+        told = senders.told(county.config, CHANNEL)[2]
+        assert told and (told.continuity_errors, told.pcr_steps, told.pts_steps, told.last_fault) == (0, 0, 0, None)
+    finally:
+        end(probe)
+
+
+def dropped(port: int) -> bool:
+    """Whether the kernel had to drop what came for somebody who listens there (/proc/net/udp)."""
+    rows = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]
+    return any(int(row[1].rpartition(":")[2], 16) == port and int(row[-1]) > 0 for row in rows)
