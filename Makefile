@@ -11,7 +11,7 @@ MADE_FROM := requirements-dev.lock pyproject.toml hatch_build.py package.json pa
 RUN_NEEDS := rsync:rsync sshd:openssh-server ssh:openssh-client ffmpeg:ffmpeg npm:npm setpriv:util-linux
 TEST_NEEDS := nginx:nginx-light chromium:chromium chromedriver:chromium-driver mpv:mpv cvlc:vlc-bin \
               vlc-plugin:vlc-plugin-base systemd-analyze:systemd tmux:tmux strace:strace runuser:util-linux \
-              console-fonts:console-setup-linux
+              console-fonts:console-setup-linux ip:iproute2 nft:nftables
 MACHINE_NEEDS := qemu-system-x86_64:qemu-system-x86 debootstrap:debootstrap mkfs.ext4:e2fsprogs
 BENCH_NEEDS := wrk:wrk tc:iproute2
 # Compared with where they are there; without them their figures are missing and the table says so.
