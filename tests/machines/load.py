@@ -2,7 +2,7 @@
 
 Acknowledged is what somebody was told is safe: a command that ended with status 0, a tip that the web server took with
 202. All of that has to be where it belongs in the end, whatever was cut off meanwhile (`Load.missing`). What broke off
-without an answer may be there or not.
+without an answer may be there or not; what was refused while nothing was cut is a fault (`Load.refused`).
 """
 
 import json
@@ -11,9 +11,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from tests.machines.pair import CHANNEL, SITE, Pair
 from tests.machines.places import PATIENCE
@@ -23,7 +22,12 @@ REST_S: Final = 0.5
 _ANSWER_S: Final = 20 * PATIENCE
 _ACT_S_MAX: Final = 90 * PATIENCE
 _END_S_MAX: Final = 120 * PATIENCE
+_SAID_NO: Final = (1, 2)
+_WORDS_MAX: Final = 600
 _STATION: Final = "/srv/songshan-hub/sites/" + SITE
+
+T = TypeVar("T")
+Act = Callable[[str], None]
 
 
 @dataclass
@@ -34,7 +38,9 @@ class Acknowledged:
     submitted: dict[str, int] = field(default_factory=dict)
     tips: dict[str, int] = field(default_factory=dict)
     orders: dict[str, int] = field(default_factory=dict)
-    schedule_version: int = 1
+    schedules: dict[str, int] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+    """The newest of these schedules by date."""
 
     def counts(self) -> dict[str, int]:
         """How much of each."""
@@ -43,7 +49,7 @@ class Acknowledged:
             "submitted": len(self.submitted),
             "tips": len(self.tips),
             "orders": len(self.orders),
-            "schedules": self.schedule_version - 1,
+            "schedules": len(self.schedules),
         }
 
 
@@ -56,7 +62,10 @@ class Load:
         self._schedule = schedule
         """The schedule file of a version."""
         self.acknowledged = Acknowledged()
+        self.refused: list[str] = []
+        """What a machine that was on would not do, with its words."""
         self._number = 0
+        self._version = 1
         self._round = 0
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -65,26 +74,40 @@ class Load:
     def start(self, round_: int) -> None:
         self._round = round_
         self._ended.clear()
-        acts = ((self._publish, self._reschedule, self._order), (self._submit,), (self._tip,))
-        self._workers = [threading.Thread(target=self._work, args=(each,), daemon=True) for each in acts]
+        # A command of the hub takes an emulated one as long as a round lasts, so each has its turn to be the first.
+        hub = turned((self._publish, self._reschedule, self._order), round_)
+        self._workers = [
+            threading.Thread(target=self._work, args=(each,), daemon=True)
+            for each in (hub, (self._submit,), (self._tip,))
+        ]
         for worker in self._workers:
             worker.start()
 
+    def ends(self) -> None:
+        """Right before a cut: nothing new is begun, and what breaks off is no fault."""
+        self._ended.set()
+
     def stop(self) -> None:
         """After a cut: what hangs on a machine that is gone ends by its own bounds."""
-        self._ended.set()
         for worker in self._workers:
             worker.join(_END_S_MAX)
             assert not worker.is_alive(), "a worker of the load does not end"
 
-    def _work(self, acts: tuple[Callable[[str], None], ...]) -> None:
+    def _work(self, acts: tuple[Act, ...]) -> None:
         while not self._ended.is_set():
             for act in acts:
                 # What is cut off was not acknowledged.
-                with suppress(CommandFailed, OSError, AssertionError):
+                try:
                     act(self._next())
+                except (CommandFailed, OSError, AssertionError) as failed:
+                    self._refusal(failed)
                 if self._ended.wait(REST_S):
                     return
+
+    def _refusal(self, failed: Exception) -> None:
+        """A command that ran to its end and said no, while both machines were on."""
+        if not self._ended.is_set() and isinstance(failed, CommandFailed) and failed.status in _SAID_NO:
+            self.refused.append(f"round {self._round}: {failed}"[:_WORDS_MAX])
 
     def _next(self) -> str:
         with self._lock:
@@ -100,11 +123,15 @@ class Load:
         self.acknowledged.published[told.out.split()[0]] = self._round
 
     def _reschedule(self, mark: str) -> None:
-        version = self.acknowledged.schedule_version + 1
+        # One that broke off may be there: its number is not given again.
+        self._version += 1
+        text = self._schedule(self._version)
         path = f"/var/tmp/clips/{mark}.json"
-        self._pair.hub.shell.write(path, self._schedule(version))
+        self._pair.hub.shell.write(path, text)
         self._pair.hub_command("schedule", SITE, CHANNEL, path, timeout_s=_ACT_S_MAX)
-        self.acknowledged.schedule_version = version
+        told = json.loads(text)
+        self.acknowledged.schedules[mark] = self._round
+        self.acknowledged.versions[told["date"]] = told["version"]
 
     def _order(self, mark: str) -> None:
         self._pair.hub_command("order", SITE, "--title", mark, timeout_s=_ACT_S_MAX)
@@ -141,7 +168,15 @@ class Load:
         lost |= {item: at for item, at in given.published.items() if not self._is_served(item)}
         there = self._pair.box_command("orders", "--json").out
         lost |= {mark: at for mark, at in given.orders.items() if mark not in there}
+        newest = max(given.schedules.values(), default=0)
+        lost |= {date: newest for date, version in given.versions.items() if self._plays(date) < version}
         return lost
+
+    def _plays(self, date: str) -> int:
+        """The version of a day's schedule by which the channel is committed to play its last minutes; 0: by none."""
+        last = ("--from", f"{date}T23:50", "--to", f"{date}T23:59:59")
+        rows = json.loads(self._pair.box_command("ledger", CHANNEL, *last, "--json").out)["rows"]
+        return max((row["version"] or 0 for row in rows if row["date"] == date), default=0)
 
     def _is_served(self, item: str) -> bool:
         try:
@@ -149,3 +184,9 @@ class Load:
                 return bool(answer.status == 200)
         except OSError:
             return False
+
+
+def turned(acts: tuple[T, ...], round_: int) -> tuple[T, ...]:
+    """The same in the same order, beginning with another one each round."""
+    first = round_ % len(acts)
+    return acts[first:] + acts[:first]

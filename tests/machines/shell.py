@@ -20,6 +20,11 @@ _GREETING_S: Final = 6.0 * PATIENCE
 class CommandFailed(Exception):
     """A command in a machine ended badly, or not in time; the end of what it said is in the message."""
 
+    def __init__(self, told: str, status: int | None = None) -> None:
+        super().__init__(told)
+        self.status = status
+        """What it ended with: 255 where the machine could not be reached, None where it was not done in time."""
+
 
 @dataclass(frozen=True)
 class Done:
@@ -69,7 +74,7 @@ class Shell:
         """
         status, out, err = _bounded(self.argv(command), timeout_s, stdin, command)
         if check and status != 0:
-            raise CommandFailed(f"{command}\nstatus {status}\n{out[-4000:]}\n{err[-4000:]}")
+            raise CommandFailed(f"{command}\nstatus {status}\n{out[-4000:]}\n{err[-4000:]}", status)
         return Done(status, out, err)
 
     def reached(self, timeout_s: float = _CONNECT_S) -> bool:

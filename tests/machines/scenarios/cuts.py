@@ -5,6 +5,7 @@ The moments, the machine and what its disk forgets are the seed's: `make applian
 
 import json
 import random
+import statistics
 import time
 from typing import Final
 
@@ -32,11 +33,13 @@ def play(trial: Trial) -> None:
     load = Load(pair, f"cut{trial.seed}", lambda version: _schedule(digests, version))
     seconds: list[float] = []
     for number in range(1, trial.cuts + 1):
-        seconds.append(_cut(trial, load, number, dice))
-        trial.figures |= {"cuts": number, **load.acknowledged.counts(), "on_air_s_max": max(seconds)}
-    trial.figures["on_air_s_median"] = sorted(seconds)[len(seconds) // 2]
+        took_s = _cut(trial, load, number, dice)
+        seconds += [took_s] if took_s is not None else []
+        trial.figures |= {"cuts": number, **load.acknowledged.counts(), "on_air_s_max": max(seconds, default=None)}
+    trial.figures["on_air_s_median"] = statistics.median(seconds) if seconds else None
     took = trial.until("all that was acknowledged is where it belongs", lambda: not load.missing(), CONVERGE_S_MAX, 10)
     trial.figures["converged_s"] = round(took)
+    assert not load.refused, "\n".join(load.refused)
     assert min(load.acknowledged.counts().values()) > 0 or trial.cuts < 10, (
         f"no work was done: {load.acknowledged.counts()}"
     )
@@ -47,14 +50,15 @@ def play(trial: Trial) -> None:
     trial.figures["alarms"] = " ".join(each["id"] for each in told)
 
 
-def _cut(trial: Trial, load: Load, number: int, dice: random.Random) -> float:
-    """One cut, and the box on the air again. Seconds from the power to the air; 0 where it was the hub's power."""
+def _cut(trial: Trial, load: Load, number: int, dice: random.Random) -> float | None:
+    """One cut, and the box on the air again. Seconds from the power to the air; None where it was the hub's power."""
     pair = trial.pair
     machine = pair.hub if dice.random() < HUB_SHARE else pair.box
     twice = dice.random() < BOOT_CUT_SHARE
     work_s, boot_s = dice.uniform(*WORK_S), dice.uniform(1, 40)
     load.start(number)
     time.sleep(work_s)
+    load.ends()
     told = [machine.power_cut()]
     load.stop()
     if twice:
@@ -64,15 +68,14 @@ def _cut(trial: Trial, load: Load, number: int, dice: random.Random) -> float:
     if machine is pair.box:
         trial.modulator.reset()
     machine.power_on(seed=f"{trial.seed}:{number}")
-    took = trial.on_air(machine.powered_at) if machine is pair.box else 0.0
+    took_s = round(trial.on_air(machine.powered_at), 1) if machine is pair.box else None
     machine.wait_for_ssh()
     lost = ", ".join(
         f"{each.get('lost', 0)} lost {each.get('torn', 0)} torn {each.get('kept', 0)} kept" for each in told
     )
-    trial.say(
-        f"cut {number}/{trial.cuts} {machine.name}{' twice' if twice else ''}: {lost}; on the air after {took:.1f} s"
-    )
-    return round(took, 1)
+    again = f"; on the air after {took_s} s" if took_s is not None else ""
+    trial.say(f"cut {number}/{trial.cuts} {machine.name}{' twice' if twice else ''}: {lost}{again}")
+    return took_s
 
 
 def _schedule(digests: list[str], version: int) -> str:
