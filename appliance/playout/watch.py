@@ -1,5 +1,6 @@
 """The probe: hears and sees the output of a channel as a modulator does, and tells what is wrong with it."""
 
+import errno
 import os
 import socket
 import struct
@@ -24,6 +25,10 @@ from appliance.playout.eyes import Eyes
 LISTEN_S: Final = 0.2
 RECEIVE_BUFFER_BYTES: Final = 4 * 1024 * 1024
 DATAGRAM_BYTES_MAX: Final = 65536
+NETWORK_TRY_S: Final = 1.0
+NETWORK_TRIES: Final = 60
+"""Within what systemd gives a start: an address that is not there by then is not this machine's."""
+_NOT_THERE: Final = (errno.ENODEV, errno.EADDRNOTAVAIL)
 _STAMP: Final = struct.Struct("@qq")
 _SO_TIMESTAMPNS: Final = 35
 _SO_RXQ_OVFL: Final = 40
@@ -34,9 +39,12 @@ def watch(config: Config, channel: ChannelConfig, ended: threading.Event) -> Non
     """Listen until `ended`. Raises WorldError when the address cannot be listened at."""
     address = channel.udp_copy or channel.udp
     listening = Listening(channel.udp_bits_per_s)
+    line = _listener(address, channel.udp_from, ended)
+    if line is None:
+        return
     eyes = Eyes()
     report, evidence = _Reporting(config, channel, address, listening, eyes.looking), Evidence(channel.id, address)
-    with open_listener(address, channel.udp_from) as line, closing(eyes):
+    with line, closing(eyes):
         tell("READY=1")
         while not ended.is_set():
             try:
@@ -58,6 +66,21 @@ def _hand_over(config: Config, evidence: Iterator[Observed]) -> None:
     for observed in evidence:
         with suppress(SongshanError):
             spool.put(config, observed)
+
+
+def _listener(address: str, own: str, ended: threading.Event) -> socket.socket | None:
+    """Waits for a network that is on its way: after a power cut the probe is there before its address is. None when
+    that was not to be waited for."""
+    for left in reversed(range(NETWORK_TRIES)):
+        try:
+            return open_listener(address, own)
+        except WorldError as error:
+            cause = error.__cause__
+            if left == 0 or not isinstance(cause, OSError) or cause.errno not in _NOT_THERE:
+                raise
+        if ended.wait(NETWORK_TRY_S):
+            break
+    return None
 
 
 def open_listener(address: str, own: str) -> socket.socket:
