@@ -7,12 +7,25 @@ from contextlib import contextmanager
 from functools import cache
 from uuid import uuid4
 
+import pytest
+
 LIMIT_S = 10
 
 
 @contextmanager
 def own_network() -> Iterator[tuple[str, ...]]:
-    """A new network with nothing in it, gone at the end of the block. Gives the prefix of what is run in it."""
+    """A new network with nothing in it, gone at the end of the block. Gives the prefix of what is run in it.
+
+    The test is skipped where none can be made.
+    """
+    if missing := _lacking():
+        pytest.skip(missing)
+    with _network() as within:
+        yield within
+
+
+@contextmanager
+def _network() -> Iterator[tuple[str, ...]]:
     name = f"songshan-{uuid4().hex[:8]}"
     said("ip", "netns", "add", name)
     try:
@@ -34,11 +47,11 @@ def joined() -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
 
 
 @cache
-def lacking() -> str:
+def _lacking() -> str:
     """Why this machine cannot make one with a firewall in it, "" where it can."""
     try:
-        with joined() as (here, _there):
-            said(*here, "nft", "add", "table", "inet", "tried")
+        with _network() as within:
+            said(*within, "nft", "add", "table", "inet", "tried")
             return ""
     except (OSError, subprocess.SubprocessError) as error:
         told = error.stderr if isinstance(error, subprocess.CalledProcessError) else str(error)

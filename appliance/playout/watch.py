@@ -36,7 +36,7 @@ _COUNT: Final = struct.Struct("@I")
 
 
 def watch(config: Config, channel: ChannelConfig, ended: threading.Event) -> None:
-    """Listen until `ended`. Raises WorldError when the address cannot be listened at."""
+    """Listen until `ended`. Raises WorldError when the address cannot be listened at, nor within a minute."""
     address = channel.udp_copy or channel.udp
     listening = Listening(channel.udp_bits_per_s)
     line = _listener(address, channel.udp_from, ended)
@@ -71,16 +71,19 @@ def _hand_over(config: Config, evidence: Iterator[Observed]) -> None:
 def _listener(address: str, own: str, ended: threading.Event) -> socket.socket | None:
     """Waits for a network that is on its way: after a power cut the probe is there before its address is. None when
     that was not to be waited for."""
-    for left in reversed(range(NETWORK_TRIES)):
+    for _try in range(NETWORK_TRIES):
         try:
             return open_listener(address, own)
         except WorldError as error:
-            cause = error.__cause__
-            if left == 0 or not isinstance(cause, OSError) or cause.errno not in _NOT_THERE:
+            if not _is_on_its_way(error):
                 raise
         if ended.wait(NETWORK_TRY_S):
-            break
-    return None
+            return None
+    return open_listener(address, own)
+
+
+def _is_on_its_way(error: WorldError) -> bool:
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in _NOT_THERE
 
 
 def open_listener(address: str, own: str) -> socket.socket:

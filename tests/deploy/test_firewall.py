@@ -8,11 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
-from tests.own_network import joined, lacking, said
-
-pytestmark = pytest.mark.skipif(lacking() != "", reason=lacking())
+from tests.own_network import joined, said
 
 ANSIBLE = Path(__file__).parents[2] / "ansible"
 OPERATORS, TOWN = "10.20.0.", "10.30.0."
@@ -49,7 +45,7 @@ inside = []
 def knock(protocol, port):
     kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
     with socket.socket(socket.AF_INET6 if ":" in here else socket.AF_INET, kind) as line:
-        line.settimeout(2)
+        line.settimeout(3)
         line.bind((here, 0))
         try:
             line.connect((there, port))

@@ -106,7 +106,7 @@ class Load:
 
     def _refusal(self, failed: Exception) -> None:
         """A command that ran to its end and said no, while both machines were on."""
-        if not self._ended.is_set() and isinstance(failed, CommandFailed) and failed.status in _SAID_NO:
+        if not self._ended.is_set() and said_no(failed):
             self.refused.append(f"round {self._round}: {failed}"[:_WORDS_MAX])
 
     def _next(self) -> str:
@@ -190,3 +190,8 @@ def turned(acts: tuple[T, ...], round_: int) -> tuple[T, ...]:
     """The same in the same order, beginning with another one each round."""
     first = round_ % len(acts)
     return acts[first:] + acts[:first]
+
+
+def said_no(failed: Exception) -> bool:
+    """Whether a command came to its end with an answer: not where nobody was reached, or it was not done in time."""
+    return isinstance(failed, CommandFailed) and failed.status in _SAID_NO

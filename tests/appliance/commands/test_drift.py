@@ -14,9 +14,7 @@ from appliance import spool
 from appliance.config import Config, render
 from appliance.core.command import Did
 from tests.appliance.boxes import box
-from tests.own_network import lacking, own_network, said
-
-pytestmark = pytest.mark.skipif(lacking() != "", reason=lacking())
+from tests.own_network import own_network, said
 
 SONGSHAN = str(Path(sys.executable).with_name("songshan"))
 

@@ -16,7 +16,7 @@ from appliance.config import ChannelConfig, Config, render
 from appliance.playout.watch import open_listener, receive
 from tests.appliance.boxes import box
 from tests.appliance.playout.receivers import free_udp_port
-from tests.own_network import lacking, own_network, said
+from tests.own_network import own_network, said
 
 DATAGRAM = b"\x47" * 1316
 
@@ -59,7 +59,6 @@ def a_probe(home: Path, within: tuple[str, ...]) -> Iterator[tuple[Config, "subp
         probe.communicate(timeout=20)
 
 
-@pytest.mark.skipif(lacking() != "", reason=lacking())
 def test_a_probe_waits_for_an_address_that_is_on_its_way(tmp_path: Path) -> None:
     """Switched on after a power cut it was there before the network, and its end stood among the alarms."""
     with own_network() as within, a_probe(tmp_path, within) as (config, probe):
@@ -73,7 +72,6 @@ def test_a_probe_waits_for_an_address_that_is_on_its_way(tmp_path: Path) -> None
             time.sleep(0.1)
 
 
-@pytest.mark.skipif(lacking() != "", reason=lacking())
 def test_a_probe_that_waits_ends_when_it_is_told(tmp_path: Path) -> None:
     """As systemd ends it: at once, and not as a failure."""
     with own_network() as within, a_probe(tmp_path, within) as (_config, probe):
