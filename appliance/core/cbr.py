@@ -146,9 +146,7 @@ class Multiplex:
         self._next_sound = self.slot
         self._sound_every = max(2, -(-rate.bits_per_s // _SOUND_BITS_PER_S))
         self._video_turn = TURN - 1
-        self._grid = -(-rate.tick_of(self.slot) // GRID_TICKS)
-        self._grid_slot = rate.slot_of(self._grid * GRID_TICKS)
-        self._phase = 0
+        self._begin_grid()
         self._is_leap = False
 
     def feed(self, laid: Laid) -> None:
@@ -187,6 +185,20 @@ class Multiplex:
             self.slot = limit
         return b"".join(parts)
 
+    def resume(self, slot: int) -> None:
+        """Nothing was sent from here up to `slot`: what was due meanwhile goes out from there on, where it is in time.
+
+        Whoever calls it has fed all that begins up to LEAD_TICKS after `slot`. Pictures catch up by the room that the
+        rate leaves them; one that is too late by then is left out, and a sound that is too late at once.
+        """
+        assert slot >= self.slot, "what is out is out"
+        self.slot = slot
+        now = self.rate.tick_of(slot)
+        while self._sounds and self._sounds[0][1].pts_tick < now:
+            self._sounds.popleft()
+            self._sound_at = 0
+        self._begin_grid()
+
     def mend(self, sent_until: int) -> None:
         """Of what was taken, the slots from `sent_until` on were never sent: leave out what is worth nothing without.
 
@@ -207,6 +219,12 @@ class Multiplex:
     def tell_leap(self) -> None:
         """Time itself has jumped: the next PCR says so."""
         self._is_leap = True
+
+    def _begin_grid(self) -> None:
+        """The next PCR is that of the first multiple of 20 ms from here on."""
+        self._grid = -(-self.rate.tick_of(self.slot) // GRID_TICKS)
+        self._grid_slot = self.rate.slot_of(self._grid * GRID_TICKS)
+        self._phase = 0
 
     def _take_picture(self, parts: list[bytes], limit: int) -> None:
         _due, unit, is_key = self._pictures[0]

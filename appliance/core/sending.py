@@ -1,10 +1,11 @@
 """What a sender has to send now, whatever clock and ledger do. docs/adr/0022.
 
     sending.advance(air_us, running_us, shelf)     every few milliseconds: the stream as it is up to this moment
-    sending.unsent(sent_until) -> bytes            the packets of it that are not out yet and not stale
+    sending.unsent(sent_until, shelf) -> bytes     the packets of it that are not out yet and not stale
 
-What is late by more than LATE_US is never sent: the stream goes on at the present moment, and pictures that nobody
-could decode are left out. A start, a stall, a leap of the clock and taking over from another sender are all the same.
+What is late by more than LATE_US is never sent: the stream goes on at the present moment. Pictures are due long before
+they are shown, so after a gap of up to RESUME_US those that were due in it go out behind it; after a longer one, those
+that nobody could decode are left out. A start, a stall and taking over from another sender are all the same.
 """
 
 from collections import deque
@@ -16,7 +17,7 @@ import msgspec
 from appliance.core.cbr import DATAGRAM_PACKETS, LEAD_TICKS, Laid, Multiplex, Rate, Tally, laid_out
 from appliance.core.ledger import Segment
 from appliance.core.mux import PACKET, PTS_MODULO
-from appliance.core.rundown import SLATE, tick_of
+from appliance.core.rundown import SLATE, tick_of, us_of
 from appliance.core.ts import (
     AIR_LEAD_TICKS,
     FILE_PTS_TICKS,
@@ -28,6 +29,9 @@ from appliance.core.ts import (
 
 LATE_US: Final = 200_000
 """What is later than this is stale. Less is made up for at once: a modulator's buffer holds it."""
+RESUME_US: Final = us_of(AIR_LEAD_TICKS)
+"""After a gap no longer than this nothing of what was due in it is too late: a picture is due that long, and the lead,
+before it is shown."""
 LEAP_US: Final = 100_000
 """A wall clock that parts from the running clock by more between two looks was set."""
 FEED_AHEAD_TICKS: Final = TICKS_PER_FRAME
@@ -58,6 +62,8 @@ class Sending:
         self.tally = Tally()
         self._slate = slate
         self._multiplex: Multiplex | None = None
+        self._broken_off: Multiplex | None = None
+        """What stood where this sender itself was held up."""
         self._kept: deque[tuple[int, bytes]] = deque()
         """What became due within LATE_US, so that whoever takes over sends what the other did not."""
         self._late_slots = rate.slot_at(LATE_US)
@@ -81,7 +87,7 @@ class Sending:
         self._offset_us = offset_us
         until = self.rate.slot_at(air_us) // DATAGRAM_PACKETS * DATAGRAM_PACKETS
         if self._multiplex is None or self.is_behind(air_us):
-            self._multiplex = self._begun(until, shelf)
+            self._broken_off, self._multiplex = self._multiplex, self._begun(until, shelf)
             self._kept.clear()
         elif until > self._multiplex.slot:
             self.counts.slate_segments += self._feed(self._multiplex, until, shelf)
@@ -89,28 +95,43 @@ class Sending:
             while self._kept[0][0] < until - self._late_slots:
                 self._kept.popleft()
 
-    def unsent(self, sent_until: int) -> bytes:
+    def unsent(self, sent_until: int, shelf: Mapping[int, Laid]) -> bytes:
         """The packets from slot `sent_until` on, where the stream was broken off; 0 when it never began.
 
-        Nothing, where that is too long ago: then it goes on with the next ones, without those that need what was lost.
+        Nothing, where that is too long ago: then it goes on with the next ones.
         """
         if self._multiplex is None or sent_until >= self.slot:
             return b""
         if not self._kept or sent_until < self._kept[0][0]:
-            self._skip(self._multiplex, sent_until)
+            self._multiplex = self._skipped(self._multiplex, sent_until, shelf)
+            self._kept.clear()
             return b""
         return b"".join(data[max(0, sent_until - slot) * PACKET :] for slot, data in self._kept)
 
-    def _skip(self, multiplex: Multiplex, sent_until: int) -> None:
-        multiplex.mend(sent_until)
-        self._kept.clear()
+    def _skipped(self, multiplex: Multiplex, sent_until: int, shelf: Mapping[int, Laid]) -> Multiplex:
+        """What goes on at the present where the slots from `sent_until` on were never sent."""
+        gap_us = self.rate.us_of(multiplex.slot - sent_until)
+        if gap_us <= RESUME_US:
+            multiplex = self._resumed(sent_until, multiplex.slot, shelf)
+        else:
+            multiplex.mend(sent_until)
         if self._is_leap:
             multiplex.tell_leap()
             self.counts.leaps += 1
         elif sent_until:
-            self.counts.skipped_us += self.rate.us_of(multiplex.slot - sent_until)
+            self.counts.skipped_us += gap_us
             self.counts.skips += 1
         self._is_leap = False
+        return multiplex
+
+    def _resumed(self, sent_until: int, slot: int, shelf: Mapping[int, Laid]) -> Multiplex:
+        """One that stands at `slot` with all that was due since `sent_until` before it."""
+        multiplex = self._broken_off
+        if multiplex is None or multiplex.slot != sent_until:
+            multiplex = self._begun(sent_until, shelf)
+        self.counts.slate_segments += self._feed(multiplex, slot, shelf)
+        multiplex.resume(slot)
+        return multiplex
 
     def _begun(self, until: int, shelf: Mapping[int, Laid]) -> Multiplex:
         """A multiplex that stands at `until`, as if it had been running for long."""

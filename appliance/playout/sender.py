@@ -56,13 +56,14 @@ def send(config: Config, channel: ChannelConfig, role: senders.Role, ended: thre
     try:
         while not ended.is_set():
             clock.mark = shelf.mark
-            if sending.is_behind(clock.now_us()):
+            now_us = clock.now_us()
+            if sending.is_behind(now_us) and not shelf.reaches(now_us):
                 shelf.hurry(FIRST_S)
             now_us = clock.now_us()
             sending.advance(now_us, running_us(), shelf.segments)
             leads = lead.is_ours(running_us())
             if leads:
-                packets = sending.unsent(lead.slot)
+                packets = sending.unsent(lead.slot, shelf.segments)
                 for output in outputs:
                     output.send(packets, running_us())
                 lead.beat(running_us(), sending.slot)

@@ -11,7 +11,7 @@ from appliance.core.airtime import Mark
 from appliance.core.cbr import Laid, laid_out
 from appliance.core.errors import Refused, Text
 from appliance.core.ledger import LEDGER_ENDED, Segment, Stretch, segments_of
-from appliance.core.rundown import SLATE
+from appliance.core.rundown import SLATE, tick_of
 from appliance.core.sending import shelf_ticks
 from appliance.core.ts import SEGMENT_TICKS
 from appliance.files import path_of
@@ -31,6 +31,7 @@ class Shelf:
         """Why a segment around now is not at hand; None where all are."""
         self._config, self._air_us = config, air_us
         self._memory = Memory(config.database, channel)
+        self._reach_tick = 0
         self._ended, self._wanted, self._filled = threading.Event(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._keep_filled, name="shelf", daemon=True)
 
@@ -52,6 +53,10 @@ class Shelf:
         """Do not fill it any more."""
         self._ended.set()
         self._wanted.set()
+
+    def reaches(self, air_us: int) -> bool:
+        """Whether it was filled for this moment: not at the start, nor after a leap of the clock."""
+        return tick_of(air_us) < self._reach_tick
 
     def hurry(self, timeout_s: float) -> None:
         """Wait until it was filled for the present moment, but no longer than this."""
@@ -77,7 +82,7 @@ class Shelf:
                 note = _unreadable(segment, error)
         if note is None and (not stretches or stretches[-1].end_tick < to_tick):
             note = self._memory.trouble or LEDGER_ENDED
-        self.segments, self.note = found, note
+        self.segments, self.note, self._reach_tick = found, note, to_tick
 
     def _keep_filled(self) -> None:
         while not self._ended.is_set():

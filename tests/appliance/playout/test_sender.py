@@ -14,7 +14,8 @@ from appliance.config import ChannelConfig
 from appliance.core.cbr import RATE_DEFAULT
 from appliance.core.command import kind_of
 from appliance.core.mux import PACKET
-from appliance.core.sending import LATE_US
+from appliance.core.sending import LATE_US, RESUME_US
+from appliance.core.ts import TICKS_PER_FRAME
 from appliance.store import air
 from tests.appliance.playout.receivers import Receiver, end, free_udp_port, last_picture, playout, receiving
 from tests.appliance.web.county import County, now_us
@@ -169,6 +170,25 @@ def test_a_sender_that_is_stuck_is_replaced_and_does_not_interfere_when_it_wakes
         assert second and second.leads
     finally:
         sender.send_signal(signal.SIGCONT)
+
+
+def test_a_machine_that_stood_still_for_half_a_second_shows_every_picture(
+    county: County, modulator: Receiver, sender: "subprocess.Popen[bytes]", standby: "subprocess.Popen[bytes]"
+) -> None:
+    """Nobody could send meanwhile: what was due is still in time for the screens, and whoever wakes first has it."""
+    stopped_us = now_us()
+    for each in (sender, standby):
+        each.send_signal(signal.SIGSTOP)
+    time.sleep(0.5)
+    for each in (sender, standby):
+        each.send_signal(signal.SIGCONT)
+    time.sleep(3)
+    silence_us = modulator.longest_silence_us(stopped_us - 1_000_000)
+    assert silence_us > LATE_US
+    if silence_us < RESUME_US:
+        # A busy machine wakes them later, and what is too late by then cannot be shown.
+        shown = modulator.pictures(stopped_us - 1_000_000)
+        assert {after - before for before, after in pairwise(shown)} == {TICKS_PER_FRAME}
 
 
 def test_without_its_database_a_sender_goes_on_and_a_new_one_shows_the_slate(
