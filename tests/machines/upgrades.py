@@ -213,10 +213,22 @@ def _held(trial: Trial, viewer: Viewer, begun: Begun, name: str) -> None:
         "errors": [(moment, 0.0) for moment in trial.modulator.errors(began)],
         "stalls_of_this_machine": trial.witness.stalls(began),
     }
+    if skipped := _skipped(trial):
+        trial.figures[f"{name}_skipped"] = skipped
     for what, found in moments.items():
         if found:
             told = dict.fromkeys(f"{at - began:.1f}+{seconds:.1f}s" for at, seconds in found)
             trial.figures[f"{name}_{what}"] = " ".join(told)
+
+
+def _skipped(trial: Trial) -> str:
+    """What the senders themselves say that nobody sent since they were started, because the box stood still."""
+    found = []
+    for role in ("main", "standby"):
+        told = json.loads(trial.pair.box.shell.run(f"cat /run/songshan-playout/{CHANNEL}.{role}.json").out)
+        if told["skips"]:
+            found.append(f"{role} {told['skips']}: {told['skipped_us'] / 1e6:.2f}s, {told['lost_pictures']} pictures")
+    return "; ".join(found)
 
 
 def _told(path: Path) -> tuple[str, ...]:
