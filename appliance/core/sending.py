@@ -5,7 +5,7 @@
 
 What is late by more than LATE_US is never sent: the stream goes on at the present moment. Pictures are due long before
 they are shown, so after a gap of up to RESUME_US those that were due in it go out behind it; after a longer one, those
-that nobody could decode are left out. A start, a stall and taking over from another sender are all the same.
+that nobody could decode are left out. A start, a stall, a leap of the clock and taking over are all the same.
 """
 
 from collections import deque
